@@ -1,0 +1,171 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_BYTES 256
+
+static int
+read_all(int fd, const char *name, struct buf *b, struct err *e)
+{
+	for (;;) {
+		char piece[4096];
+		ssize_t n = read(fd, piece, sizeof piece);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return err_sys(e, "read %s", name);
+		if (n == 0)
+			break;
+		buf_add(b, piece, (size_t)n);
+		if (b->failed)
+			return err_data(e, "%s is larger than %zu bytes", name,
+			    b->max);
+	}
+	return 1;
+}
+
+int
+file_read(int dirfd, const char *name, struct buf *b, struct err *e)
+{
+	struct stat st;
+	int fd, rc;
+
+	fd = openat(dirfd, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1 && errno == ENOENT)
+		return 0;
+	if (fd == -1)
+		return err_sys(e, "open %s", name);
+	if (fstat(fd, &st) == -1)
+		rc = err_sys(e, "stat %s", name);
+	else if (!S_ISREG(st.st_mode))
+		rc = err_data(e, "%s is not a regular file", name);
+	else
+		rc = read_all(fd, name, b, e);
+	close(fd);
+	return rc;
+}
+
+int
+file_write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Write and sync the new contents; the descriptor is closed either way. */
+static int
+fill(int fd, const char *temporary, const char *data, size_t len, mode_t mode,
+    struct err *e)
+{
+	int rc = 0;
+
+	if (fchmod(fd, mode) == -1)
+		rc = err_sys(e, "chmod %s", temporary);
+	else if (file_write_all(fd, data, len) == -1)
+		rc = err_sys(e, "write %s", temporary);
+	else if (fsync(fd) == -1)
+		rc = err_sys(e, "fsync %s", temporary);
+	if (close(fd) == -1 && rc == 0)
+		rc = err_sys(e, "close %s", temporary);
+	return rc;
+}
+
+/* The new name must survive a power cut as well. */
+static int
+sync_directory(int dirfd, const char *name, struct err *e)
+{
+	const char *slash = strrchr(name, '/');
+	char dir[NAME_BYTES];
+	int fd, rc = 0;
+
+	snprintf(dir, sizeof dir, "%.*s",
+	    slash == NULL ? 1 : (int)(slash - name) + 1,
+	    slash == NULL ? "." : name);
+	fd = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return err_sys(e, "open directory of %s", name);
+	if (fsync(fd) == -1)
+		rc = err_sys(e, "fsync directory of %s", name);
+	close(fd);
+	return rc;
+}
+
+/* ".name.PID" beside name. */
+static int
+temporary_name(char out[NAME_BYTES], const char *name, struct err *e)
+{
+	const char *slash = strrchr(name, '/');
+	int dir = slash == NULL ? 0 : (int)(slash - name) + 1;
+	int len = snprintf(out, NAME_BYTES, "%.*s.%s.%ld", dir, name,
+	    name + dir, (long)getpid());
+
+	if (len >= NAME_BYTES)
+		return err_temp(e, "%s: name too long", name);
+	return 0;
+}
+
+int
+file_replace(int dirfd, const char *name, const char *data, size_t len,
+    mode_t mode, struct err *e)
+{
+	char temporary[NAME_BYTES];
+	int fd;
+
+	if (temporary_name(temporary, name, e) == -1)
+		return -1;
+	if (unlinkat(dirfd, temporary, 0) == -1 && errno != ENOENT)
+		return err_sys(e, "remove %s", temporary);
+	fd = openat(dirfd, temporary,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return err_sys(e, "create %s", temporary);
+	if (fill(fd, temporary, data, len, mode, e) == -1)
+		goto failed;
+	if (renameat(dirfd, temporary, dirfd, name) == -1) {
+		err_sys(e, "rename %s to %s", temporary, name);
+		goto failed;
+	}
+	return sync_directory(dirfd, name, e);
+failed:
+	unlinkat(dirfd, temporary, 0);
+	return -1;
+}
+
+int
+file_append_line(int dirfd, const char *name, const char *line, struct err *e)
+{
+	char text[8192];
+	int fd, len, rc = 0;
+
+	len = snprintf(text, sizeof text, "%s\n", line);
+	if (len >= (int)sizeof text)
+		return err_temp(e, "%s: line of %d bytes is too long", name,
+		    len);
+	fd = openat(dirfd, name,
+	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+		O_CLOEXEC | O_NOCTTY,
+	    0600);
+	if (fd == -1)
+		return err_sys(e, "open %s", name);
+	if (file_write_all(fd, text, (size_t)len) == -1)
+		rc = err_sys(e, "write %s", name);
+	if (close(fd) == -1 && rc == 0)
+		rc = err_sys(e, "close %s", name);
+	return rc;
+}

@@ -1,0 +1,37 @@
+#ifndef BMX_FILE_H
+#define BMX_FILE_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Whole small files: state that is read at once and replaced at once. Names
+ * are relative to a directory descriptor (or AT_FDCWD).
+ */
+
+/*
+ * Append the contents of a regular file to b. Symbolic links, FIFOs and
+ * devices are refused, not followed. Returns 1, or 0 when there is no such
+ * file, or -1.
+ */
+int file_read(int dirfd, const char *name, struct buf *b, struct err *e);
+
+/*
+ * Replace name atomically: a reader sees the old contents or the new, also
+ * after a power cut. Written beside it as ".name.PID", synced, renamed, and
+ * the directory synced. -1: the old file is untouched.
+ */
+int file_replace(int dirfd, const char *name, const char *data, size_t len,
+    mode_t mode, struct err *e);
+
+/* Append one line (a '\n' is added) with a single write(2); created with
+ * mode 0600 when missing. Not synced. */
+int file_append_line(int dirfd, const char *name, const char *line,
+    struct err *e);
+
+/* write(2) until all of data is out. -1 and errno. */
+int file_write_all(int fd, const char *data, size_t len);
+
+#endif

@@ -1,0 +1,61 @@
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '\\';
+}
+
+char *
+text_printable(char *out, size_t size, const char *in, size_t len)
+{
+	size_t used = 0, safe = 0; /* safe: where "..." still fits */
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)in[i];
+		size_t need = is_plain(c) ? 1 : 4;
+
+		if (used + need >= size) {
+			memcpy(out + safe, "...", 4);
+			return out;
+		}
+		if (need == 1)
+			out[used] = (char)c;
+		else
+			snprintf(out + used, 5, "\\x%02x", c);
+		used += need;
+		if (used + 4 <= size)
+			safe = used;
+	}
+	out[used] = '\0';
+	return out;
+}
+
+char *
+text_safe(char *out, size_t size, const char *in)
+{
+	return text_printable(out, size, in, strlen(in));
+}
+
+int
+text_number(const char *text, size_t len, unsigned long long max,
+    unsigned long long *value)
+{
+	unsigned long long n = 0;
+
+	if (len == 0)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		unsigned digit = (unsigned char)text[i] - (unsigned)'0';
+
+		if (digit > 9 || digit > max || n > (max - digit) / 10)
+			return -1;
+		n = n * 10 + digit;
+	}
+	*value = n;
+	return 0;
+}

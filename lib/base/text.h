@@ -1,0 +1,29 @@
+#ifndef BMX_TEXT_H
+#define BMX_TEXT_H
+
+#include <stddef.h>
+
+/*
+ * Words of peers, users and files made safe to show. Everything that came
+ * from outside passes here before it reaches a terminal, a log, a reply or a
+ * state file.
+ */
+
+/*
+ * Copy len bytes of in to out as printable ASCII: every other byte, and the
+ * backslash, becomes \xNN. out gets at most size bytes with its NUL; a text
+ * that does not fit ends in "...". size >= 8. Returns out.
+ */
+char *text_printable(char *out, size_t size, const char *in, size_t len);
+
+/* The same for a NUL-terminated text. */
+char *text_safe(char *out, size_t size, const char *in);
+
+/*
+ * Parse the whole of text as a decimal number in [0, max], no sign, no
+ * blanks. Returns 0, or -1 and *value is untouched.
+ */
+int text_number(const char *text, size_t len, unsigned long long max,
+    unsigned long long *value);
+
+#endif
