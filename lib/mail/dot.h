@@ -1,0 +1,94 @@
+#ifndef BMX_DOT_H
+#define BMX_DOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * DATA's transparency, both ways (RFC 5321 sections 2.3.8, 4.1.1.4, 4.5.2).
+ *
+ * Pure and without copies: each call gives the next slice of its input (or of
+ * a constant) that belongs to the output.
+ */
+
+struct dot_slice {
+	const char *data;
+	size_t len;
+};
+
+/* ---- server: wire form in, content out ---- */
+
+/*
+ * A state is named for what was just seen. Only CR LF "." CR LF ends the
+ * content. A CR without LF or an LF without CR is remembered in is_bare and
+ * the bytes go on as content, so that the session stays in step; the caller
+ * refuses the message at its end: this is how mail is smuggled (VU#302671).
+ * A NUL is remembered in has_nul.
+ */
+enum dot_state {
+	DOT_LINE_START,  /* nothing yet, or after CRLF */
+	DOT_LINE_DOT,    /* after CRLF "." */
+	DOT_LINE_DOT_CR, /* after CRLF "." CR: now LF ends the content */
+	DOT_IN_LINE,
+	DOT_IN_LINE_CR, /* after CR: only LF may come */
+	DOT_END,
+};
+
+struct dot_decoder {
+	enum dot_state state;
+	bool is_bare;
+	bool has_nul;
+	bool has_8bit;
+	size_t line_len; /* of the line being read, without its CRLF */
+	size_t longest;  /* longest line so far, without CRLF */
+};
+
+/* clang-format off */
+#define DOT_DECODER_INIT { DOT_LINE_START, false, false, false, 0, 0 }
+/* clang-format on */
+
+/*
+ * Take bytes from in; *used says how many were taken, *out is the content
+ * among them (possibly empty; valid as long as in is). Call again with the
+ * rest while *used < len. Returns true when the end was seen: what follows
+ * *used belongs to the next command.
+ * Speed: whole lines are found with memchr, and one call yields as much as
+ * lies contiguous.
+ */
+bool dot_decode(struct dot_decoder *d, const char *in, size_t len, size_t *used,
+    struct dot_slice *out);
+
+/* ---- the same checks for content that comes without transparency (BDAT) ---- */
+
+/* Watch content in order; sets is_bare, has_nul, has_8bit, longest. */
+void dot_watch(struct dot_decoder *d, const char *in, size_t len);
+
+/* At its end: true if the content ends in CRLF, or is empty. */
+bool dot_watched_whole(const struct dot_decoder *d);
+
+/* ---- client: content in, wire form out ---- */
+
+struct dot_encoder {
+	bool line_start; /* the last two bytes sent were CRLF, or none yet */
+	bool after_cr;
+};
+
+/* clang-format off */
+#define DOT_ENCODER_INIT { true, false }
+/* clang-format on */
+
+/*
+ * Take bytes from in; *out is the next slice to send: a part of in, or a
+ * constant (the doubled dot). Call again while *used < len or the returned
+ * slice is a constant: false means all of in is out. content in the spool has
+ * only CRLF line ends; dot_encode() makes sure of it: returns through
+ * *is_bare true, and stops, when it does not (RFC 5321 4.1.1.4 forbids to
+ * send it).
+ */
+bool dot_encode(struct dot_encoder *d, const char *in, size_t len, size_t *used,
+    struct dot_slice *out, bool *is_bare);
+
+/* What ends the content: ".\r\n" after a line end, else "\r\n.\r\n". */
+struct dot_slice dot_finish(const struct dot_encoder *d);
+
+#endif
