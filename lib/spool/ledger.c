@@ -1,0 +1,84 @@
+#include "spool/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#define LINE_MAX_BYTES 4096
+#define TEXT_MAX 1024 /* of one value, made printable */
+
+/* A printable word: blanks too become \x20, so that no sender can write what
+ * reads like a key. */
+static void
+put_word(struct buf *b, const char *word)
+{
+	char safe[TEXT_MAX];
+
+	text_safe(safe, sizeof safe, word);
+	for (const char *p = safe; *p != '\0'; p++) {
+		if (*p == ' ')
+			buf_puts(b, "\\x20");
+		else
+			buf_add(b, p, 1);
+	}
+}
+
+/* The reply comes last: it is the rest of the line. */
+static void
+format(struct buf *b, const struct ledger_line *line, int64_t now_us)
+{
+	char now[CLOCK_RFC3339_MAX], arrival[CLOCK_RFC3339_MAX];
+	char reply[TEXT_MAX];
+
+	buf_addf(b, "%s id=%s domain=%s what=%s size=%" PRIu64 " from=<",
+	    clock_rfc3339(now, now_us), line->id, line->domain, line->what,
+	    line->size);
+	put_word(b, line->sender);
+	buf_addf(b, "> nrcpt=%u peer=", line->nrcpt);
+	put_word(b, line->peer);
+	buf_addf(b, " arrival=%s reply=%s",
+	    clock_rfc3339(arrival, line->arrival_us),
+	    text_safe(reply, sizeof reply, line->reply));
+}
+
+/* The directory of the months, made with the first line. -1. */
+static int
+open_ledger(const struct spool *sp, struct err *e)
+{
+	int fd;
+
+	if (mkdirat(sp->fd, "ledger", S_IRWXU) == -1 && errno != EEXIST)
+		return err_sys(e, "mkdir %s/ledger", sp->path);
+	fd = openat(sp->fd, "ledger",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return err_sys(e, "open %s/ledger", sp->path);
+	return fd;
+}
+
+int
+ledger_add(const struct spool *sp, const struct ledger_line *line,
+    int64_t now_us, struct err *e)
+{
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	char month[CLOCK_RFC3339_MAX];
+	int fd, rc = -1;
+
+	format(&b, line, now_us);
+	clock_rfc3339(month, now_us)[sizeof "YYYY-MM" - 1] = '\0';
+	fd = open_ledger(sp, e);
+	if (fd != -1 && buf_check(&b, e) == 0)
+		rc = file_append_line(fd, month, b.data, e);
+	if (fd != -1)
+		close(fd);
+	buf_free(&b);
+	return rc;
+}

@@ -1,0 +1,27 @@
+#ifndef BMX_LEDGER_H
+#define BMX_LEDGER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "spool/spool.h"
+
+/*
+ * SPOOL/ledger/YYYY-MM: one line for each message handed over or given up,
+ * "key=value" pairs, appended with one write. bmx-spool(5) lists the keys.
+ */
+struct ledger_line {
+	const char *id, *domain;
+	const char *what; /* "delivered", "removed", "failed" */
+	uint64_t size;
+	const char *sender; /* reverse-path without brackets */
+	unsigned nrcpt;     /* recipients this line is about */
+	const char *peer;   /* address, "" when none */
+	const char *reply;  /* the primary's final reply, or the reason */
+	int64_t arrival_us;
+};
+
+int ledger_add(const struct spool *sp, const struct ledger_line *line,
+    int64_t now_us, struct err *e);
+
+#endif

@@ -1,0 +1,199 @@
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+/* Room for "tmp/" and an ID, or "/proc/self/fd/" and a descriptor. */
+#define PATH_ROOM 40
+
+static char *
+tmp_path(const struct spool_msg *m, char path[PATH_ROOM])
+{
+	snprintf(path, PATH_ROOM, "tmp/%s", m->id);
+	return path;
+}
+
+/* ---- begin ---- */
+
+/* A file without a name dies with its process, so a kill leaves nothing
+ * behind, and no name has to be made and removed in tmp/. */
+static int
+open_nameless(const struct spool_domain *d)
+{
+	if (!d->has_proc) { /* it could not be given a name later */
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return openat(d->new_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC,
+	    S_IRUSR | S_IWUSR);
+}
+
+/* The kernel or the file system does not know O_TMPFILE (NFS, old FUSE). */
+static bool
+is_refused(int error)
+{
+	return error == EOPNOTSUPP || error == EISDIR || error == EINVAL ||
+	       error == ENOSYS;
+}
+
+static int
+open_named(const struct spool_msg *m)
+{
+	char path[PATH_ROOM];
+
+	return openat(m->domain->fd, tmp_path(m, path),
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    S_IRUSR | S_IWUSR);
+}
+
+int
+spool_begin(struct spool_msg *m, const struct spool_domain *d, const char *id,
+    unsigned nrcpt, struct err *e)
+{
+	const struct spool_msg none = SPOOL_MSG_INIT;
+
+	*m = none;
+	m->domain = d;
+	m->nrcpt = nrcpt;
+	snprintf(m->id, sizeof m->id, "%s", id);
+	m->fd = open_nameless(d);
+	if (m->fd == -1 && is_refused(errno)) {
+		m->fd = open_named(m);
+		m->in_tmp = m->fd != -1;
+	}
+	if (m->fd == -1)
+		return err_sys(e, "create %s/tmp/%s", d->name, m->id);
+	return 0;
+}
+
+/* ---- write ---- */
+
+static int
+give(struct spool_msg *m, const char *data, size_t len, struct err *e)
+{
+	if (len > 0 && file_write_all(m->fd, data, len) == -1)
+		return err_sys(e, "write %s/%s", m->domain->name, m->id);
+	return 0;
+}
+
+static int
+give_pending(struct spool_msg *m, struct err *e)
+{
+	if (buf_check(&m->pending, e) == -1)
+		return -1;
+	if (give(m, m->pending.data, m->pending.len, e) == -1)
+		return -1;
+	buf_reset(&m->pending);
+	return 0;
+}
+
+int
+spool_write(struct spool_msg *m, const char *data, size_t len, struct err *e)
+{
+	if (len > m->pending.max - m->pending.len && give_pending(m, e) == -1)
+		return -1;
+	m->size += len;
+	if (len > m->pending.max)
+		return give(m, data, len, e);
+	buf_add(&m->pending, data, len);
+	return buf_check(&m->pending, e);
+}
+
+/* ---- commit ---- */
+
+/* The bytes. A message is at most as large as its name says, and the name is
+ * not yet made: it holds the final size. */
+static int
+sync_file(struct spool_msg *m, struct err *e)
+{
+	if (give_pending(m, e) == -1)
+		return -1;
+	if (fsync(m->fd) == -1)
+		return err_sys(e, "fsync %s/%s", m->domain->name, m->id);
+	snprintf(m->name, sizeof m->name, "%s,S=%" PRIu64 ",R=%u", m->id,
+	    m->size, m->nrcpt);
+	return 0;
+}
+
+/* The name. A link never replaces a file that is there. */
+static int
+link_new(const struct spool_msg *m, struct err *e)
+{
+	char path[PATH_ROOM];
+	int rc;
+
+	if (m->in_tmp) {
+		rc = linkat(m->domain->fd, tmp_path(m, path), m->domain->new_fd,
+		    m->name, 0);
+	} else {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
+		rc = linkat(AT_FDCWD, path, m->domain->new_fd, m->name,
+		    AT_SYMLINK_FOLLOW);
+	}
+	if (rc == -1)
+		return err_sys(e, "link %s/new/%s", m->domain->name, m->name);
+	return 0;
+}
+
+/* The name on disk. */
+static int
+sync_new(const struct spool_msg *m, struct err *e)
+{
+	if (fsync(m->domain->new_fd) == -1)
+		return err_sys(e, "fsync %s/new", m->domain->name);
+	return 0;
+}
+
+static void
+unlink_new(const struct spool_msg *m, struct err *e)
+{
+	if (unlinkat(m->domain->new_fd, m->name, 0) == -1 && errno != ENOENT)
+		err_prefix(e, "%s/new/%s could not be taken back",
+		    m->domain->name, m->name);
+}
+
+int
+spool_commit(struct spool_msg *const *msgs, size_t n, struct err *e)
+{
+	size_t linked = 0;
+	int rc = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (sync_file(msgs[i], e) == -1)
+			goto out;
+	for (; linked < n; linked++)
+		if (link_new(msgs[linked], e) == -1)
+			goto out;
+	for (size_t i = 0; i < n; i++)
+		if (sync_new(msgs[i], e) == -1)
+			goto out;
+	rc = 0;
+out:
+	if (rc == -1)
+		while (linked > 0)
+			unlink_new(msgs[--linked], e);
+	for (size_t i = 0; i < n; i++)
+		spool_abort(msgs[i]);
+	return rc;
+}
+
+void
+spool_abort(struct spool_msg *m)
+{
+	char path[PATH_ROOM];
+
+	if (m->in_tmp)
+		unlinkat(m->domain->fd, tmp_path(m, path), 0);
+	if (m->fd != -1)
+		close(m->fd); /* fsync has said all that close could */
+	m->in_tmp = false;
+	m->fd = -1;
+	buf_free(&m->pending);
+}
