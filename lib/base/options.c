@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include "base/options.h"
 
 #include <stdlib.h>

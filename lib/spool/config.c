@@ -1,0 +1,672 @@
+#include "spool/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "mail/addr.h"
+
+#define HOST_SECTION "bmx"
+#define DOMAINS_MAX 100000
+
+/* ---- what may be set: one row a key ---- */
+
+enum kind {
+	KIND_TEXT,  /* char * */
+	KIND_LIST,  /* struct config_list */
+	KIND_SIZE,  /* uint64_t, bytes, suffix K M G */
+	KIND_SPAN,  /* unsigned, seconds, suffix s m h d */
+	KIND_COUNT, /* unsigned */
+	KIND_TLS,   /* enum config_tls */
+};
+
+struct key {
+	const char *name;
+	enum kind kind;
+	size_t offset;        /* in the struct of its section */
+	const char *fallback; /* parsed like a value; NULL: stays empty */
+	unsigned long long min, max; /* SIZE, SPAN, COUNT */
+};
+
+#define HOST(member) offsetof(struct config_host, member)
+#define DOMAIN(member) offsetof(struct config_domain, member)
+#define DAY 86400
+
+/* clang-format off */
+static const struct key host_keys[] = {
+	{ "hostname", KIND_TEXT, HOST(hostname), NULL, 0, 0 },
+	{ "spool", KIND_TEXT, HOST(spool), LOCALSTATEDIR "/spool/bmx", 0, 0 },
+	{ "log", KIND_TEXT, HOST(log), "syslog", 0, 0 },
+	{ "self", KIND_LIST, HOST(self), NULL, 0, 0 },
+	{ "resolver", KIND_LIST, HOST(resolver), NULL, 0, 0 },
+	{ "max-size", KIND_SIZE, HOST(max_size), "50M", 0, 1ULL << 50 },
+	{ "max-recipients", KIND_COUNT, HOST(max_recipients), "1000", 100, 1000 },
+	{ "max-errors", KIND_COUNT, HOST(max_errors), "20", 1, 1000 },
+	{ "command-timeout", KIND_SPAN, HOST(command_timeout_s), "5m", 1, DAY },
+	{ "data-timeout", KIND_SPAN, HOST(data_timeout_s), "3m", 1, DAY },
+	{ "min-free", KIND_SIZE, HOST(min_free), "100M", 0, 1ULL << 50 },
+	{ "tls-certificate", KIND_TEXT, HOST(tls_certificate), NULL, 0, 0 },
+	{ "tls-key", KIND_TEXT, HOST(tls_key), NULL, 0, 0 },
+};
+
+static const struct key domain_keys[] = {
+	{ "primary", KIND_LIST, DOMAIN(primary), "mx", 0, 0 },
+	{ "tls", KIND_TLS, DOMAIN(tls), "may", 0, 0 },
+	{ "rise", KIND_COUNT, DOMAIN(rise), "2", 1, 100 },
+	{ "fall", KIND_COUNT, DOMAIN(fall), "3", 1, 100 },
+	{ "state-age", KIND_SPAN, DOMAIN(state_age_s), "15m", 1, 30 * DAY },
+	{ "connect-timeout", KIND_SPAN, DOMAIN(connect_timeout_s), "30s", 1, 600 },
+	{ "reply-timeout", KIND_SPAN, DOMAIN(reply_timeout_s), "0", 0, DAY },
+	{ "retry-min", KIND_SPAN, DOMAIN(retry_min_s), "5m", 1, DAY },
+	{ "retry-max", KIND_SPAN, DOMAIN(retry_max_s), "1h", 1, 7 * DAY },
+};
+/* clang-format on */
+
+#define NKEYS(table) (sizeof(table) / sizeof(table)[0])
+
+/* ---- one value ---- */
+
+struct unit {
+	char suffix;
+	unsigned long long factor;
+};
+
+static const struct unit size_units[] = {
+	{ 'K', 1024 },
+	{ 'M', 1024 * 1024 },
+	{ 'G', 1024 * 1024 * 1024 },
+	{ '\0', 0 },
+};
+static const struct unit span_units[] = {
+	{ 's', 1 },
+	{ 'm', 60 },
+	{ 'h', 3600 },
+	{ 'd', DAY },
+	{ '\0', 0 },
+};
+static const struct unit no_units[] = {
+	{ '\0', 0 },
+};
+
+static const char *const tls_names[] = { "none", "may", "encrypt" };
+
+/* A number with an optional suffix, within the key's range. */
+static int
+parse_number(const struct key *key, const struct unit *units, const char *value,
+    unsigned long long *number, struct err *e)
+{
+	size_t len = strlen(value);
+	unsigned long long factor = 1, n;
+	char said[64];
+
+	for (; units->suffix != '\0'; units++) {
+		if (len > 1 && value[len - 1] == units->suffix) {
+			factor = units->factor;
+			len--;
+			break;
+		}
+	}
+	if (text_number(value, len, key->max / factor, &n) == -1 ||
+	    n * factor < key->min)
+		return err_config(e,
+		    "%s: \"%s\" is not a number from %llu to %llu%s", key->name,
+		    text_safe(said, sizeof said, value), key->min, key->max,
+		    key->kind == KIND_SIZE   ? " (suffix K, M, G)"
+		    : key->kind == KIND_SPAN ? " (suffix s, m, h, d)"
+					     : "");
+	*number = n * factor;
+	return 0;
+}
+
+static int
+set_text(char **slot, const char *value, struct err *e)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return err_temp(e, "out of memory");
+	free(*slot);
+	*slot = copy;
+	return 0;
+}
+
+static int
+add_words(const struct key *key, struct config_list *list, const char *value,
+    struct err *e)
+{
+	static const char separators[] = " \t,";
+
+	for (;;) {
+		size_t len;
+
+		value += strspn(value, separators);
+		len = strcspn(value, separators);
+		if (len == 0)
+			return 0;
+		if (list->n == CONFIG_LIST_MAX)
+			return err_config(e, "%s: more than %d words",
+			    key->name, CONFIG_LIST_MAX);
+		list->word[list->n] = strndup(value, len);
+		if (list->word[list->n] == NULL)
+			return err_temp(e, "out of memory");
+		list->n++;
+		value += len;
+	}
+}
+
+static int
+set_tls(const struct key *key, enum config_tls *slot, const char *value,
+    struct err *e)
+{
+	char said[64];
+
+	for (size_t i = 0; i < NKEYS(tls_names); i++) {
+		if (strcmp(value, tls_names[i]) == 0) {
+			*slot = (enum config_tls)i;
+			return 0;
+		}
+	}
+	return err_config(e, "%s: \"%s\" is not none, may or encrypt",
+	    key->name, text_safe(said, sizeof said, value));
+}
+
+static int
+set_value(const struct key *key, void *section, const char *value,
+    struct err *e)
+{
+	void *slot = (char *)section + key->offset;
+	unsigned long long n = 0;
+
+	switch (key->kind) {
+	case KIND_TEXT:
+		return set_text(slot, value, e);
+	case KIND_LIST:
+		return add_words(key, slot, value, e);
+	case KIND_TLS:
+		return set_tls(key, slot, value, e);
+	case KIND_SIZE:
+		if (parse_number(key, size_units, value, &n, e) == -1)
+			return -1;
+		*(uint64_t *)slot = n;
+		return 0;
+	case KIND_SPAN:
+	case KIND_COUNT:
+		if (parse_number(key,
+			key->kind == KIND_SPAN ? span_units : no_units, value,
+			&n, e) == -1)
+			return -1;
+		*(unsigned *)slot = (unsigned)n;
+		return 0;
+	}
+	return -1;
+}
+
+/* ---- sections and their keys ---- */
+
+/* Where the reader is. */
+struct reading {
+	struct config *config;
+	FILE *file;
+	unsigned long line;
+	bool is_continuation; /* the line begins with a blank */
+	void *section;        /* config_host or config_domain; NULL: none yet */
+	bool in_host;
+	bool seen_host;
+	uint64_t seen; /* keys of this section, by row */
+	bool failed;
+	struct err *e;
+};
+
+static const struct key *
+find_key(bool in_host, const char *name, size_t *row)
+{
+	const struct key *keys = in_host ? host_keys : domain_keys;
+	size_t n = in_host ? NKEYS(host_keys) : NKEYS(domain_keys);
+
+	for (*row = 0; *row < n; (*row)++)
+		if (strcmp(keys[*row].name, name) == 0)
+			return &keys[*row];
+	return NULL;
+}
+
+/* Give each key of a section that was not set its fallback. */
+static int
+set_fallbacks(const struct key *keys, size_t n, uint64_t seen, void *section,
+    struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((seen & (1ULL << i)) != 0 || keys[i].fallback == NULL)
+			continue;
+		if (set_value(&keys[i], section, keys[i].fallback, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT, as far as text can tell. */
+static bool
+is_peer(const char *word)
+{
+	char folded[ADDR_DOMAIN_MAX + 1];
+	const char *colon = strrchr(word, ':');
+	struct err ignored = ERR_INIT;
+	unsigned long long port;
+	size_t len = strlen(word);
+
+	if (colon != NULL && (colon == strchr(word, ':') || colon[-1] == ']')) {
+		if (text_number(colon + 1, strlen(colon + 1), 65535, &port) ==
+			-1 ||
+		    port == 0)
+			return false;
+		len = (size_t)(colon - word);
+	}
+	if (memchr(word, ':', len) != NULL) /* IPv6: the resolver's to judge */
+		return strspn(word, "[]:.0123456789abcdefABCDEF") >= len;
+	return addr_fold_domain(word, len, folded, &ignored) == 0;
+}
+
+/* The rules that no single value can break. */
+static int
+check_domain(const struct config_domain *d, struct err *e)
+{
+	char said[128];
+
+	if (d->primary.n == 0)
+		return err_config(e,
+		    "[%s] primary: empty; set mx, or one or more hosts",
+		    d->name);
+	for (size_t i = 0; i < d->primary.n; i++)
+		if (!is_peer(d->primary.word[i]))
+			return err_config(e,
+			    "[%s] primary: \"%s\" is not mx, HOST[:PORT], "
+			    "ADDRESS[:PORT] or [ADDRESS]:PORT",
+			    d->name,
+			    text_safe(said, sizeof said, d->primary.word[i]));
+	if (d->retry_max_s < d->retry_min_s)
+		return err_config(e, "[%s] retry-max is less than retry-min",
+		    d->name);
+	return 0;
+}
+
+static int
+finish_section(struct reading *r)
+{
+	if (r->section == NULL)
+		return 0;
+	if (r->in_host)
+		return set_fallbacks(host_keys, NKEYS(host_keys), r->seen,
+		    r->section, r->e);
+	if (set_fallbacks(domain_keys, NKEYS(domain_keys), r->seen, r->section,
+		r->e) == -1)
+		return -1;
+	return check_domain(r->section, r->e);
+}
+
+static int
+begin_domain(struct reading *r, const char *name)
+{
+	struct config *c = r->config;
+	struct config_domain *grown;
+	char folded[ADDR_DOMAIN_MAX + 1], said[128];
+
+	if (addr_fold_domain(name, strlen(name), folded, r->e) == -1 ||
+	    strchr(folded, '.') == NULL)
+		return err_config(r->e,
+		    "[%s] is neither [bmx] nor a domain name like example.com",
+		    text_safe(said, sizeof said, name));
+	if (c->ndomains == DOMAINS_MAX)
+		return err_config(r->e, "more than %d domains", DOMAINS_MAX);
+	grown = reallocarray(c->domains, c->ndomains + 1, sizeof *grown);
+	if (grown == NULL)
+		return err_temp(r->e, "out of memory");
+	c->domains = grown;
+	grown += c->ndomains++;
+	memset(grown, 0, sizeof *grown);
+	r->section = grown;
+	return set_text(&grown->name, folded, r->e);
+}
+
+static int
+begin_section(struct reading *r, const char *name)
+{
+	if (finish_section(r) == -1)
+		return -1;
+	r->seen = 0;
+	r->in_host = strcmp(name, HOST_SECTION) == 0;
+	if (!r->in_host)
+		return begin_domain(r, name);
+	if (r->seen_host)
+		return err_config(r->e, "[bmx] for the second time");
+	r->seen_host = true;
+	r->section = &r->config->host;
+	return 0;
+}
+
+static int
+set_key(struct reading *r, const char *name, const char *value)
+{
+	size_t row;
+	const struct key *key = find_key(r->in_host, name, &row);
+	char said[64];
+
+	text_safe(said, sizeof said, name);
+	if (r->section == NULL)
+		return err_config(r->e, "%s: before the first [section]", said);
+	if (key == NULL)
+		return err_config(r->e, "%s: no such key in %s", said,
+		    r->in_host ? "[" HOST_SECTION "]" : "a domain");
+	if (r->is_continuation && key->kind != KIND_LIST)
+		return err_config(r->e, "%s: takes one line", said);
+	if (!r->is_continuation && (r->seen & (1ULL << row)) != 0)
+		return err_config(r->e, "%s: for the second time", said);
+	if (*value == '\0' && key->kind != KIND_LIST)
+		return err_config(r->e, "%s: no value", said);
+	r->seen |= 1ULL << row;
+	return set_value(key, r->section, value, r->e);
+}
+
+/* ---- the file ---- */
+
+/* The name in "[name]"; false: the line is no section. */
+static bool
+section_name(const char *line, char *name, size_t size)
+{
+	size_t len;
+
+	line += strspn(line, " \t");
+	if (*line != '[')
+		return false;
+	len = strcspn(++line, "]\n");
+	if (line[len] != ']' || len >= size)
+		return false;
+	memcpy(name, line, len);
+	name[len] = '\0';
+	return true;
+}
+
+/*
+ * inih's line source. It is ours for three reasons: the number of the line
+ * for every message, sections without a key (inih tells only of keys), and
+ * lines longer than inih's buffer, which it would take for two.
+ */
+static char *
+next_line(char *line, int size, void *arg)
+{
+	struct reading *r = arg;
+	char name[ADDR_DOMAIN_MAX + 64];
+	size_t len;
+
+	if (r->failed || fgets(line, size, r->file) == NULL)
+		return NULL;
+	r->line++;
+	len = strlen(line);
+	if ((len == 0 || line[len - 1] != '\n') && !feof(r->file)) {
+		err_config(r->e,
+		    "longer than %d bytes, or with a NUL; lists may go on in "
+		    "further lines that begin with a blank",
+		    size - 2);
+		r->failed = true;
+		return NULL;
+	}
+	r->is_continuation = *line == ' ' || *line == '\t';
+	if (section_name(line, name, sizeof name) &&
+	    begin_section(r, name) == -1) {
+		r->failed = true;
+		return NULL;
+	}
+	return line;
+}
+
+static int
+take_key(void *arg, const char *section, const char *name, const char *value)
+{
+	struct reading *r = arg;
+
+	(void)section;
+	if (!r->failed && set_key(r, name, value) == -1)
+		r->failed = true;
+	return r->failed ? 0 : 1;
+}
+
+/* Read all lines. Messages get "FILE:LINE: " in front. */
+static int
+read_file(struct reading *r)
+{
+	int bad_line = ini_parse_stream(next_line, r, take_key, r);
+
+	if (!r->failed && ferror(r->file))
+		return err_config(r->e, "%s: %s", r->config->path,
+		    strerror(errno));
+	if (!r->failed && bad_line != 0) {
+		err_config(r->e, "neither [section] nor key = value");
+		r->line = (unsigned long)bad_line;
+		r->failed = true;
+	}
+	if (!r->failed && finish_section(r) == -1)
+		r->failed = true;
+	if (r->failed)
+		return err_prefix(r->e, "%s:%lu", r->config->path, r->line);
+	return 0;
+}
+
+static FILE *
+open_file(const char *path, struct err *e)
+{
+	FILE *file = NULL;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd == -1) {
+		err_config(e, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+		err_config(e, "%s: not a regular file", path);
+	else if ((file = fdopen(fd, "r")) == NULL)
+		err_config(e, "%s: %s", path, strerror(errno));
+	if (file == NULL)
+		close(fd);
+	return file;
+}
+
+/* ---- the whole ---- */
+
+/* Our name, when the file does not say it. */
+static int
+default_hostname(struct config_host *host, struct err *e)
+{
+	char name[ADDR_DOMAIN_MAX + 1] = "";
+
+	if (host->hostname != NULL)
+		return 0;
+	if (gethostname(name, sizeof name - 1) == -1)
+		return err_sys(e, "gethostname");
+	return set_text(&host->hostname, name, e);
+}
+
+static int
+check_host(struct config_host *host, struct err *e)
+{
+	char folded[ADDR_DOMAIN_MAX + 1], said[128];
+
+	text_safe(said, sizeof said, host->hostname);
+	if (addr_fold_domain(host->hostname, strlen(host->hostname), folded,
+		e) == -1 ||
+	    strchr(folded, '.') == NULL)
+		return err_config(e,
+		    "hostname: \"%s\" is not a full name like mx2.example.net; "
+		    "set it in [bmx]",
+		    said);
+	if (set_text(&host->hostname, folded, e) == -1)
+		return -1;
+	if (host->spool[0] != '/')
+		return err_config(e, "spool: not an absolute path");
+	if ((host->tls_certificate == NULL) != (host->tls_key == NULL))
+		return err_config(e,
+		    "tls-certificate and tls-key: one without the other");
+	return 0;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct config_domain *)a)->name,
+	    ((const struct config_domain *)b)->name);
+}
+
+static int
+sort_domains(struct config *c, struct err *e)
+{
+	if (c->ndomains > 0)
+		qsort(c->domains, c->ndomains, sizeof *c->domains, by_name);
+	for (size_t i = 1; i < c->ndomains; i++)
+		if (by_name(&c->domains[i - 1], &c->domains[i]) == 0)
+			return err_config(e, "[%s] for the second time",
+			    c->domains[i].name);
+	return 0;
+}
+
+/* What concerns no single line: the file's name goes in front. */
+static int
+complete(struct config *c, bool seen_host, struct err *e)
+{
+	if (!seen_host &&
+	    set_fallbacks(host_keys, NKEYS(host_keys), 0, &c->host, e) == -1)
+		return -1;
+	if (default_hostname(&c->host, e) == -1 ||
+	    check_host(&c->host, e) == -1 || sort_domains(c, e) == -1)
+		return err_prefix(e, "%s", c->path);
+	return 0;
+}
+
+int
+config_load(struct config *c, const char *path, struct err *e)
+{
+	struct reading r = { .config = c, .e = e };
+	int rc = -1;
+
+	if (path == NULL)
+		path = getenv("BMX_CONF");
+	if (path == NULL)
+		path = SYSCONFDIR "/bmx.conf";
+	if (set_text(&c->path, path, e) == -1)
+		return -1;
+	r.file = open_file(path, e);
+	if (r.file == NULL)
+		return -1;
+	if (read_file(&r) == 0)
+		rc = complete(c, r.seen_host, e);
+	fclose(r.file);
+	return rc;
+}
+
+static void
+free_section(const struct key *keys, size_t n, void *section)
+{
+	for (size_t i = 0; i < n; i++) {
+		void *slot = (char *)section + keys[i].offset;
+
+		if (keys[i].kind == KIND_TEXT) {
+			free(*(char **)slot);
+		} else if (keys[i].kind == KIND_LIST) {
+			struct config_list *list = slot;
+
+			while (list->n > 0)
+				free(list->word[--list->n]);
+		}
+	}
+}
+
+void
+config_free(struct config *c)
+{
+	free_section(host_keys, NKEYS(host_keys), &c->host);
+	for (size_t i = 0; i < c->ndomains; i++) {
+		free_section(domain_keys, NKEYS(domain_keys), &c->domains[i]);
+		free(c->domains[i].name);
+	}
+	free(c->domains);
+	free(c->path);
+	memset(c, 0, sizeof *c);
+}
+
+static int
+name_to_domain(const void *name, const void *domain)
+{
+	return strcmp(name, ((const struct config_domain *)domain)->name);
+}
+
+const struct config_domain *
+config_find(const struct config *c, const char *name)
+{
+	if (c->ndomains == 0)
+		return NULL;
+	return bsearch(name, c->domains, c->ndomains, sizeof *c->domains,
+	    name_to_domain);
+}
+
+/* ---- printing ---- */
+
+static void
+print_words(const struct config_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		printf("%s%s", i > 0 ? " " : "", list->word[i]);
+}
+
+static void
+print_value(const struct key *key, const void *slot)
+{
+	switch (key->kind) {
+	case KIND_TEXT:
+		printf("%s", *(char *const *)slot);
+		break;
+	case KIND_LIST:
+		print_words(slot);
+		break;
+	case KIND_SIZE:
+		printf("%llu", (unsigned long long)*(const uint64_t *)slot);
+		break;
+	case KIND_SPAN:
+	case KIND_COUNT:
+		printf("%u", *(const unsigned *)slot);
+		break;
+	case KIND_TLS:
+		printf("%s", tls_names[*(const enum config_tls *)slot]);
+		break;
+	}
+}
+
+static void
+print_section(const char *name, const struct key *keys, size_t n,
+    const void *section)
+{
+	printf("[%s]\n", name);
+	for (size_t i = 0; i < n; i++) {
+		const void *slot = (const char *)section + keys[i].offset;
+
+		if (keys[i].kind == KIND_TEXT && *(char *const *)slot == NULL)
+			continue;
+		printf("%s = ", keys[i].name);
+		print_value(&keys[i], slot);
+		printf("\n");
+	}
+}
+
+void
+config_print(const struct config *c)
+{
+	printf("# %s\n", c->path);
+	print_section(HOST_SECTION, host_keys, NKEYS(host_keys), &c->host);
+	for (size_t i = 0; i < c->ndomains; i++) {
+		printf("\n");
+		print_section(c->domains[i].name, domain_keys,
+		    NKEYS(domain_keys), &c->domains[i]);
+	}
+}

@@ -1,0 +1,254 @@
+/* bmx.conf: what is taken, what is refused, and with which words. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "spool/config.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+#define HOST "[bmx]\nhostname = mx2.example.net\n"
+
+static char path[64];
+
+static int
+make_file(void **state)
+{
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof path, "/tmp/bmx-config.XXXXXX");
+	fd = mkstemp(path);
+	return fd == -1 ? -1 : close(fd);
+}
+
+static int
+remove_file(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static int
+load(struct config *c, const char *text, size_t len, struct err *e)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+	return config_load(c, path, e);
+}
+
+static void
+every_mistake_is_named_with_its_line(void **state)
+{
+	static const struct {
+		const char *text, *error; /* the path goes in front of error */
+	} rows[] = {
+		{ HOST "color = red\n", ":3: color: no such key in [bmx]" },
+		{ HOST "[example.com]\nmax-size = 1\n",
+		    ":4: max-size: no such key in a domain" },
+		{ "hostname = x\n",
+		    ":1: hostname: before the first [section]" },
+		{ HOST "max-errors = many\n",
+		    ":3: max-errors: \"many\" is not a number from 1 to 1000" },
+		{ HOST "max-errors = 0\n",
+		    ":3: max-errors: \"0\" is not a number from 1 to 1000" },
+		{ HOST "max-size = 5T\n", ":3: max-size: \"5T\" is not a "
+					  "number from 0 to 1125899906842624 "
+					  "(suffix K, M, G)" },
+		{ HOST "max-size = 99999999999999999999G\n",
+		    ":3: max-size: \"99999999999999999999G\" is not" },
+		{ HOST "command-timeout = 3w\n",
+		    ":3: command-timeout: \"3w\" is not a number from 1 to "
+		    "86400 (suffix s, m, h, d)" },
+		{ HOST "log = syslog\nlog = stderr\n",
+		    ":4: log: for the second time" },
+		{ HOST "log = syslog\n  stderr\n", ":4: log: takes one line" },
+		{ HOST "log =\n", ":3: log: no value" },
+		{ HOST "nonsense\n", ":3: neither [section] nor key = value" },
+		{ HOST "\n[example.com\n",
+		    ":4: neither [section] nor key = value" },
+		{ HOST HOST, ":3: [bmx] for the second time" },
+		{ HOST "[localhost]\n", ":3: [localhost] is neither [bmx] nor "
+					"a domain name like example.com" },
+		{ HOST "[../etc]\n", ":3: [../etc] is neither [bmx] nor" },
+		{ HOST "[a.example]\n[b.example]\n[A.example.]\n",
+		    ": [a.example] for the second time" },
+		{ HOST "[example.com]\ntls = maybe\n",
+		    ":4: tls: \"maybe\" is not none, may or encrypt" },
+		{ HOST "[example.com]\nprimary = h:0\n",
+		    "[example.com] primary: \"h:0\" is not mx, HOST[:PORT]" },
+		{ HOST "[example.com]\nprimary = a_b!\n",
+		    "[example.com] primary: \"a_b!\" is not mx" },
+		{ HOST "[example.com]\nprimary =\n",
+		    "[example.com] primary: empty" },
+		{ HOST "[example.com]\nretry-min = 2h\n",
+		    "[example.com] retry-max is less than retry-min" },
+		{ "[bmx]\nhostname = mx2\n",
+		    ": hostname: \"mx2\" is not a full name" },
+		{ HOST "spool = spool\n", ": spool: not an absolute path" },
+		{ HOST "tls-key = /k\n",
+		    ": tls-certificate and tls-key: one without the other" },
+		{ HOST "log = \033[31m\nhostname = \033[2J\n",
+		    ":4: hostname: for the second time" },
+		{ HOST "\033[2J = 1\n", ":3: \\x1b[2J: no such key" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config c = CONFIG_INIT;
+		struct err e = ERR_INIT;
+		int rc = load(&c, rows[i].text, strlen(rows[i].text), &e);
+
+		if (rc != -1 || e.class != ERR_CONFIG ||
+		    strncmp(e.text, path, strlen(path)) != 0 ||
+		    strstr(e.text, rows[i].error) == NULL)
+			fail_msg("row %zu (%s): %d \"%s\"", i, rows[i].error,
+			    rc, e.text);
+		config_free(&c);
+	}
+}
+
+static void
+a_line_too_long_or_with_a_nul_is_refused(void **state)
+{
+	char text[2000] = HOST "self = ";
+	struct config c = CONFIG_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	memset(text + strlen(text), 'a', sizeof text - strlen(text) - 1);
+	assert_int_equal(load(&c, text, sizeof text - 1, &e), -1);
+	assert_non_null(strstr(e.text, ":3: longer than"));
+	config_free(&c);
+	assert_int_equal(load(&c, "[bmx]\nlog\0 = x\n", 15, &e), -1);
+	assert_non_null(strstr(e.text, ":2: longer than"));
+	config_free(&c);
+}
+
+static void
+missing_file_and_directory_are_configuration_errors(void **state)
+{
+	static const char *const rows[] = { "/missing/bmx.conf", "/tmp",
+		"/dev/null" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config c = CONFIG_INIT;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(config_load(&c, rows[i], &e), -1);
+		assert_int_equal(e.class, ERR_CONFIG);
+		assert_non_null(strstr(e.text, rows[i]));
+		config_free(&c);
+	}
+}
+
+static void
+values_are_read_in_their_units(void **state)
+{
+	static const char text[] =
+	    "# comment\n" HOST "max-size = 25M ; inline comment\n"
+	    "command-timeout = 2m\n"
+	    "self = mx2.example.org, 192.0.2.9\n"
+	    "  2001:db8::9\n"
+	    "[Example.COM]\n"
+	    "primary = mail.example.com:2525 [2001:db8::1]:25 192.0.2.1\n"
+	    "tls = encrypt\n"
+	    "[a.example]\n"
+	    "[m\xc3\xbcller.example]\n";
+	struct config c = CONFIG_INIT;
+	struct err e = ERR_INIT;
+	const struct config_domain *d;
+
+	(void)state;
+	if (load(&c, text, sizeof text - 1, &e) == -1)
+		fail_msg("%s", e.text);
+	assert_string_equal(c.host.hostname, "mx2.example.net");
+	assert_int_equal(c.host.max_size, 25 * 1024 * 1024);
+	assert_int_equal(c.host.command_timeout_s, 120);
+	assert_int_equal(c.host.self.n, 3);
+	assert_string_equal(c.host.self.word[2], "2001:db8::9");
+	assert_int_equal(c.ndomains, 3);
+	d = config_find(&c, "example.com");
+	assert_non_null(d);
+	assert_int_equal(d->primary.n, 3);
+	assert_string_equal(d->primary.word[1], "[2001:db8::1]:25");
+	assert_int_equal(d->tls, CONFIG_TLS_ENCRYPT);
+	assert_non_null(config_find(&c, "xn--mller-kva.example"));
+	assert_null(config_find(&c, "example.co"));
+	assert_null(config_find(&c, "Example.COM"));
+	config_free(&c);
+}
+
+static void
+keys_that_are_not_set_have_their_defaults(void **state)
+{
+	static const char text[] = "[example.com]\n" HOST;
+	struct config c = CONFIG_INIT;
+	struct err e = ERR_INIT;
+	const struct config_domain *d;
+
+	(void)state;
+	if (load(&c, text, sizeof text - 1, &e) == -1)
+		fail_msg("%s", e.text);
+	assert_string_equal(c.host.spool, LOCALSTATEDIR "/spool/bmx");
+	assert_string_equal(c.host.log, "syslog");
+	assert_int_equal(c.host.max_recipients, 1000);
+	assert_int_equal(c.host.command_timeout_s, 300); /* D16: >= 5 min */
+	assert_null(c.host.tls_key);
+	d = config_find(&c, "example.com");
+	assert_string_equal(d->primary.word[0], "mx");
+	assert_int_equal(d->tls, CONFIG_TLS_MAY);
+	assert_int_equal(d->rise, 2);
+	assert_int_equal(d->fall, 3);
+	assert_true(d->retry_min_s <= d->retry_max_s);
+	config_free(&c);
+}
+
+static void
+many_domains_are_found(void **state)
+{
+	struct config c = CONFIG_INIT;
+	struct err e = ERR_INIT;
+	FILE *file = fopen(path, "w");
+	char name[32];
+
+	(void)state;
+	fputs(HOST, file);
+	for (int i = 0; i < 1000; i++)
+		fprintf(file, "[d%d.example]\n", (i * 7919) % 1000);
+	fclose(file);
+	assert_int_equal(config_load(&c, path, &e), 0);
+	assert_int_equal(c.ndomains, 1000);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "d%d.example", i);
+		assert_non_null(config_find(&c, name));
+	}
+	config_free(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_mistake_is_named_with_its_line),
+		cmocka_unit_test(a_line_too_long_or_with_a_nul_is_refused),
+		cmocka_unit_test(
+		    missing_file_and_directory_are_configuration_errors),
+		cmocka_unit_test(values_are_read_in_their_units),
+		cmocka_unit_test(keys_that_are_not_set_have_their_defaults),
+		cmocka_unit_test(many_domains_are_found),
+	};
+
+	return cmocka_run_group_tests(tests, make_file, remove_file);
+}
