@@ -1,0 +1,162 @@
+#include "net/tls.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "net/tls_module.h"
+
+struct tls {
+	void *library;
+	const struct tls_module *module;
+	void *context; /* the module's */
+};
+
+struct tls_session {
+	const struct tls_module *module;
+	void *session; /* the module's */
+};
+
+/*
+ * Open the module. NODELETE: GnuTLS runs constructors and keeps state of its
+ * own, so once in, it stays; closing gives back the handle alone.
+ */
+static int
+load(struct tls *t, struct err *e)
+{
+	const char *path = secure_getenv("BMX_TLS_MODULE");
+	const struct tls_module *module;
+
+	if (path == NULL)
+		path = PKGLIBDIR "/bmx-tls.so";
+	t->library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (t->library == NULL)
+		return err_config(e, "TLS module: %s", dlerror());
+	module = dlsym(t->library, TLS_MODULE_SYMBOL);
+	if (module == NULL)
+		return err_config(e, "%s is not bmx's TLS module", path);
+	if (module->abi != TLS_MODULE_ABI)
+		return err_config(e,
+		    "%s is of another version of bmx: %u, not %u", path,
+		    module->abi, TLS_MODULE_ABI);
+	t->module = module;
+	return 0;
+}
+
+/* A context without credentials yet; NULL: no module. */
+static struct tls *
+new_context(struct err *e)
+{
+	struct tls *t = calloc(1, sizeof *t);
+
+	if (t == NULL) {
+		err_sys(e, "TLS");
+		return NULL;
+	}
+	if (load(t, e) == -1) {
+		tls_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct tls *
+tls_server(const char *certificate, const char *key, struct err *e)
+{
+	struct tls *t = new_context(e);
+
+	if (t == NULL)
+		return NULL;
+	t->context = t->module->server(certificate, key, e);
+	if (t->context == NULL) {
+		tls_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct tls *
+tls_client(struct err *e)
+{
+	struct tls *t = new_context(e);
+
+	if (t == NULL)
+		return NULL;
+	t->context = t->module->client(e);
+	if (t->context == NULL) {
+		tls_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+tls_free(struct tls *t)
+{
+	if (t == NULL)
+		return;
+	if (t->context != NULL)
+		t->module->free(t->context);
+	if (t->library != NULL)
+		dlclose(t->library);
+	free(t);
+}
+
+struct tls_session *
+tls_start(struct tls *t, int read_fd, int write_fd, const char *name,
+    struct err *e)
+{
+	struct tls_session *s = calloc(1, sizeof *s);
+
+	if (s == NULL) {
+		err_sys(e, "TLS");
+		return NULL;
+	}
+	s->module = t->module;
+	s->session = t->module->start(t->context, read_fd, write_fd, name, e);
+	if (s->session == NULL) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+int
+tls_handshake(struct tls_session *s, struct tls_want *want, struct err *e)
+{
+	return s->module->handshake(s->session, want, e);
+}
+
+ssize_t
+tls_read(struct tls_session *s, char *data, size_t len, struct tls_want *want,
+    struct err *e)
+{
+	return s->module->read(s->session, data, len, want, e);
+}
+
+ssize_t
+tls_write(struct tls_session *s, const char *data, size_t len,
+    struct tls_want *want, struct err *e)
+{
+	return s->module->write(s->session, data, len, want, e);
+}
+
+void
+tls_bye(struct tls_session *s)
+{
+	s->module->bye(s->session);
+}
+
+void
+tls_end(struct tls_session *s)
+{
+	if (s == NULL)
+		return;
+	s->module->end(s->session);
+	free(s);
+}
+
+void
+tls_describe(const struct tls_session *s, char *out, size_t size)
+{
+	s->module->describe(s->session, out, size);
+}

@@ -1,0 +1,131 @@
+#ifndef BMX_CLIENT_H
+#define BMX_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "mail/dot.h"
+#include "mail/envelope.h"
+#include "mail/smtp.h"
+#include "net/conn.h"
+#include "net/connect.h"
+#include "net/tls.h"
+#include "spool/config.h"
+
+/*
+ * SMTP as a sender (RFC 5321), for flush, probe and live relay: one session
+ * that carries many transactions. Each step waits as long as RFC 5321 4.5.3.2
+ * says for that step (or params.reply_timeout_s for each).
+ *
+ * Every function returns -1 with *e when the session is of no more use
+ * (closed, timeout, protocol error, 421): everything unsent is then deferred.
+ * e->sys tells ETIMEDOUT, ECONNREFUSED, EPROTO (what came is no SMTP) and the
+ * like apart; it is 0 when the server closed, or said so.
+ * What the server said last is in client.reply; its text is printable.
+ */
+struct client_params {
+	const char *helo;    /* our name, RFC 5321 4.1.1.1 */
+	enum config_tls tls; /* NONE, MAY, ENCRYPT */
+	unsigned connect_timeout_s;
+	unsigned reply_timeout_s;    /* 0: RFC 5321's for each step */
+	int64_t deadline_ms;         /* monotonic: no step waits beyond it; 0:
+					none */
+	const struct endpoint *from; /* bind to; NULL: any */
+};
+
+struct client {
+	const struct client_params *params; /* borrowed */
+	struct conn *conn;
+	struct tls *tls;
+	char peer[ENDPOINT_TEXT_MAX];   /* "192.0.2.1:25" */
+	char name[ADDR_DOMAIN_MAX + 1]; /* what it calls itself in EHLO */
+	struct smtp_offer plain;        /* EHLO before TLS */
+	struct smtp_offer offer;        /* EHLO in force */
+	struct smtp_reply reply;        /* the last one */
+	struct dot_encoder dot;
+	unsigned transactions; /* begun in this session */
+};
+
+/* clang-format off */
+#define CLIENT_INIT { .params = NULL }
+/* clang-format on */
+
+/* ---- a session ---- */
+
+/*
+ * The steps, for callers that time or judge each (bmx-probe): connect; read
+ * the greeting; EHLO (HELO only after a 5yz); STARTTLS with its handshake and
+ * the EHLO after it.
+ * client_greet and client_hello return 0 also when the server refuses: see
+ * c->reply. client_hello: -1 ERR_PERM when the server calls itself by our own
+ * name (a loop, 4.4.6).
+ * client_start_tls: -1 when the handshake fails; then only a new connection
+ * helps. 0 with a reply that is not 2yz: TLS not now, the session goes on.
+ */
+int client_connect(struct client *c, const struct client_params *params,
+    const struct endpoint *ep, struct err *e);
+int client_greet(struct client *c, struct err *e);
+int client_hello(struct client *c, struct err *e);
+int client_start_tls(struct client *c, const char *host, struct err *e);
+
+/*
+ * All of them: after 0 the session can send mail, at the TLS level params
+ * asks for. With CONFIG_TLS_MAY a failed handshake is followed by one more
+ * connection without TLS. -1: e says at which step; ERR_PERM if the server
+ * refused with 5yz (D9: next MX), ERR_CONFIG if TLS is wanted and our TLS
+ * module is missing, else ERR_TEMP. c->reply.code then is the refusal's, or 0.
+ */
+int client_open(struct client *c, const struct client_params *params,
+    const struct endpoint *ep, const char *host, struct err *e);
+
+/* QUIT, a short wait for its reply, close; harmless when not open. */
+void client_quit(struct client *c);
+
+/* Close at once. */
+void client_abort(struct client *c);
+
+/* ---- a transaction ---- */
+
+/* What became of one recipient; reply is the server's, for this recipient or
+ * for MAIL, DATA or the final dot when that decided it. */
+struct client_outcome {
+	bool accepted; /* at RCPT; after client_end(): delivered */
+	struct smtp_reply reply;
+};
+
+/*
+ * MAIL, one RCPT for each recipient i with send[i], and DATA, as one group
+ * where PIPELINING is offered. outcomes[i] is set for each of them; a refused
+ * MAIL refuses all. Returns how many were accepted: 0 ends the transaction
+ * here (nothing is open at the server any more).
+ * When LIMITS names an RCPTMAX (RFC 9422), only so many are attempted, in
+ * order; the others' outcomes keep reply.code 0 and are for a transaction of
+ * their own. After -1 an outcome with a code was answered before the session
+ * broke: a refusal stands, an acceptance means nothing.
+ * A parameter is sent only when its extension is offered; what the message
+ * needs and the server lacks (8BITMIME, SMTPUTF8, REQUIRETLS: RFC 6152, RFC
+ * 6531 3.2, RFC 8689 4.2) refuses it here with our own reply 554 5.6.3, 5.6.7
+ * or 5.7.30, nothing is sent.
+ * 552 to RCPT counts as 452 (RFC 5321 4.5.3.1.10). size: octets of content.
+ */
+long client_begin(struct client *c, const struct envelope *env,
+    const bool *send, uint64_t size, struct client_outcome *outcomes,
+    struct err *e);
+
+/* Content, in pieces as they come. -1 also when it has a bare CR or LF
+ * (ERR_DATA): the session was cut off, so that the server has nothing. */
+int client_send(struct client *c, const char *data, size_t len, struct err *e);
+
+/* The final dot and its reply, in c->reply: 2yz, the server has the message;
+ * else refused. *lost: the dot was sent and the reply never came, so the
+ * server may have the message (with -1). */
+int client_end(struct client *c, bool *lost, struct err *e);
+
+/* RSET, when a transaction is to be given up before client_begin() returned
+ * more than 0, or to see whether the session lives. 0 when the server agrees;
+ * -1 also when it does not. */
+int client_reset(struct client *c, struct err *e);
+
+#endif
