@@ -1,0 +1,262 @@
+#include "bmx-receive/intake.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "mail/trace.h"
+
+#define INODES_MIN 100 /* the spool's disk keeps; a message needs one or two */
+
+static const char sender_ok[] = "250 2.1.0 Sender OK";
+static const char rcpt_ok[] = "250 2.1.5 Recipient OK";
+static const char begun[] = "250 2.0.0 Send the message";
+static const char not_ours[] = "550 5.7.1 We do not relay for that domain";
+static const char too_many_domains[] =
+    "452 4.5.3 Too many domains, send the others apart";
+static const char disk_full[] = "452 4.3.1 No room for the message, try later";
+static const char spool_broken[] = "451 4.3.0 Cannot store mail now, try later";
+
+void
+intake_init(struct intake *in, const struct config *config,
+    const struct spool *spool)
+{
+	*in = (struct intake){ .config = config, .spool = spool };
+}
+
+/* ---- is there room? ---- */
+
+static bool
+is_short(const struct statvfs *fs, uint64_t bytes)
+{
+	uint64_t block = fs->f_frsize != 0 ? fs->f_frsize : fs->f_bsize;
+
+	if (block != 0 && fs->f_bavail < bytes / block + 1)
+		return true;
+	return fs->f_files != 0 && fs->f_favail < INODES_MIN;
+}
+
+const char *
+intake_mail(const struct intake *in, const struct smtp_mail *mail)
+{
+	uint64_t needed = in->config->host.min_free;
+	struct statvfs fs;
+
+	if (fstatvfs(in->spool->fd, &fs) == -1) {
+		log_alarm("statvfs %s: %s", in->spool->path, strerror(errno));
+		return spool_broken;
+	}
+	if (fs.f_flag & ST_RDONLY) {
+		log_alarm("the spool %s is on a file system that is mounted "
+			  "read-only: remount it, then look why",
+		    in->spool->path);
+		return spool_broken;
+	}
+	needed += mail->size < UINT64_MAX - needed ? mail->size : 0;
+	if (is_short(&fs, needed)) {
+		log_alarm("the disk of the spool %s is full: %llu blocks of "
+			  "%lu bytes and %llu inodes are free, min-free is "
+			  "%llu bytes",
+		    in->spool->path, (unsigned long long)fs.f_bavail,
+		    (unsigned long)fs.f_frsize, (unsigned long long)fs.f_favail,
+		    (unsigned long long)in->config->host.min_free);
+		return disk_full;
+	}
+	return sender_ok;
+}
+
+/* ---- is it ours? ---- */
+
+static const struct config_domain *
+find_domain(const struct intake *in, const struct addr *a)
+{
+	const char *domain = addr_domain(a);
+	char folded[ADDR_DOMAIN_MAX + 1];
+	struct err e = ERR_INIT;
+
+	if (domain[0] == '\0')
+		return in->config->ndomains > 0 ? in->config->domains : NULL;
+	if (addr_fold_domain(domain, strlen(domain), folded, &e) == -1)
+		return NULL;
+	return config_find(in->config, folded);
+}
+
+static int
+complete(struct addr *a, const struct config_domain *domain)
+{
+	char text[2 * ADDR_MAX];
+	struct err e = ERR_INIT;
+
+	snprintf(text, sizeof text, "%s@%s", a->text, domain->name);
+	return addr_parse(text, strlen(text), a, &e);
+}
+
+/* No recipient before the nth is in its domain. */
+static bool
+is_new_domain(const struct intake *in, size_t n)
+{
+	for (size_t i = n; i-- > 0;)
+		if (in->domain_of[i] == in->domain_of[n])
+			return false;
+	return true;
+}
+
+const char *
+intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
+{
+	size_t n = env->nrcpt;
+
+	in->domain_of[n] = find_domain(in, &r->forward_path);
+	if (in->domain_of[n] == NULL)
+		return not_ours;
+	if (addr_domain(&r->forward_path)[0] == '\0' &&
+	    complete(&r->forward_path, in->domain_of[n]) == -1)
+		return not_ours;
+	if (n == 0)
+		in->ndomains = 0;
+	if (is_new_domain(in, n)) {
+		if (in->ndomains == INTAKE_DOMAINS_MAX)
+			return too_many_domains;
+		in->ndomains++;
+	}
+	return rcpt_ok;
+}
+
+/* ---- the copies ---- */
+
+void
+intake_release(struct intake *in)
+{
+	for (size_t i = 0; i < in->ncopies; i++) {
+		spool_abort(&in->copies[i].msg);
+		spool_domain_close(&in->copies[i].dir);
+	}
+	free(in->copies);
+	in->copies = NULL;
+	in->ncopies = 0;
+}
+
+/* Our own trouble, and what the client is told about it. */
+static const char *
+give_up(struct intake *in, const struct err *why)
+{
+	bool is_full =
+	    why->sys == ENOSPC || why->sys == EDQUOT || why->sys == EFBIG;
+
+	log_alarm("id=%s spool=%s error=\"%s\" not stored", in->id,
+	    in->spool->path, why->text);
+	intake_release(in);
+	return is_full ? disk_full : spool_broken;
+}
+
+static struct intake_copy *
+copy_for(struct intake *in, const struct config_domain *domain)
+{
+	static const struct spool_domain no_dir = SPOOL_DOMAIN_INIT;
+	static const struct spool_msg no_msg = SPOOL_MSG_INIT;
+	struct intake_copy *c = in->copies;
+
+	while (c < in->copies + in->ncopies && c->domain != domain)
+		c++;
+	if (c == in->copies + in->ncopies) {
+		*c = (struct intake_copy){ domain, no_dir, no_msg, 0 };
+		in->ncopies++;
+	}
+	return c;
+}
+
+static int
+make_copies(struct intake *in, size_t nrcpt, struct err *e)
+{
+	in->copies = calloc(in->ndomains, sizeof *in->copies);
+	if (in->copies == NULL)
+		return err_sys(e, "memory");
+	for (size_t i = 0; i < nrcpt; i++)
+		copy_for(in, in->domain_of[i])->nrcpt++;
+	return 0;
+}
+
+/* What stands in front of the message: the envelope of this copy's
+ * recipients, and our Received field (RFC 5321 4.4). */
+static int
+write_head(const struct intake *in, struct intake_copy *c,
+    const struct envelope *env, struct err *e)
+{
+	struct buf head = BUF_INIT(ENVELOPE_MAX);
+	bool keep[ENVELOPE_RCPT_MAX];
+	const char *only = NULL;
+	int rc = -1;
+
+	for (size_t i = 0; i < env->nrcpt; i++) {
+		keep[i] = in->domain_of[i] == c->domain;
+		if (keep[i] && c->nrcpt == 1)
+			only = env->rcpts[i].addr.text;
+	}
+	if (envelope_format(env, keep, &head, e) == -1)
+		goto out;
+	trace_received(&head, env, in->config->host.hostname, in->id, only);
+	if (buf_check(&head, e) == -1)
+		goto out;
+	rc = spool_write(&c->msg, head.data, head.len, e);
+out:
+	buf_free(&head);
+	return rc;
+}
+
+static int
+begin_copy(struct intake *in, struct intake_copy *c, const struct envelope *env,
+    struct err *e)
+{
+	if (spool_domain_open(&c->dir, in->spool, c->domain->name, true, e) ==
+	    -1)
+		return -1;
+	if (spool_begin(&c->msg, &c->dir, in->id, c->nrcpt, e) == -1)
+		return -1;
+	return write_head(in, c, env, e);
+}
+
+const char *
+intake_begin(struct intake *in, struct envelope *env)
+{
+	struct err e = ERR_INIT;
+
+	in->failed = false;
+	env->arrival_us = clock_wall_us();
+	if (spool_new_id(in->id, env->arrival_us, &e) == -1 ||
+	    make_copies(in, env->nrcpt, &e) == -1)
+		return give_up(in, &e);
+	for (size_t i = 0; i < in->ncopies; i++)
+		if (begin_copy(in, &in->copies[i], env, &e) == -1)
+			return give_up(in, &e);
+	return begun;
+}
+
+void
+intake_content(struct intake *in, const char *data, size_t len)
+{
+	for (size_t i = 0; i < in->ncopies && !in->failed; i++)
+		in->failed =
+		    spool_write(&in->copies[i].msg, data, len, &in->why) == -1;
+	if (in->failed)
+		intake_release(in); /* give the disk back at once */
+}
+
+const char *
+intake_commit(struct intake *in)
+{
+	struct spool_msg *msgs[INTAKE_DOMAINS_MAX];
+
+	if (in->failed)
+		return give_up(in, &in->why);
+	for (size_t i = 0; i < in->ncopies; i++)
+		msgs[i] = &in->copies[i].msg;
+	if (spool_commit(msgs, in->ncopies, &in->why) == -1)
+		return give_up(in, &in->why);
+	snprintf(in->reply, sizeof in->reply, "250 2.0.0 Queued as %s", in->id);
+	return in->reply;
+}

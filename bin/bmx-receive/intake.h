@@ -1,0 +1,74 @@
+#ifndef BMX_RECEIVE_INTAKE_H
+#define BMX_RECEIVE_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "mail/envelope.h"
+#include "mail/smtp.h"
+#include "spool/config.h"
+#include "spool/spool.h"
+
+/*
+ * From the questions of a session to the spool: is the recipient ours, is
+ * there room, and one message for each relay domain of the recipients, all of
+ * them durable before the one 250.
+ *
+ * The functions that return a string return the SMTP reply. Trouble of our own
+ * is logged here, with its reason, and answered 4yz.
+ */
+
+#define INTAKE_DOMAINS_MAX 50 /* of one message; each holds descriptors */
+
+struct intake_copy {
+	const struct config_domain *domain;
+	struct spool_domain dir;
+	struct spool_msg msg;
+	unsigned nrcpt;
+};
+
+struct intake {
+	const struct config *config; /* borrowed */
+	const struct spool *spool;   /* borrowed */
+	char id[SPOOL_ID_LEN + 1];   /* of the message under way, or the last */
+	struct intake_copy *copies;
+	size_t ncopies;
+	size_t ndomains; /* of the recipients so far */
+	bool failed;     /* a copy could not be written: why */
+	struct err why;
+	/* of each recipient of the transaction; one more, that is asked for */
+	const struct config_domain *domain_of[ENVELOPE_RCPT_MAX + 1];
+	char reply[64];
+};
+
+void intake_init(struct intake *in, const struct config *config,
+    const struct spool *spool);
+
+/* MAIL: is there room on the disk? 452 4.3.1, 451 4.3.0. */
+const char *intake_mail(const struct intake *in, const struct smtp_mail *mail);
+
+/*
+ * RCPT: is it in a domain of ours? env has the recipients so far. A bare
+ * postmaster is one of the first domain (RFC 5321 4.5.1): *r becomes that
+ * address. 550 5.7.1, 452 4.5.3.
+ */
+const char *intake_rcpt(struct intake *in, const struct envelope *env,
+    struct smtp_rcpt *r);
+
+/* Every recipient is known: begin a copy for each domain, with the envelope
+ * and our Received field. env->arrival_us is set. */
+const char *intake_begin(struct intake *in, struct envelope *env);
+
+/* The next piece of content. Failure is kept for intake_commit(). */
+void intake_content(struct intake *in, const char *data, size_t len);
+
+/* The content is complete: 250 only when every copy is on disk. Then copies
+ * says where it is, until intake_release(). */
+const char *intake_commit(struct intake *in);
+
+/* Drop what was begun and not committed; release all. Harmless when nothing
+ * was begun. */
+void intake_release(struct intake *in);
+
+#endif

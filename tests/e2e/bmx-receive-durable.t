@@ -1,0 +1,99 @@
+#!/bin/sh
+# D17: 250 only after file and directory are on disk; killed at any step, or
+# with any step failing, a message is whole in the spool or was not
+# acknowledged.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/receive.sh"
+need strace
+ASAN_OPTIONS=detect_leaks=0 # it cannot trace what is traced
+export ASAN_OPTIONS
+strace -o "$tmp/trace" true 2>/dev/null || skip_all 'strace cannot trace here'
+plan 14
+make_conf 'min-free = 0' '[example.com]' '[example.net]'
+say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
+    'RCPT TO:<1@example.net>' DATA 'Subject: x' '' 'text' . QUIT >"$tmp/in"
+say 'Subject: x' '' 'text' >"$tmp/content"
+
+# ---- the order ----
+
+# line REGEX: where the last such call stands in the trace.
+line()
+{
+	grep -nE "$1" "$tmp/trace" | tail -n 1 | cut -d: -f1
+}
+
+strace -y -s 9999 -o "$tmp/trace" -e trace=fsync,fdatasync,linkat,link,write \
+    bmx-receive <"$tmp/in" >"$tmp/out"
+is 'accepted' "$(last_code "$tmp/out")" '250 2.0.0'
+reply=$(line '^write\(1.*250 2\.0\.0 Queued')
+for domain in example.com example.net; do
+	file=$(line "^fsync\\([0-9]+<[^>]*/$domain/(new/#|tmp/).*\\) += 0")
+	link=$(line "^linkat?\\(.*/$domain/.*= 0")
+	dir=$(line "^fsync\\([0-9]+<[^>]*/$domain/new>\\) += 0")
+	ok "$domain: the bytes are synced before they get their name" test "${file:-99}" -lt "${link:-0}"
+	ok "$domain: the name is synced after it is made" test "${link:-99}" -lt "${dir:-0}"
+	ok "$domain: 250 comes after all of it" test "${dir:-99}" -lt "${reply:-0}"
+done
+ok 'the new domain directories are synced too' \
+    grep -qE "^fsync\\([0-9]+<$tmp/spool>\\) += 0" "$tmp/trace"
+
+# ---- killed, or failing ----
+
+# Both domains have the message, or neither, or (not acknowledged) one.
+judge()
+{
+	com=$(queued example.com)
+	net=$(queued example.net)
+	for judge_file in $com $net; do
+		is_whole "$judge_file" || echo "$1: $judge_file is not whole"
+		content_of "$judge_file" | cmp -s - "$tmp/content" ||
+		    echo "$1: $judge_file has not the content"
+	done
+	if grep -q '^250 2.0.0 Queued' "$tmp/out"; then
+		[ -n "$com" ] && [ -n "$net" ] || echo "$1: acknowledged and lost"
+	else
+		[ -z "$2" ] || [ -z "$com$net" ] || echo "$1: refused and kept"
+	fi
+}
+
+# each CALL WHAT REFUSED: run with WHAT done to the nth CALL, for n from 1 until
+# there is no such call. Prints what is wrong; counts runs in $tmp/runs.
+each()
+{
+	n=0
+	while
+		n=$((n + 1))
+		empty_spool
+		strace -o "$tmp/trace" -e "trace=$1" -e "inject=$1:$2:when=$n" \
+		    bmx-receive <"$tmp/in" >"$tmp/out" 2>/dev/null
+		grep -qE 'INJECTED|killed by' "$tmp/trace"
+	do
+		judge "$1 $n $2" "$3"
+		echo "$1 $n $2: $(codes "$tmp/out" | grep -m 1 '^[45]')" >>"$tmp/runs"
+	done
+}
+
+: >"$tmp/runs"
+for call in openat mkdirat fsync linkat write close rename renameat2 unlinkat fchmod; do
+	each "$call" signal=KILL ''
+done >"$tmp/wrong"
+is 'D17 killed before any step: acknowledged is stored' "$(cat "$tmp/wrong")" ''
+ok 'there were steps' test "$(wc -l <"$tmp/runs")" -gt 30
+
+: >"$tmp/runs"
+for error in EIO ENOSPC; do
+	for call in mkdirat fsync linkat fchmod; do
+		each "$call" "error=$error" refused
+	done
+done >"$tmp/wrong"
+is 'D49 failing at any step: refused is not stored' "$(cat "$tmp/wrong")" ''
+is 'D49 no space is 452, everything else is 451' \
+    "$(sed -nE 's/.*(EIO|ENOSPC): /\1 /p' "$tmp/runs" | sort -u)" \
+    'EIO 451 4.3.0
+ENOSPC 452 4.3.1'
+
+: >"$tmp/runs"
+each write error=ENOSPC '' >"$tmp/wrong"
+is 'D49 a write that fails: acknowledged is stored' "$(cat "$tmp/wrong")" ''
+like 'D49 and is answered 452' "$(cat "$tmp/runs")" '452 4.3.1'
