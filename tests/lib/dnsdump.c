@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "net/dns.h"
 
 #define SERVERS_MAX 16
@@ -70,7 +71,7 @@ type_of(const char *name)
 static void
 print_record(const struct dns_rr *rr, enum dns_type type)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN], said[80];
 
 	switch (type) {
 	case DNS_A:
@@ -90,8 +91,9 @@ print_record(const struct dns_rr *rr, enum dns_type type)
 		printf("\t%s.\n", rr->name);
 		break;
 	case DNS_TXT:
-		printf("\t%zu \"%.60s\"\n", rr->raw.len,
-		    (const char *)rr->raw.data);
+		printf("\t%zu \"%s\"\n", rr->raw.len,
+		    text_printable(said, sizeof said,
+			(const char *)rr->raw.data, rr->raw.len));
 		break;
 	case DNS_SOA:
 	case DNS_TLSA:

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""A name server on loopback that misbehaves by name.
+
+usage: dns.py PORT
+
+The first label of the question's name says how it is answered:
+
+    silent      not at all
+    servfail, refused   with that rcode
+    junk        random bytes behind the right id
+    wrongq      an answer to another question
+    otherid     an answer with another id
+    trailing    a good answer with bytes behind it
+    short       an answer cut in the middle of a record
+    pointers    a compression pointer to itself
+    tc          truncated, and nobody listens on TCP
+    many        100 MX records, the first 32 of them good
+    addrs       MX hosts with 20 addresses each
+    evil        MX hosts with an escape sequence and a line end in their names
+    mx...       addresses
+    (others)    MX 10 mx1.test, MX 20 mx2.test
+"""
+import os
+import socket
+import struct
+import sys
+
+MX, A, AAAA = 15, 1, 28
+
+
+def name(*labels):
+    return b"".join(bytes([len(l)]) + l for l in labels) + b"\0"
+
+
+def record(owner, rtype, data):
+    return owner + struct.pack("!HHIH", rtype, 1, 3600, len(data)) + data
+
+
+def mx(owner, preference, host):
+    return record(owner, MX, struct.pack("!H", preference) + host)
+
+
+def mx_answers(first, owner):
+    if first == b"evil":
+        hosts = [name(b"\033[2Jmx1\nspoof.test: ok", b"test"), name(b"mx2", b"test")]
+    elif first == b"many":
+        hosts = [name(b"mx%03d" % i, b"test") for i in range(100)]
+    elif first == b"addrs":
+        hosts = [name(b"mxaddrs1", b"test"), name(b"mxaddrs2", b"test")]
+    else:
+        hosts = [name(b"mx1", b"test"), name(b"mx2", b"test")]
+    return [mx(owner, 10 * (i + 1), host) for i, host in enumerate(hosts)]
+
+
+def address_answers(first, owner):
+    n = int(bytes(c for c in first if chr(c).isdigit()) or b"250") % 256
+    if first.startswith(b"mxaddrs"):
+        return [record(owner, A, bytes([20, 1, n, i])) for i in range(1, 21)]
+    return [record(owner, A, bytes([20, 0, 0, n]))]
+
+
+def answer(packet):
+    ident, question = packet[:2], packet[12:]
+    end = question.index(0) + 5
+    question = question[:end]
+    first = question[1:1 + question[0]].lower()
+    rtype = struct.unpack("!H", question[-4:-2])[0]
+    rcode, flags = 0, 0x8180
+    records = []
+
+    if first == b"silent":
+        return None
+    if first == b"junk":
+        return ident + os.urandom(60)
+    if first == b"servfail":
+        rcode = 2
+    elif first == b"refused":
+        rcode = 5
+    elif first == b"tc":
+        flags |= 0x0200
+    elif rtype == MX:
+        records = mx_answers(first, b"\xc0\x0c")
+    elif rtype == A:
+        records = address_answers(first, b"\xc0\x0c")
+    if first == b"wrongq":
+        question = name(b"another", b"test") + question[-4:]
+    if first == b"otherid":
+        ident = bytes([ident[0] ^ 0x55, ident[1]])
+    if first == b"pointers":
+        at = 12 + len(question) + 14
+        records = [mx(b"\xc0\x0c", 10, struct.pack("!H", 0xc000 | at))]
+    reply = ident + struct.pack("!HHHHH", flags | rcode, 1, len(records), 0, 0)
+    reply += question + b"".join(records)
+    if first == b"trailing":
+        reply += b"more"
+    if first == b"short":
+        reply = reply[:-5]
+    return reply
+
+
+def main():
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", int(sys.argv[1])))
+    print("ready", flush=True)
+    while True:
+        packet, peer = server.recvfrom(4096)
+        reply = answer(packet)
+        if reply is not None:
+            server.sendto(reply, peer)
+
+
+main()
