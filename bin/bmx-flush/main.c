@@ -1,0 +1,319 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/names.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "bmx-flush/drain.h"
+#include "mail/addr.h"
+
+static const struct options_usage usage = {
+	"bmx-flush",
+	"[OPTION...] [DOMAIN... | -]",
+	"Hand the mail that waits for a domain to its primary.",
+	"  bmx-flush                       every domain that has mail waiting\n"
+	"  bmx-flush --now example.com     also what is not due yet\n"
+	"  bmx-flush --dry-run             show where it would go\n"
+	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n",
+};
+
+/* The one thing a signal handler may touch, hence the one variable here. */
+static volatile sig_atomic_t stop_asked;
+
+static void
+ask_to_stop(int signal_number)
+{
+	(void)signal_number;
+	stop_asked = 1;
+}
+
+/* The first signal breaks off what waits (but for the reply to a final dot:
+ * see deliver.c) and ends the run in an orderly way, the second at once. No
+ * moment is a bad one. */
+static void
+catch_signals(void)
+{
+	struct sigaction stop = { .sa_handler = ask_to_stop,
+		.sa_flags = (int)SA_RESETHAND };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigemptyset(&stop.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+struct flush {
+	struct options options;
+	int now, dry_run, verbose;
+	long max;
+	struct config config;
+	struct spool spool;
+	struct drain_params params;
+	unsigned long tried; /* messages, for --max over all domains */
+	bool is_interactive;
+	bool has_refused, has_left, has_bad_name;
+	struct err trouble; /* the last of our own */
+};
+
+/* For the person who looks on; under cron the log has it, and nobody wants a
+ * mail every minute. */
+static void
+tell(const struct flush *f, const char *subject, const char *text)
+{
+	if (f->is_interactive && !f->verbose)
+		fprintf(stderr, "bmx-flush: %s: %s\n", subject, text);
+}
+
+/* ---- one domain ---- */
+
+static void
+summarize(struct flush *f, const char *domain, const struct drain_report *r)
+{
+	char line[512];
+	double s = (double)r->elapsed_ms / 1000;
+
+	snprintf(line, sizeof line,
+	    "delivered=%lu deferred=%lu refused=%lu set-aside=%lu "
+	    "left=%lu later=%lu held=%lu bytes=%llu seconds=%.1f rate=%.0f/s "
+	    "end=%s",
+	    r->delivered, r->deferred, r->refused, r->set_aside, r->left,
+	    r->later, r->held, (unsigned long long)r->bytes, s,
+	    s > 0 ? (double)r->delivered / s : 0.0, drain_end_name(r->end));
+	if (r->end != DRAIN_NOTHING)
+		log_info("domain=%s %s", domain, line);
+	tell(f, domain, line);
+}
+
+static void
+note_trouble(struct flush *f, const char *domain, const struct err *e)
+{
+	f->trouble = *e;
+	log_alarm("domain=%s %s", domain, e->text);
+	tell(f, domain, e->text);
+}
+
+static void
+flush_domain(struct flush *f, const struct config_domain *domain)
+{
+	struct drain_report r;
+	struct err e = ERR_INIT;
+	int rc;
+
+	if (f->max > 0)
+		f->params.max = (unsigned long)f->max - f->tried;
+	rc = f->dry_run ? drain_plan(&f->params, domain, stdout, &r, &e)
+			: drain_domain(&f->params, domain, &r, &e);
+	if (rc == -1)
+		note_trouble(f, domain->name, &e);
+	if (!f->dry_run)
+		summarize(f, domain->name, &r);
+	f->tried += r.tried;
+	f->has_refused = f->has_refused || r.refused + r.set_aside > 0 ||
+			 r.end == DRAIN_BREAKER;
+	f->has_left = f->has_left || r.deferred > 0 ||
+		      (r.left > 0 && r.end != DRAIN_MAX && !f->dry_run);
+}
+
+static bool
+is_over(const struct flush *f)
+{
+	return stop_asked || (f->max > 0 && f->tried >= (unsigned long)f->max);
+}
+
+/* ---- which domains ---- */
+
+static void
+reject_name(struct flush *f, const char *name, const char *why)
+{
+	char safe[ADDR_DOMAIN_MAX];
+
+	text_safe(safe, sizeof safe, name);
+	f->has_bad_name = true;
+	log_alarm("domain=%s %s", safe, why);
+	tell(f, safe, why);
+}
+
+static void
+flush_name(struct flush *f, const char *name)
+{
+	char folded[ADDR_DOMAIN_MAX + 1];
+	const struct config_domain *domain;
+	struct err e = ERR_INIT;
+
+	if (addr_fold_domain(name, strlen(name), folded, &e) == -1) {
+		reject_name(f, name, e.text);
+		return;
+	}
+	domain = config_find(&f->config, folded);
+	if (domain == NULL)
+		reject_name(f, name, "not in bmx.conf");
+	else
+		flush_domain(f, domain);
+}
+
+static int
+flush_named(struct flush *f, struct err *e)
+{
+	struct names names = NAMES_INIT(f->options.args, stdin);
+	const char *name;
+	int rc = 0;
+
+	while (!is_over(f) && (rc = names_next(&names, &name, e)) == 1)
+		flush_name(f, name);
+	names_free(&names);
+	return rc == -1 ? -1 : 0;
+}
+
+/* Mail for a domain that was taken out of bmx.conf: nobody would miss it
+ * until it is asked for. */
+static void
+check_stray(struct flush *f, const char *name)
+{
+	struct spool_domain d = SPOOL_DOMAIN_INIT;
+	struct spool_entry entry;
+	struct spool_list list;
+	struct err e = ERR_INIT;
+
+	if (spool_domain_open(&d, &f->spool, name, false, &e) != 1)
+		return;
+	if (spool_list_open(&list, &d, &e) == 0) {
+		if (spool_list_next(&list, &entry, &e) == 1)
+			reject_name(f, name, "mail waits, not in bmx.conf");
+		spool_list_close(&list);
+	}
+	spool_domain_close(&d);
+}
+
+static int
+flush_all(struct flush *f, struct err *e)
+{
+	struct spool_domains list;
+	int rc = 0;
+
+	if (spool_domains_open(&list, &f->spool, e) == -1)
+		return -1;
+	while (!is_over(f) && (rc = spool_domains_next(&list, e)) == 1) {
+		const struct config_domain *domain =
+		    config_find(&f->config, list.name);
+
+		if (domain == NULL)
+			check_stray(f, list.name);
+		else
+			flush_domain(f, domain);
+	}
+	spool_domains_close(&list);
+	return rc == -1 ? -1 : 0;
+}
+
+/* ---- the run ---- */
+
+static int
+run(struct flush *f, struct err *e)
+{
+	const struct config_host *host = &f->config.host;
+	const struct dns_options dns_options = {
+		.servers = (const char *const *)host->resolver.word,
+		.nservers = host->resolver.n,
+	};
+	int rc = -1;
+
+	if (log_open("bmx-flush", host->log, e) == -1)
+		return -1;
+	log_echo(f->verbose);
+	if (spool_open(&f->spool, host->spool, e) == -1)
+		return -1;
+	f->params = (struct drain_params){ .config = &f->config,
+		.spool = &f->spool,
+		.dns = dns_open(&dns_options, e),
+		.is_forced = f->now,
+		.watch = f->verbose ? NULL : stderr,
+		.stop = &stop_asked };
+	if (f->params.dns == NULL)
+		goto out;
+	if (*f->options.args != NULL)
+		rc = flush_named(f, e);
+	else
+		rc = flush_all(f, e);
+	dns_close(f->params.dns);
+out:
+	spool_close(&f->spool);
+	return rc;
+}
+
+/* What needs a person comes before what only needs time. */
+static int
+exit_code(const struct flush *f)
+{
+	if (f->trouble.class != ERR_NONE)
+		return err_exit_code(&f->trouble);
+	if (f->has_refused)
+		return EX_UNAVAILABLE;
+	if (f->has_bad_name)
+		return EX_DATAERR;
+	return f->has_left ? EX_TEMPFAIL : EX_OK;
+}
+
+static int
+parse(struct flush *f, int argc, char **argv, struct err *e)
+{
+	const struct poptOption rows[] = {
+		{ "now", 'n', POPT_ARG_NONE, &f->now, 0,
+		    "also messages that are not due yet", NULL },
+		{ "dry-run", 0, POPT_ARG_NONE, &f->dry_run, 0,
+		    "print the route and what would be sent", NULL },
+		{ "max", 0, POPT_ARG_LONG, &f->max, 0, "stop after N messages",
+		    "N" },
+		{ "verbose", 'v', POPT_ARG_NONE, &f->verbose, 0,
+		    "repeat the log on stderr", NULL },
+		OPTIONS_COMMON(&f->options),
+		POPT_TABLEEND,
+	};
+	int rc = options_parse(&f->options, &usage, rows, argc, argv, e);
+
+	if (rc == 0 && f->max < 0)
+		return err_usage(e, "--max: not less than 1");
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct flush f = { .options = OPTIONS_INIT,
+		.config = CONFIG_INIT,
+		.spool = SPOOL_INIT,
+		.trouble = ERR_INIT };
+	struct err e = ERR_INIT;
+	int rc;
+
+	catch_signals();
+	f.is_interactive = isatty(STDERR_FILENO);
+	rc = parse(&f, argc, argv, &e);
+	if (rc == 0)
+		rc = config_load(&f.config, f.options.config_path, &e);
+	if (rc == 0 && f.options.check_config)
+		config_print(&f.config);
+	else if (rc == 0)
+		rc = run(&f, &e);
+	if (rc == -1) {
+		fprintf(stderr, "bmx-flush: %s\n", e.text);
+		rc = err_exit_code(&e);
+	} else if (rc == 0) {
+		rc = exit_code(&f);
+	} else {
+		rc = EX_OK; /* --help, --version */
+	}
+	if (fflush(stdout) == EOF && rc == EX_OK)
+		rc = EX_IOERR;
+	config_free(&f.config);
+	options_free(&f.options);
+	return rc;
+}

@@ -1,0 +1,120 @@
+#include "bmx-flush/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int
+work_add(struct work *w, const struct spool_entry *entry, struct err *e)
+{
+	size_t at = w->names.len;
+
+	if (w->n == w->room) {
+		size_t room = w->room == 0 ? 1024 : w->room + w->room / 2;
+		uint32_t *grown = reallocarray(w->at, room, sizeof *grown);
+
+		if (grown == NULL)
+			return err_temp(e, "no memory for %zu messages", room);
+		w->at = grown;
+		w->room = room;
+	}
+	buf_add(&w->names, entry->is_new ? "n" : "c", 1);
+	buf_add(&w->names, entry->name, strlen(entry->name) + 1);
+	if (buf_check(&w->names, e) == -1)
+		return err_prefix(e, "%zu messages", w->n);
+	w->at[w->n++] = (uint32_t)at;
+	w->bytes += entry->size;
+	return 0;
+}
+
+/* A name begins with the ID, and IDs sort by arrival. */
+static int
+by_arrival(const void *a, const void *b, void *arg)
+{
+	const char *names = arg;
+
+	return strcmp(names + *(const uint32_t *)a + 1,
+	    names + *(const uint32_t *)b + 1);
+}
+
+void
+work_sort(struct work *w)
+{
+	if (w->n > 1)
+		qsort_r(w->at, w->n, sizeof *w->at, by_arrival, w->names.data);
+}
+
+/* 1: for this run; 0: not; -1. */
+static int
+is_due(const struct spool_domain *d, const struct spool_entry *entry,
+    int64_t now_s, struct work_rest *rest, struct err *e)
+{
+	int64_t when_s;
+	int rc;
+
+	if (entry->is_held) {
+		rest->held++;
+		return 0;
+	}
+	if (entry->is_new || now_s == INT64_MAX)
+		return 1;
+	rc = spool_next_try(d, entry, &when_s, e);
+	if (rc <= 0) /* gone meanwhile: not ours to do */
+		return rc;
+	if (when_s <= now_s)
+		return 1;
+	rest->later++;
+	return 0;
+}
+
+int
+work_collect(struct work *w, const struct spool_domain *d, int64_t now_s,
+    struct work_rest *rest, struct err *e)
+{
+	struct spool_entry entry;
+	struct spool_list list;
+	int rc;
+
+	if (spool_list_open(&list, d, e) == -1)
+		return -1;
+	while ((rc = spool_list_next(&list, &entry, e)) == 1) {
+		rc = is_due(d, &entry, now_s, rest, e);
+		if (rc == 1)
+			rc = work_add(w, &entry, e);
+		if (rc == -1)
+			break;
+	}
+	rest->foreign = list.foreign;
+	spool_list_close(&list);
+	if (rc == -1)
+		return -1;
+	work_sort(w);
+	return 0;
+}
+
+bool
+work_next(struct work *w, struct spool_entry *entry)
+{
+	while (w->next < w->n) {
+		const char *name = w->names.data + w->at[w->next++];
+
+		if (spool_parse_name(entry, name + 1, *name == 'n'))
+			return true;
+	}
+	return false;
+}
+
+size_t
+work_left(const struct work *w)
+{
+	return w->n - w->next;
+}
+
+void
+work_free(struct work *w)
+{
+	buf_free(&w->names);
+	free(w->at);
+	w->at = NULL;
+	w->n = w->room = w->next = 0;
+	w->bytes = 0;
+}

@@ -1,0 +1,104 @@
+#!/bin/sh
+# kill -9 at any moment: after the next run every message is at the primary, and
+# at most the one that was under way is there twice.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+primary_make
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 # not under strace
+export ASAN_OPTIONS
+
+# Four messages; the second one is mixed, and stays.
+begin()
+{
+	rm -rf "$spool/example.com" "$spool/ledger"
+	primary_renew "$@" 'rcpt<later@example.com>#1 450 4.2.1 greylisted' \
+	    'rcpt<bad@example.com> 550 5.1.1 unknown'
+	put one
+	put two to=bob@example.com to=later@example.com \
+	    to=bad@example.com
+	two=$id
+	put three from=
+	put four
+}
+
+# arrivals: how often each message came to bob, and the second one to later.
+arrivals()
+{
+	for subject in one two three four; do
+		n=0
+		for env in "$primary"/*.env; do
+			! grep -q '^RCPT TO:<bob@' "$env" ||
+			    ! grep -q "^Subject: $subject" "${env%env}msg" ||
+			    n=$((n + 1))
+		done
+		printf '%s ' "$n"
+	done
+	cat "$primary"/*.env | grep -c 'RCPT TO:<later@'
+}
+
+# after "what": run again, twice for what was deferred.
+after()
+{
+	bmx-flush --now
+	bmx-flush --now
+	got=$(arrivals)
+	doubles=$(($(echo "$got" | tr ' ' '+') - 5))
+	like "$1: every message arrived" "$got" \
+	    '^[12] [12] [12] [12] [12]$'
+	ok "$1: one at most twice" test "$doubles" -le 1
+	is "$1: only what was refused is left, held" \
+	    "$(waiting) $(held) $(states "$two")" "1 1 D D F"
+}
+
+# ---- by the primary's hand ----
+
+begin
+bmx-flush
+after "no crash"
+is "no crash: nothing twice" "$got" "1 1 1 1 1"
+
+# shellcheck disable=SC2016 # for the primary's shell
+for row in 'connect#1' 'mail#2' 'rcpt#4' 'data#2'; do
+	begin "$row run kill -9 \$(cat $tmp/flush.pid)"
+	start_bg flush bmx-flush
+	wait_gone "$(pid_of flush)"
+	after "killed at ${row%#*}"
+	is "killed at ${row%#*}: before the 250, nothing twice" "$got" "1 1 1 1 1"
+done
+for n in 1 2 4; do
+	begin "dot#$n store-run kill -9 \$(cat $tmp/flush.pid)"
+	start_bg flush bmx-flush
+	wait_gone "$(pid_of flush)"
+	after "killed when the primary has it, $n"
+	is "that one is there twice" "$doubles" 1
+done
+
+# ---- at each system call that changes the disk ----
+
+strace -qq -o /dev/null true 2>/dev/null || {
+	skip "kill -9 at each system call" "strace not installed, or not allowed"
+	done_testing
+	exit 0
+}
+
+total=0
+for call in unlinkat renameat2 renameat utimensat pwrite64 fdatasync fsync \
+    mkdirat write; do
+	n=0
+	while :; do
+		n=$((n + 1))
+		begin
+		strace -qq -o /dev/null -e trace="$call" \
+		    -e inject="$call":signal=KILL:when="$n" bmx-flush 2>/dev/null
+		[ $? -eq 137 ] || break
+		total=$((total + 1))
+		after "killed at $call number $n"
+	done
+	diag "$call: $((n - 1)) times"
+done
+ok "there were calls to be killed at" test "$total" -ge 15
+primary_check
+done_testing
