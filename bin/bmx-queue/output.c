@@ -1,0 +1,193 @@
+#include "bmx-queue/output.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+void
+output_complain(struct output *o, const struct err *e)
+{
+	fflush(o->data); /* in order, where both go to one terminal */
+	fprintf(o->talk, "bmx-queue: %s\n", e->text);
+	if (o->status == EX_OK)
+		o->status = err_exit_code(e);
+}
+
+int
+output_json(struct output *o, json_t *object, struct err *e)
+{
+	if (object == NULL)
+		return err_temp(e, "out of memory");
+	/* ASCII alone: no terminal takes it for anything but text. Failure
+	 * to write shows in output_finish(). */
+	json_dumpf(object, o->data,
+	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+	putc('\n', o->data);
+	json_decref(object);
+	return 0;
+}
+
+int
+output_finish(struct output *o)
+{
+	if (fflush(o->data) == 0 && !ferror(o->data))
+		return 0;
+	fprintf(o->talk, "bmx-queue: cannot write the output: %m\n");
+	o->status = EX_IOERR;
+	return -1;
+}
+
+const char *
+output_state(const struct spool_entry *entry)
+{
+	if (entry->is_held)
+		return "held";
+	return entry->is_new ? "new" : "deferred";
+}
+
+const char *
+output_rcpt_state(enum rcpt_state state)
+{
+	switch (state) {
+	case RCPT_PENDING:
+		return "pending";
+	case RCPT_DELIVERED:
+		return "delivered";
+	case RCPT_FAILED:
+		return "failed";
+	}
+	return "unknown";
+}
+
+const char *
+output_next(const struct output *o, const struct spool_entry *entry,
+    int64_t next_s, char room[OUTPUT_WORD])
+{
+	if (entry->is_held)
+		return "-";
+	if (next_s <= o->now_us / 1000000)
+		return "now";
+	if (o->form == OUTPUT_TABLE)
+		return clock_span(room, next_s - o->now_us / 1000000);
+	clock_rfc3339(room, next_s * 1000000);
+	strcpy(room + sizeof "YYYY-MM-DDTHH:MM:SS" - 1, "Z");
+	return room;
+}
+
+const char *
+output_age(const struct output *o, int64_t arrival_us, char room[OUTPUT_WORD])
+{
+	int64_t age_s = (o->now_us - arrival_us) / 1000000;
+
+	if (o->form == OUTPUT_TABLE)
+		return clock_span(room, age_s);
+	snprintf(room, OUTPUT_WORD, "%" PRId64, age_s < 0 ? 0 : age_s);
+	return room;
+}
+
+const char *
+output_size(const struct output *o, uint64_t bytes, char room[OUTPUT_WORD])
+{
+	static const char units[] = "KMGTPE";
+	double size = (double)bytes / 1024;
+	int i = 0;
+
+	if (o->form != OUTPUT_TABLE || bytes < 1024) {
+		snprintf(room, OUTPUT_WORD, "%" PRIu64, bytes);
+		return room;
+	}
+	while (size >= 999.5 && units[i + 1] != '\0') {
+		size /= 1024;
+		i++;
+	}
+	snprintf(room, OUTPUT_WORD, "%.*f%c", size < 9.95 ? 1 : 0, size,
+	    units[i]);
+	return room;
+}
+
+void
+output_safe(struct output *o, const char *word, size_t len)
+{
+	while (len > 0) {
+		size_t piece = len < 256 ? len : 256;
+		char room[4 * 256 + 1];
+
+		fputs(text_printable(room, sizeof room, word, piece), o->data);
+		word += piece;
+		len -= piece;
+	}
+}
+
+void
+output_safe_again(struct output *o, const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] < 0x20 || line[i] > 0x7e) {
+			output_safe(o, line, len);
+			return;
+		}
+	}
+	fwrite(line, 1, len, o->data);
+}
+
+json_t *
+output_json_text(const char *text, size_t len)
+{
+	json_t *string = json_stringn(text, len);
+	char safe[4096];
+
+	if (string != NULL)
+		return string;
+	return json_string(text_printable(safe, sizeof safe, text, len));
+}
+
+json_t *
+output_json_time(int64_t wall_us)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	return json_string(clock_rfc3339(text, wall_us));
+}
+
+static json_t *
+json_rcpts(const struct envelope *env)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < env->nrcpt; i++)
+		json_array_append_new(list,
+		    json_pack("{s:o,s:s}", "address",
+			output_json_text(env->rcpts[i].addr.text,
+			    env->rcpts[i].addr.len),
+			"state", output_rcpt_state(env->rcpts[i].state)));
+	return list;
+}
+
+/* A new message is due since it came. */
+static json_t *
+json_next(const struct spool_entry *entry, int64_t next_s)
+{
+	if (entry->is_held)
+		return json_null();
+	return output_json_time(next_s == 0 ? entry->arrival_us
+					    : next_s * 1000000);
+}
+
+json_t *
+output_json_message(const struct output *o, const char *domain,
+    const struct spool_entry *entry, int64_t next_s, const struct envelope *env)
+{
+	const struct addr *from = env == NULL ? NULL : &env->mail.reverse_path;
+
+	return json_pack("{s:s,s:s,s:s,s:o,s:I,s:o,s:I,s:i,s:o,s:o}", "id",
+	    entry->id, "domain", domain, "state", output_state(entry),
+	    "arrival", output_json_time(entry->arrival_us), "age",
+	    (json_int_t)((o->now_us - entry->arrival_us) / 1000000), "next",
+	    json_next(entry, next_s), "size", (json_int_t)entry->size,
+	    "recipients", (int)entry->nrcpt, "from",
+	    env == NULL ? json_null() : output_json_text(from->text, from->len),
+	    "to", env == NULL ? json_null() : json_rcpts(env));
+}

@@ -1,0 +1,103 @@
+#ifndef BMX_QUEUE_SELECT_H
+#define BMX_QUEUE_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "bmx-queue/output.h"
+#include "spool/spool.h"
+
+/*
+ * The messages that the arguments name: by ID (in whatever domain: all copies
+ * of the message), by DOMAIN/ID, by domain, or all. They are collected by
+ * their names alone and sorted by arrival; a message takes about 55 bytes, so
+ * a million of them fit anywhere.
+ *
+ *	select_add() for each name   or  select_all()
+ *	select_domains()             which domains are looked at
+ *	select_scan()                and which messages
+ *	select_next() ...            one after the other
+ */
+
+/* One name that was given. */
+struct select_want {
+	char id[SPOOL_ID_LEN + 1]; /* "": all of the domain */
+	char *domain;              /* "": any */
+	bool is_found;
+};
+
+struct select_item {
+	size_t name; /* in names */
+	uint32_t domain;
+	bool is_new;
+};
+
+struct select {
+	bool is_all;
+	struct select_want *wants; /* sorted */
+	size_t nwants, wants_room;
+	char **domains; /* that exist, sorted */
+	size_t ndomains, domains_room;
+	struct select_item *items; /* sorted, no message twice */
+	size_t nitems, items_room;
+	struct buf names;
+};
+
+/* clang-format off */
+#define SELECT_INIT { .names = BUF_INIT(SIZE_MAX / 2) }
+/* clang-format on */
+
+/* Select what name says. -1: ERR_USAGE (it names nothing), ERR_TEMP. */
+int select_add(struct select *s, const char *name, struct err *e);
+
+/* True when whole domains are among the names. */
+bool select_has_domain(const struct select *s);
+
+/* True when IDs are among them. */
+bool select_has_id(const struct select *s);
+
+/* Find the domains to look at. */
+int select_domains(struct select *s, const struct spool *sp, struct err *e);
+
+/* Collect the messages. Trouble with one domain is told to o and does not hide
+ * the others; -1: out of memory. */
+int select_scan(struct select *s, const struct spool *sp, struct output *o,
+    struct err *e);
+
+/* The next name at or after *i that was given and is not there, and move *i
+ * on; NULL: no more. */
+const struct select_want *select_missing(const struct select *s, size_t *i);
+
+void select_free(struct select *s);
+
+/* ---- going through the selected messages ---- */
+
+#define SELECT_OPEN_MAX 16 /* domains held open at once */
+
+struct select_walk {
+	const struct select *s;
+	const struct spool *sp;
+	size_t next;
+	struct spool_domain open[SELECT_OPEN_MAX];
+	size_t which[SELECT_OPEN_MAX]; /* domain in each, SIZE_MAX: none */
+};
+
+void select_begin(struct select_walk *w, const struct select *s,
+    const struct spool *sp);
+
+/* 1, *d (valid until the next call) and *entry; 0 at the end; -1. */
+int select_next(struct select_walk *w, const struct spool_domain **d,
+    struct spool_entry *entry, struct err *e);
+
+void select_end(struct select_walk *w);
+
+/*
+ * The message was not at *entry. Others may have deferred, held or released
+ * it since it was listed: true, and *entry is where it is now.
+ */
+bool select_follow(const struct spool_domain *d, struct spool_entry *entry);
+
+#endif
