@@ -1,0 +1,29 @@
+#ifndef BMX_PROBE_STATE_H
+#define BMX_PROBE_STATE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "bmx-probe/probe.h"
+#include "spool/config.h"
+#include "spool/primary.h"
+#include "spool/spool.h"
+
+/*
+ * What a probe taught is kept in SPOOL/DOMAIN/primary (lib/spool/primary.h),
+ * for bmx-receive, bmx-flush and the next probe.
+ */
+
+/*
+ * Take a result into account. *now is the state after it; a change of the
+ * verdict is logged. -1: the state could not be kept.
+ */
+int state_learn(const struct spool *sp, const struct config_domain *domain,
+    const struct probe_result *r, int64_t now_s, struct primary *now,
+    struct err *e);
+
+/* The state that a result makes by itself, when none is kept. */
+void state_of_result(const struct probe_result *r, int64_t now_s,
+    struct primary *now);
+
+#endif
