@@ -1,0 +1,227 @@
+#include "audit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define RECORD_MAX (4 * 1024 * 1024) /* bytes; far above any real one */
+
+struct run {
+	struct audit *audit;
+	struct order order;
+	struct progress progress;
+	struct judgement *judgement; /* of the domain that is being reported */
+	struct buf text;             /* its record */
+	size_t under_way;
+	bool is_at_end; /* of the names */
+	bool has_failed;
+	struct err *e; /* of the first failure */
+	struct collector collector;
+};
+
+/* One domain under way. */
+struct entry {
+	struct run *run;
+	uint64_t number; /* of its record */
+	struct report_name name;
+};
+
+static void
+give_up(struct run *r, const struct err *e)
+{
+	if (!r->has_failed)
+		*r->e = *e;
+	r->has_failed = true;
+}
+
+/* The record is in r->text. */
+static void
+put_record(struct run *r, uint64_t number, enum verdict v)
+{
+	struct err e = ERR_INIT;
+
+	if (buf_check(&r->text, &e) == -1 ||
+	    order_put(&r->order, number, r->text.data, r->text.len, &e) == -1) {
+		give_up(r, &e);
+		return;
+	}
+	r->audit->tally.records++;
+	r->audit->tally.verdicts[v]++;
+}
+
+static void
+report_facts(struct run *r, const struct entry *entry, struct facts *f)
+{
+	struct audit *a = r->audit;
+	const struct roles *roles = roles_for(&a->roles, f->domain);
+
+	if (roles->backup_is_us)
+		roles_find_local(f);
+	judge(f, roles, &a->policy, r->judgement);
+	if (judgement_has(r->judgement, OUTCOME_FAIL, a->fail_on))
+		a->has_findings = true;
+	if (judgement_has(r->judgement, OUTCOME_UNTESTED, a->fail_on))
+		a->is_unsure = true;
+	buf_reset(&r->text);
+	report_domain(&r->text, &a->style, &entry->name, f, r->judgement,
+	    clock_wall_us());
+	put_record(r, entry->number, verdict_of(r->judgement));
+}
+
+/* A collect_done. */
+static void
+on_facts(void *arg, struct facts *f)
+{
+	struct entry *entry = arg;
+	struct run *r = entry->run;
+
+	r->under_way--;
+	if (f == NULL) {
+		give_up(r, &r->collector.err);
+	} else {
+		report_facts(r, entry, f);
+		facts_free(f);
+	}
+	free(entry);
+}
+
+static void
+reject_name(struct run *r, const struct entry *entry, const struct err *why)
+{
+	char reason[sizeof why->text];
+
+	buf_reset(&r->text);
+	report_bad_name(&r->text, &r->audit->style, &entry->name,
+	    text_safe(reason, sizeof reason, why->text), clock_wall_us());
+	r->audit->is_unsure = true;
+	put_record(r, entry->number, VERDICT_BAD_NAME);
+}
+
+static void
+begin_name(struct run *r, const char *name)
+{
+	const struct names *from = r->audit->names;
+	struct entry *entry = calloc(1, sizeof *entry);
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct err e = ERR_INIT;
+
+	if (entry == NULL) {
+		err_temp(&e, "out of memory");
+		give_up(r, &e);
+		return;
+	}
+	r->audit->tally.names++;
+	entry->run = r;
+	entry->number = order_begin(&r->order);
+	report_name_set(&entry->name, name, from->rest, from->line_number);
+	if (addr_fold_domain(name, strlen(name), domain, &e) == -1) {
+		reject_name(r, entry, &e);
+	} else if (collect_start(&r->collector, domain, entry) == -1) {
+		give_up(r, &r->collector.err);
+	} else {
+		r->under_way++;
+		return;
+	}
+	free(entry);
+}
+
+/*
+ * A program that writes a name and waits for its record must not wait for
+ * ever: while something is under way, names are only read when there are some.
+ * (Of a line that stdio has already in its buffer poll knows nothing; it is
+ * read a little later.)
+ */
+static bool
+may_read(const struct run *r)
+{
+	const struct names *n = r->audit->names;
+	struct pollfd p = { .events = POLLIN };
+
+	if (r->under_way == 0 || *n->args == NULL || strcmp(*n->args, "-") != 0)
+		return true;
+	p.fd = fileno(n->stream);
+	return poll(&p, 1, 0) != 0;
+}
+
+/* What is ready goes out before we wait, for names or for answers. */
+static void
+flush(struct run *r)
+{
+	struct err e = ERR_INIT;
+
+	progress_wipe(&r->progress);
+	if (fflush(r->order.out) == 0 && !ferror(r->order.out))
+		return;
+	err_sys(&e, "write");
+	give_up(r, &e);
+}
+
+static void
+read_names(struct run *r)
+{
+	struct err e = ERR_INIT;
+	const char *name;
+
+	while (!r->is_at_end && !r->has_failed &&
+	       r->under_way < r->audit->jobs && order_has_room(&r->order) &&
+	       may_read(r)) {
+		int rc;
+
+		if (r->under_way == 0)
+			flush(r); /* the next name may be long in coming */
+		rc = names_next(r->audit->names, &name, &e);
+		if (rc == 1)
+			begin_name(r, name);
+		else
+			r->is_at_end = true;
+		if (rc == -1)
+			give_up(r, &e);
+	}
+}
+
+static void
+run(struct run *r)
+{
+	while (r->under_way > 0 || (!r->is_at_end && !r->has_failed)) {
+		struct err e = ERR_INIT;
+
+		read_names(r);
+		flush(r);
+		progress_show(&r->progress, r->audit->tally.records);
+		if (r->under_way > 0 &&
+		    dns_run(r->audit->dns, true, &e) == -1) {
+			give_up(r, &e);
+			return;
+		}
+	}
+	flush(r);
+}
+
+int
+audit_run(struct audit *a, struct err *e)
+{
+	struct run r = {
+		.audit = a,
+		.order = ORDER_INIT(stdout),
+		.text = BUF_INIT(RECORD_MAX),
+		.collector = { a->dns, a->question_ms, on_facts, ERR_INIT },
+		.e = e,
+	};
+
+	r.judgement = malloc(sizeof *r.judgement);
+	if (r.judgement == NULL || order_open(&r.order, e) == -1) {
+		free(r.judgement);
+		return err_temp(e, "out of memory");
+	}
+	progress_begin(&r.progress, a->show_progress);
+	run(&r);
+	progress_end(&r.progress);
+	buf_free(&r.text);
+	order_close(&r.order);
+	free(r.judgement);
+	return r.has_failed ? -1 : 0;
+}

@@ -1,0 +1,42 @@
+#ifndef BMX_MXCHECK_AUDIT_H
+#define BMX_MXCHECK_AUDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/names.h"
+#include "collect.h"
+#include "judge.h"
+#include "order.h"
+#include "progress.h"
+#include "report.h"
+#include "roles.h"
+
+/*
+ * A list of names through collect, judge and report: up to jobs domains under
+ * way at once, one record out for each name in, in the order of the list.
+ * Memory does not grow with the length of the list.
+ */
+struct audit {
+	/* given */
+	struct names *names;
+	struct dns *dns;
+	unsigned question_ms; /* deadline of one question, as in dns */
+	struct role_book roles;
+	struct judge_policy policy;
+	struct report_style style;
+	enum severity fail_on;
+	unsigned jobs;
+	bool show_progress;
+	/* found */
+	struct tally tally;
+	bool has_findings; /* at fail_on or above */
+	bool is_unsure;    /* a check at fail_on or above could not be made, or
+			      a name was none */
+};
+
+/* -1: our own trouble (memory, input, output) ended it early. */
+int audit_run(struct audit *a, struct err *e);
+
+#endif

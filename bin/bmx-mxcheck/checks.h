@@ -1,0 +1,61 @@
+#ifndef BMX_MXCHECK_CHECKS_H
+#define BMX_MXCHECK_CHECKS_H
+
+#include <stddef.h>
+
+/*
+ * The checks by name: what is tested, why it matters, and the cure. The ids
+ * are stable: scripts know them. The order is that of --explain all.
+ */
+
+enum severity {
+	SEVERITY_INFO,   /* worth knowing */
+	SEVERITY_NOTICE, /* odd, without harm so far */
+	SEVERITY_WARNING, /* will hurt at the next outage, or with some senders */
+	SEVERITY_ERROR,   /* mail is lost, bounced or looped now */
+};
+#define SEVERITY_COUNT 4
+
+enum check_id {
+	CHECK_MX_EXISTS,
+	CHECK_MX_NULL,
+	CHECK_MX_NULL_MIXED,
+	CHECK_MX_IMPLICIT,
+	CHECK_MX_ONE,
+	CHECK_MX_OWNER_ALIAS,
+	CHECK_MX_TARGET_ALIAS,
+	CHECK_MX_TARGET_IP,
+	CHECK_MX_TARGET_NAME,
+	CHECK_MX_TARGET_NOADDR,
+	CHECK_MX_ADDR_SPECIAL,
+	CHECK_MX_ADDR_DUP,
+	CHECK_MX_NAME_DUP,
+	CHECK_PREF_TIE,
+	CHECK_PREF_ORDER,
+	CHECK_SELF_LISTED,
+	CHECK_TTL_RANGE,
+	CHECK_TTL_RRSET,
+	CHECK_COUNT,
+};
+
+struct check {
+	const char *id;
+	enum severity severity; /* of most of its findings */
+	const char *test;       /* what passes, one sentence */
+	const char *basis;      /* "RFC 5321 5.1" */
+	const char *why;
+	const char *cure;
+};
+
+extern const struct check checks[CHECK_COUNT];
+
+/* The check of that id, any case; CHECK_COUNT: there is none. */
+enum check_id check_find(const char *id);
+
+/* "info", "notice", "warning", "error". */
+const char *severity_name(enum severity severity);
+
+/* 0, or -1: no such word. */
+int severity_find(const char *word, enum severity *severity);
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef BMX_MXCHECK_COLLECT_H
+#define BMX_MXCHECK_COLLECT_H
+
+#include "base/err.h"
+#include "facts.h"
+#include "net/dns.h"
+
+/*
+ * The questions about one domain: its MX records, then A and AAAA of every
+ * target; without an MX record those of the domain itself (the implicit MX of
+ * RFC 5321 5.1). Any number of domains may be under way; what they have in
+ * common the engine asks once.
+ */
+
+/*
+ * Called from within dns_run() when the last answer of a domain is there; the
+ * facts become the callee's, to be released with facts_free(). NULL: our own
+ * trouble (memory) ended it, and the collector's err says why.
+ */
+typedef void collect_done(void *arg, struct facts *f);
+
+struct collector {
+	struct dns *dns;      /* opened with the deadline that is below */
+	unsigned question_ms; /* deadline of one question: a domain takes at
+				 most twice as long */
+	collect_done *done;
+	struct err err;
+};
+
+/* Begin; domain is folded. -1 (c->err is set): done will not be called. */
+int collect_start(struct collector *c, const char *domain, void *arg);
+
+#endif

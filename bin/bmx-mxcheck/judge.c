@@ -1,0 +1,311 @@
+#include "judge.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "rules.h"
+
+/* ---- outcomes ---- */
+
+static void
+settle(struct judging *j, enum outcome outcome)
+{
+	enum outcome *overall = &j->out->outcome[j->check];
+
+	if (outcome > *overall)
+		*overall = outcome;
+}
+
+void
+pass(struct judging *j)
+{
+	settle(j, OUTCOME_PASS);
+}
+
+static void
+add(struct judging *j, enum outcome outcome, enum severity severity,
+    const struct about *about, const char *fmt, va_list ap)
+{
+	struct finding *f = &j->out->findings[j->out->n];
+	char text[2 * DNS_NAME_MAX + 128];
+
+	settle(j, outcome);
+	if (j->out->n == FINDINGS_MAX)
+		return;
+	j->out->n++;
+	f->check = j->check;
+	f->outcome = outcome;
+	f->severity = severity;
+	snprintf(f->server, sizeof f->server, "%s",
+	    about->said == NULL ? "" : about->said->server);
+	snprintf(text, sizeof text, "%s%s", about->name, about->type);
+	text_safe(f->subject, sizeof f->subject, text);
+	vsnprintf(text, sizeof text, fmt, ap);
+	text_safe(f->evidence, sizeof f->evidence, text);
+}
+
+void
+fail(struct judging *j, enum severity severity, struct about about,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(j, OUTCOME_FAIL, severity, &about, fmt, ap);
+	va_end(ap);
+}
+
+void
+untested(struct judging *j, struct about about, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(j, OUTCOME_UNTESTED, usual(j), &about, fmt, ap);
+	va_end(ap);
+}
+
+void
+untested_host(struct judging *j, const struct fact_host *h)
+{
+	bool has_a = lookup_is_definite(&h->a);
+	bool has_aaaa = lookup_is_definite(&h->aaaa);
+	struct about about = { h->name, "", has_a ? &h->aaaa : &h->a };
+
+	if (!has_a && !has_aaaa)
+		untested(j, about, "A: %s, AAAA: %s",
+		    dns_status_text(h->a.status),
+		    dns_status_text(h->aaaa.status));
+	else if (!has_a)
+		untested(j, about, "A: %s", dns_status_text(h->a.status));
+	else if (!has_aaaa)
+		untested(j, about, "AAAA: %s", dns_status_text(h->aaaa.status));
+	else
+		untested(j, about, "%zu more addresses were not looked at",
+		    h->addrs_left);
+}
+
+enum severity
+usual(const struct judging *j)
+{
+	return checks[j->check].severity;
+}
+
+/* ---- reading the facts ---- */
+
+struct about
+about_mx(const struct judging *j)
+{
+	return (struct about){ j->facts->domain, "", &j->facts->mx };
+}
+
+/* Prefer the family that has something to say. */
+struct about
+about_host(const struct fact_host *h)
+{
+	bool use_aaaa = h->a.status != DNS_OK && h->aaaa.status == DNS_OK;
+
+	return (struct about){ h->name, "", use_aaaa ? &h->aaaa : &h->a };
+}
+
+struct about
+about_record(const struct judging *j, const struct fact_host *h)
+{
+	return (struct about){ h->name, "", &j->facts->mx };
+}
+
+bool
+is_root(const struct fact_host *h)
+{
+	return h->name[0] == '\0';
+}
+
+bool
+is_target(const struct facts *f, size_t i)
+{
+	if (is_root(&f->hosts[i]))
+		return false;
+	for (size_t k = 0; k < i; k++) {
+		if (strcmp(f->hosts[k].name, f->hosts[i].name) == 0)
+			return false;
+	}
+	return true;
+}
+
+size_t
+count_targets(const struct facts *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->nhosts; i++)
+		n += is_target(f, i);
+	return n;
+}
+
+bool
+is_complete(const struct fact_host *h)
+{
+	return lookup_is_definite(&h->a) && lookup_is_definite(&h->aaaa) &&
+	       h->addrs_left == 0;
+}
+
+const char *
+owner_of(const struct lookup *l)
+{
+	return l->owner == NULL ? "another name" : l->owner;
+}
+
+/* ---- which rule when ---- */
+
+enum need {
+	NEEDS_NOTHING, /* it knows by itself */
+	NEEDS_MX,      /* a definite answer to the MX question, and so do all
+			  that follow */
+	NEEDS_HOSTS,   /* at least one MX host that is not the root */
+	NEEDS_TARGETS, /* the same, or the domain itself in their place */
+	NEEDS_BACKUP,  /* a named backup, and a domain that takes mail */
+	NEEDS_ROLES,   /* a named role, and at least one MX host */
+};
+
+/* One of the three is set. */
+struct rule {
+	enum need need;
+	void (*domain)(struct judging *j);
+	void (*host)(struct judging *j, const struct fact_host *h);
+	void (*rrset)(struct judging *j, struct about about);
+};
+
+/* clang-format off */
+static const struct rule rules[CHECK_COUNT] = {
+	[CHECK_MX_EXISTS] = { NEEDS_MX, .domain = mx_exists },
+	[CHECK_MX_NULL] = { NEEDS_MX, .domain = mx_null },
+	[CHECK_MX_NULL_MIXED] = { NEEDS_MX, .domain = mx_null_mixed },
+	[CHECK_MX_IMPLICIT] = { NEEDS_MX, .domain = mx_implicit },
+	[CHECK_MX_ONE] = { NEEDS_HOSTS, .domain = mx_one },
+	[CHECK_MX_OWNER_ALIAS] = { NEEDS_NOTHING, .domain = mx_owner_alias },
+	[CHECK_MX_TARGET_ALIAS] = { NEEDS_HOSTS, .host = target_alias },
+	[CHECK_MX_TARGET_IP] = { NEEDS_HOSTS, .host = target_ip },
+	[CHECK_MX_TARGET_NAME] = { NEEDS_HOSTS, .host = target_name },
+	[CHECK_MX_TARGET_NOADDR] = { NEEDS_HOSTS, .host = target_noaddr },
+	[CHECK_MX_ADDR_SPECIAL] = { NEEDS_TARGETS, .host = addr_special },
+	[CHECK_MX_ADDR_DUP] = { NEEDS_HOSTS, .host = addr_dup },
+	[CHECK_MX_NAME_DUP] = { NEEDS_HOSTS, .host = name_dup },
+	[CHECK_PREF_TIE] = { NEEDS_ROLES, .domain = pref_tie },
+	[CHECK_PREF_ORDER] = { NEEDS_ROLES, .domain = pref_order },
+	[CHECK_SELF_LISTED] = { NEEDS_BACKUP, .domain = self_listed },
+	[CHECK_TTL_RANGE] = { NEEDS_MX, .rrset = ttl_range },
+	[CHECK_TTL_RRSET] = { NEEDS_MX, .rrset = ttl_rrset },
+};
+/* clang-format on */
+
+/* Does it concern this run at all, whatever DNS says? */
+static bool
+is_wanted(const struct judging *j, enum need need)
+{
+	if (need == NEEDS_BACKUP)
+		return j->roles->backup.n > 0;
+	return need != NEEDS_ROLES || has_roles(j);
+}
+
+static bool
+is_met(const struct judging *j, enum need need)
+{
+	const struct facts *f = j->facts;
+	bool has_hosts = f->mx.status == DNS_OK && count_targets(f) > 0;
+
+	switch (need) {
+	case NEEDS_HOSTS:
+	case NEEDS_ROLES:
+		return has_hosts;
+	case NEEDS_TARGETS:
+		return count_targets(f) > 0;
+	case NEEDS_BACKUP:
+		return j->roles->backup.n > 0 &&
+		       (has_hosts || f->mx.status == DNS_NODATA);
+	case NEEDS_MX:
+	case NEEDS_NOTHING:
+		break;
+	}
+	return true;
+}
+
+static void
+judge_hosts(struct judging *j, const struct rule *rule)
+{
+	const struct facts *f = j->facts;
+
+	for (size_t i = 0; i < f->nhosts; i++) {
+		if (is_target(f, i))
+			rule->host(j, &f->hosts[i]);
+	}
+	if (f->hosts_left > 0)
+		untested(j, about_mx(j), "%zu more MX hosts were not looked at",
+		    f->hosts_left);
+}
+
+static void
+judge_rrsets(struct judging *j, const struct rule *rule)
+{
+	const struct facts *f = j->facts;
+
+	rule->rrset(j, (struct about){ f->domain, " MX", &f->mx });
+	for (size_t i = 0; i < f->nhosts; i++) {
+		const struct fact_host *h = &f->hosts[i];
+
+		if (!is_target(f, i))
+			continue;
+		rule->rrset(j, (struct about){ h->name, " A", &h->a });
+		rule->rrset(j, (struct about){ h->name, " AAAA", &h->aaaa });
+	}
+}
+
+static void
+judge_check(struct judging *j)
+{
+	const struct rule *rule = &rules[j->check];
+	const struct lookup *mx = &j->facts->mx;
+
+	if (!is_wanted(j, rule->need))
+		return;
+	if (rule->need != NEEDS_NOTHING && !lookup_is_definite(mx)) {
+		untested(j, about_mx(j), "MX: %s", dns_status_text(mx->status));
+		return;
+	}
+	if (!is_met(j, rule->need))
+		return;
+	if (rule->domain != NULL)
+		rule->domain(j);
+	else if (rule->host != NULL)
+		judge_hosts(j, rule);
+	else
+		judge_rrsets(j, rule);
+}
+
+void
+judge(const struct facts *f, const struct roles *roles,
+    const struct judge_policy *policy, struct judgement *out)
+{
+	struct judging j = { f, roles, policy, out, 0, { ROLE_NONE } };
+
+	out->n = 0;
+	assign_roles(&j);
+	for (j.check = 0; j.check < CHECK_COUNT; j.check++) {
+		out->outcome[j.check] = OUTCOME_NOT_APPLICABLE;
+		if (!policy->ignored[j.check])
+			judge_check(&j);
+	}
+}
+
+bool
+judgement_has(const struct judgement *j, enum outcome outcome,
+    enum severity at_least)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->findings[i].outcome == outcome &&
+		    j->findings[i].severity >= at_least)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,416 @@
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "base/clock.h"
+#include "base/options.h"
+
+/*
+ * Verdicts, on the scale CI tools have; our own trouble keeps its sysexits
+ * code (bmx.conf is wrong: 78), which cannot be taken for one of these.
+ */
+#define EXIT_CLEAN 0
+#define EXIT_FINDINGS 1
+#define EXIT_WRONG_USE 2
+#define EXIT_UNSURE 3
+
+#define JOBS_MAX 10000
+#define DEADLINE_MAX_S 600
+#define QUESTIONS_EACH 4 /* A and AAAA of two targets */
+#define WINDOW_MAX 10000 /* the engine's */
+
+struct settings {
+	struct options common;
+	char *list_path; /* -f */
+	char **resolvers, **primaries, **backups, **ignored;
+	char *fail_on, *explain;
+	int jobs, deadline_s;
+	long ttl_min, ttl_max;
+	int brief, json, quiet;
+};
+
+static const struct options_usage usage = {
+	"bmx-mxcheck",
+	"[OPTION...] [DOMAIN... | -]",
+	"Are the MX records of these domains right, and primary and backup as "
+	"a "
+	"pair?",
+	"  bmx-mxcheck                          the domains of bmx.conf\n"
+	"  bmx-mxcheck example.com              anybody's domain\n"
+	"  bmx-mxcheck --brief -f domains.txt   a list, one line for each "
+	"name\n"
+	"  bmx-mxcheck --primary mx1.example.com --backup mx2.example.com "
+	"example.com\n"
+	"  bmx-mxcheck --explain MX-TARGET-ALIAS\n",
+};
+
+static int
+parse_options(struct settings *s, int argc, char **argv, struct err *e)
+{
+	/* clang-format off */
+	const struct poptOption rows[] = {
+		{ "file", 'f', POPT_ARG_STRING, &s->list_path, 0,
+		    "read names from FILE, one a line; - is stdin", "FILE" },
+		{ "brief", 'b', POPT_ARG_NONE, &s->brief, 0,
+		    "a line for each name: domain, verdict, ids (tab-separated)", NULL },
+		{ "json", 0, POPT_ARG_NONE, &s->json, 0,
+		    "a JSON object on a line for each name", NULL },
+		{ "explain", 0, POPT_ARG_STRING, &s->explain, 0,
+		    "what a check tests, why, and the cure; \"all\" lists them", "ID" },
+		{ "fail-on", 0, POPT_ARG_STRING, &s->fail_on, 0,
+		    "exit 1 for findings from here on: error (default), warning, notice", "LEVEL" },
+		{ "ignore", 0, POPT_ARG_ARGV, &s->ignored, 0,
+		    "leave a check out (may be repeated)", "ID" },
+		{ "primary", 0, POPT_ARG_ARGV, &s->primaries, 0,
+		    "this MX host is a primary (may be repeated)", "HOST" },
+		{ "backup", 0, POPT_ARG_ARGV, &s->backups, 0,
+		    "this MX host is a backup (default: this host, for the domains of bmx.conf)", "HOST" },
+		{ "resolver", 0, POPT_ARG_ARGV, &s->resolvers, 0,
+		    "ask ADDRESS or ADDRESS:PORT (default: bmx.conf's, else resolv.conf's)", "ADDRESS" },
+		{ "jobs", 'j', POPT_ARG_INT, &s->jobs, 0,
+		    "domains under way at once (64)", "N" },
+		{ "deadline", 0, POPT_ARG_INT, &s->deadline_s, 0,
+		    "seconds after which a domain is given up (10)", "SECONDS" },
+		{ "ttl-min", 0, POPT_ARG_LONG, &s->ttl_min, 0,
+		    "shortest good TTL, seconds (300)", "N" },
+		{ "ttl-max", 0, POPT_ARG_LONG, &s->ttl_max, 0,
+		    "longest good TTL, seconds (86400)", "N" },
+		{ "quiet", 'q', POPT_ARG_NONE, &s->quiet, 0,
+		    "no summary and no progress on stderr", NULL },
+		OPTIONS_COMMON(&s->common),
+		POPT_TABLEEND,
+	};
+	/* clang-format on */
+
+	return options_parse(&s->common, &usage, rows, argc, argv, e);
+}
+
+static void
+free_words(char **words)
+{
+	for (size_t i = 0; words != NULL && words[i] != NULL; i++)
+		free(words[i]);
+	free(words);
+}
+
+static void
+free_settings(struct settings *s)
+{
+	options_free(&s->common);
+	free(s->list_path);
+	free_words(s->resolvers);
+	free_words(s->primaries);
+	free_words(s->backups);
+	free_words(s->ignored);
+	free(s->fail_on);
+	free(s->explain);
+}
+
+static size_t
+count_words(char **words)
+{
+	size_t n = 0;
+
+	while (words != NULL && words[n] != NULL)
+		n++;
+	return n;
+}
+
+/* ---- from options to an audit ---- */
+
+static int
+check_range(const char *option, long value, long least, long most,
+    struct err *e)
+{
+	if (value < least || value > most)
+		return err_usage(e, "--%s: %ld is not between %ld and %ld",
+		    option, value, least, most);
+	return 0;
+}
+
+static int
+set_policy(struct judge_policy *p, const struct settings *s, struct err *e)
+{
+	if (check_range("ttl-min", s->ttl_min, 0, INT32_MAX, e) == -1 ||
+	    check_range("ttl-max", s->ttl_max, s->ttl_min, INT32_MAX, e) == -1)
+		return -1;
+	p->ttl_min = (uint32_t)s->ttl_min;
+	p->ttl_max = (uint32_t)s->ttl_max;
+	for (size_t i = 0; i < count_words(s->ignored); i++) {
+		enum check_id id = check_find(s->ignored[i]);
+
+		if (id == CHECK_COUNT)
+			return err_usage(e, "--ignore: there is no check %s",
+			    s->ignored[i]);
+		p->ignored[id] = true;
+	}
+	return 0;
+}
+
+static int
+set_style(struct report_style *style, const struct settings *s, struct err *e)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	if (s->brief && s->json)
+		return err_usage(e, "--brief and --json: choose one");
+	if (s->json)
+		style->format = REPORT_JSON;
+	else if (s->brief)
+		style->format = REPORT_BRIEF;
+	style->colour =
+	    isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0');
+	return 0;
+}
+
+static int
+set_roles(struct role_words *to, char **words, struct err *e)
+{
+	for (size_t i = 0; i < count_words(words); i++) {
+		if (roles_add(to, words[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+set_audit(struct audit *a, const struct settings *s, struct err *e)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	if (s->fail_on != NULL &&
+	    (severity_find(s->fail_on, &a->fail_on) == -1 ||
+		a->fail_on == SEVERITY_INFO))
+		return err_usage(e,
+		    "--fail-on: error, warning or notice, not %s", s->fail_on);
+	if (check_range("jobs", s->jobs, 1, JOBS_MAX, e) == -1 ||
+	    check_range("deadline", s->deadline_s, 1, DEADLINE_MAX_S, e) == -1)
+		return -1;
+	a->jobs = (unsigned)s->jobs;
+	a->show_progress = !s->quiet && isatty(STDERR_FILENO) &&
+			   (no_color == NULL || no_color[0] == '\0');
+	if (set_policy(&a->policy, s, e) == -1 ||
+	    set_style(&a->style, s, e) == -1 ||
+	    set_roles(&a->roles.named.primary, s->primaries, e) == -1)
+		return -1;
+	return set_roles(&a->roles.named.backup, s->backups, e);
+}
+
+/* ---- configuration ---- */
+
+/* bmx.conf is needed only where somebody points at it, or names no domain. */
+static bool
+has_config(const struct settings *s)
+{
+	return s->common.config_path != NULL || getenv("BMX_CONF") != NULL ||
+	       access(SYSCONFDIR "/bmx.conf", F_OK) == 0 || errno != ENOENT;
+}
+
+/* The addresses are asked for when the MX records are there: two questions,
+ * one after the other, make a domain. */
+static unsigned
+question_ms(const struct settings *s)
+{
+	return (unsigned)s->deadline_s * 1000 / 2;
+}
+
+static struct dns *
+open_dns(const struct settings *s, const struct config *config, struct err *e)
+{
+	const struct config_list *list = &config->host.resolver;
+	size_t given = count_words(s->resolvers);
+	struct dns_options o = {
+		.servers = (const char *const *)(given > 0 ? s->resolvers
+							   : list->word),
+		.nservers = given > 0 ? given : list->n,
+		.window = (unsigned)(s->jobs < WINDOW_MAX / QUESTIONS_EACH
+					 ? s->jobs * QUESTIONS_EACH
+					 : WINDOW_MAX),
+		.deadline_ms = question_ms(s),
+	};
+	struct dns *dns = dns_open(&o, e);
+
+	if (dns == NULL && given > 0 && e->class == ERR_CONFIG)
+		e->class = ERR_USAGE; /* not bmx.conf's resolver */
+	return dns;
+}
+
+/* ---- names ---- */
+
+static int
+open_list(const struct settings *s, FILE **list, struct err *e)
+{
+	if (s->list_path == NULL || strcmp(s->list_path, "-") == 0)
+		return 0;
+	*list = fopen(s->list_path, "re");
+	if (*list == NULL)
+		return err_usage(e, "%s: %s", s->list_path, strerror(errno));
+	return 0;
+}
+
+/* The names of the domains of bmx.conf, as if they were arguments. */
+static const char **
+config_names(const struct config *c, struct err *e)
+{
+	const char **all = calloc(c->ndomains + 1, sizeof *all);
+
+	if (all == NULL)
+		err_temp(e, "out of memory");
+	for (size_t i = 0; all != NULL && i < c->ndomains; i++)
+		all[i] = c->domains[i].name;
+	return all;
+}
+
+static int
+choose_names(const struct settings *s, const struct config *config,
+    const char ***own, struct names *names, struct err *e)
+{
+	static const char *stream_only[] = { "-", NULL };
+
+	if (s->list_path != NULL && s->common.args[0] != NULL)
+		return err_usage(e,
+		    "names and --file: give the one or the other");
+	if (s->list_path != NULL) {
+		names->args = stream_only;
+	} else if (s->common.args[0] != NULL) {
+		names->args = s->common.args;
+	} else if (config->ndomains > 0) {
+		names->args = *own = config_names(config, e);
+		return *own == NULL ? -1 : 0;
+	} else {
+		return err_usage(e,
+		    "no domain given, and none in bmx.conf; try bmx-mxcheck "
+		    "--help");
+	}
+	return 0;
+}
+
+/* ---- the run ---- */
+
+static int
+run_audit(struct audit *a, const struct settings *s, struct config *config,
+    struct err *e)
+{
+	FILE *list = stdin;
+	const char **own = NULL;
+	struct names names = NAMES_INIT(NULL, NULL);
+	int64_t began_ms = clock_monotonic_ms();
+	int rc = -1;
+
+	if (choose_names(s, config, &own, &names, e) == -1 ||
+	    open_list(s, &list, e) == -1)
+		goto out;
+	a->question_ms = question_ms(s);
+	a->dns = open_dns(s, config, e);
+	if (a->dns == NULL)
+		goto out;
+	names.stream = list;
+	a->names = &names;
+	rc = audit_run(a, e);
+	if (!s->quiet)
+		report_summary(stderr, &a->tally,
+		    clock_monotonic_ms() - began_ms);
+out:
+	dns_close(a->dns);
+	names_free(&names);
+	if (list != stdin && list != NULL)
+		fclose(list);
+	free(own);
+	return rc;
+}
+
+static int
+verdict_exit_code(const struct audit *a)
+{
+	if (a->has_findings)
+		return EXIT_FINDINGS;
+	return a->is_unsure ? EXIT_UNSURE : EXIT_CLEAN;
+}
+
+static int
+audit_names(const struct settings *s, int *code, struct err *e)
+{
+	struct config config = CONFIG_INIT;
+	struct audit a = {
+		.roles = ROLE_BOOK_INIT,
+		.policy = JUDGE_POLICY_INIT,
+		.fail_on = SEVERITY_ERROR,
+	};
+	int rc = -1;
+
+	if (set_audit(&a, s, e) == -1)
+		return -1;
+	if (has_config(s)) {
+		if (config_load(&config, s->common.config_path, e) == -1)
+			goto out;
+		a.roles.config = &config;
+	}
+	if (roles_prepare(&a.roles, e) == -1 ||
+	    run_audit(&a, s, &config, e) == -1)
+		goto out;
+	*code = verdict_exit_code(&a);
+	rc = 0;
+out:
+	config_free(&config);
+	return rc;
+}
+
+static int
+check_config(const struct settings *s, struct err *e)
+{
+	struct config config = CONFIG_INIT;
+	int rc = config_load(&config, s->common.config_path, e);
+
+	if (rc == 0)
+		config_print(&config);
+	config_free(&config);
+	return rc;
+}
+
+static int
+explain(const char *id, struct err *e)
+{
+	if (strcmp(id, "all") == 0)
+		report_explain_all(stdout);
+	else if (check_find(id) == CHECK_COUNT)
+		return err_usage(e,
+		    "--explain: there is no check %s; --explain all lists them",
+		    id);
+	else
+		report_explain(stdout, check_find(id));
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct settings s = {
+		.common = OPTIONS_INIT,
+		.jobs = 64,
+		.deadline_s = 10,
+		.ttl_min = 300,
+		.ttl_max = 86400,
+	};
+	struct err e = ERR_INIT;
+	int code = EXIT_CLEAN, rc;
+
+	rc = parse_options(&s, argc, argv, &e);
+	if (rc == 0 && s.explain != NULL)
+		rc = explain(s.explain, &e);
+	else if (rc == 0 && s.common.check_config)
+		rc = check_config(&s, &e);
+	else if (rc == 0)
+		rc = audit_names(&s, &code, &e);
+	if (rc == -1) {
+		code =
+		    e.class == ERR_USAGE ? EXIT_WRONG_USE : err_exit_code(&e);
+		fprintf(stderr, "bmx-mxcheck: %s\n", e.text);
+	}
+	free_settings(&s);
+	return code;
+}

@@ -1,0 +1,98 @@
+#ifndef BMX_MXCHECK_RULES_H
+#define BMX_MXCHECK_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "judge.h"
+
+/*
+ * The rules, as judge.c calls them: one function a check. A rule settles its
+ * check with pass(), fail() or untested(), once or once for each host; one
+ * that calls none of them found nothing to look at.
+ *
+ * A rule for the domain or for a host runs only when its need (judge.c) is
+ * met; facts->mx is then a definite answer.
+ */
+
+enum role {
+	ROLE_NONE,
+	ROLE_PRIMARY,
+	ROLE_BACKUP,
+};
+
+struct judging {
+	const struct facts *facts;
+	const struct roles *roles;
+	const struct judge_policy *policy;
+	struct judgement *out;
+	enum check_id check;             /* that is being made */
+	enum role role[FACTS_HOSTS_MAX]; /* of facts->hosts */
+};
+
+/* What a finding is about, and the look-up that shows it. */
+struct about {
+	const char *name;
+	const char *type; /* " MX", or "" */
+	const struct lookup *said;
+};
+
+struct about about_mx(const struct judging *j);
+struct about about_host(const struct fact_host *h);
+/* A host, as an MX record shows it. */
+struct about about_record(const struct judging *j, const struct fact_host *h);
+
+/* ---- outcomes ---- */
+
+void pass(struct judging *j);
+void fail(struct judging *j, enum severity severity, struct about about,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void untested(struct judging *j, struct about about, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The host's addresses could not all be had: says which family failed how. */
+void untested_host(struct judging *j, const struct fact_host *h);
+/* The severity of the check that is being made. */
+enum severity usual(const struct judging *j);
+
+/* ---- reading the facts ---- */
+
+bool is_root(const struct fact_host *h);
+/* Host i is one to look at: not the root, and its name is not an earlier
+ * host's. */
+bool is_target(const struct facts *f, size_t i);
+size_t count_targets(const struct facts *f);
+/* Every address of the host is known. */
+bool is_complete(const struct fact_host *h);
+/* The last name of the chain of aliases. */
+const char *owner_of(const struct lookup *l);
+
+/* ---- rules_mx.c: the set of MX records ---- */
+void mx_exists(struct judging *j);
+void mx_null(struct judging *j);
+void mx_null_mixed(struct judging *j);
+void mx_implicit(struct judging *j);
+void mx_one(struct judging *j);
+/* Needs no definite answer: a chain of aliases that loops gives none. */
+void mx_owner_alias(struct judging *j);
+
+/* ---- rules_target.c: each MX host ---- */
+void target_alias(struct judging *j, const struct fact_host *h);
+void target_ip(struct judging *j, const struct fact_host *h);
+void target_name(struct judging *j, const struct fact_host *h);
+void target_noaddr(struct judging *j, const struct fact_host *h);
+void addr_special(struct judging *j, const struct fact_host *h);
+void addr_dup(struct judging *j, const struct fact_host *h);
+void name_dup(struct judging *j, const struct fact_host *h);
+
+/* ---- rules_roles.c: primary and backup as a pair ---- */
+void assign_roles(struct judging *j);
+bool has_roles(const struct judging *j);
+void pref_tie(struct judging *j);
+void pref_order(struct judging *j);
+void self_listed(struct judging *j);
+
+/* ---- rules_ttl.c: each RRset; about.said is its look-up ---- */
+void ttl_range(struct judging *j, struct about about);
+void ttl_rrset(struct judging *j, struct about about);
+
+#endif

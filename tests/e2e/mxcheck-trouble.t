@@ -1,0 +1,53 @@
+#!/bin/sh
+# bmx-mxcheck and name servers that misbehave: always a record with a reason,
+# never a fault found where there was no answer, never a hang.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+need python3
+plan 27
+
+port=$(free_port)
+start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$port"
+wait_for 10 grep -q ready "$tmp/dns.log" || bail "no server: $(cat "$tmp/dns.log")"
+dns=127.0.0.1:$port
+
+# trouble NAME REASON: no answer worth the name.
+trouble()
+{
+	exits "$1 is could-not-test, exit 3" 3 timeout 30 bmx-mxcheck \
+	    --deadline 2 --resolver "$dns" "$1.test"
+	like "$1 is told as such" "$(cat "$tmp/out")" \
+	    "unknown +$1\\.test: MX: $2"
+}
+
+exits "a server that behaves" 0 bmx-mxcheck --resolver "$dns" good.test
+trouble silent 'no answer'
+trouble servfail SERVFAIL
+trouble refused REFUSED
+trouble junk '(malformed answer|no answer|SERVFAIL|REFUSED)'
+trouble wrongq 'no answer'
+trouble otherid 'no answer'
+trouble trailing 'malformed answer'
+trouble short 'malformed answer'
+trouble pointers 'malformed answer'
+trouble tc '(no answer|malformed answer)'
+
+bmx-mxcheck --brief -q --resolver "$dns" evil.test >"$tmp/evil"
+is "hostile names stay on their line" "$(wc -l <"$tmp/evil")" 1
+bmx-mxcheck -q --resolver "$dns" evil.test >"$tmp/evil"
+unlike "and send nothing to the terminal" "$(cat -v "$tmp/evil")" '\^\[|^spoof'
+bmx-mxcheck --brief -q --resolver "$dns" many.test addrs.test >"$tmp/many"
+like "more hosts than we look at are not called good" "$(cat "$tmp/many")" \
+    '^many\.test	unknown	\?MX-TARGET-ALIAS,'
+like "nor are more addresses" "$(cat "$tmp/many")" \
+    '^addrs\.test	unknown	\?MX-ADDR-SPECIAL'
+
+# One slow name among many: in order, none lost, and no slower than it is.
+awk 'BEGIN {
+	for (i = 0; i < 3000; i++)
+		print (i == 5 || i == 1000) ? "silent.test" : "d" i ".test"
+}' >"$tmp/list"
+exits "slow names in a list" 3 timeout 30 bmx-mxcheck --brief --deadline 2 \
+    --resolver "$dns" -f "$tmp/list"
+cut -f1 "$tmp/out" >"$tmp/names"
+same "each name has its record, in order" "$tmp/names" "$tmp/list"
