@@ -526,6 +526,9 @@ a_long_domain_is_refused(void **state)
 	repeat(text, "a", 1);
 	assert_int_equal(addr_fold_domain(text, 255, out, &e), -1);
 
+	text[253] = 'a'; /* instead of the dot at the end */
+	assert_int_equal(addr_fold_domain(text, 254, out, &e), -1);
+
 	strcpy(text, ""); /* 6 labels of 59 A-label octets each: too long */
 	for (int i = 0; i < 6; i++) {
 		repeat(text, "\xc3\xbc", 50);

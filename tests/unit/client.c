@@ -1192,30 +1192,45 @@ content_with_a_bare_line_end_is_cut_off_without_a_dot(void **state)
 /* ---- many ---- */
 
 #define MANY 1000
+#define GROUP 100 /* commands that the client may send ahead */
 
-/* Takes MANY recipients with long replies, refuses every third. */
+/* Takes MAIL, MANY recipients and DATA, a full group at a time, with long
+ * replies; refuses every third recipient. */
 static int
 serve_many(struct server *s, const void *arg)
 {
 	static const struct step first[] = { GREETING,
-		EHLO(PIPELINING "250-DSN\r\n"), { MAIL, OK }, { 0 } };
-	static const struct step last[] = { { "DATA", "354 go" }, { "x", NULL },
-		{ ".", OK }, QUIT, { 0 } };
+		EHLO(PIPELINING "250-DSN\r\n"), { 0 } };
+	static const struct step last[] = { { "x", NULL }, { ".", OK }, QUIT,
+		{ 0 } };
+	const int steps = MANY + 2;
 	char line[SMTP_COMMAND_MAX], reply[512];
 	struct err e = ERR_INIT;
+	int heard = 0, answered = 0;
 
 	(void)arg;
 	if (follow(s, first) != 0)
 		return 1;
-	for (int i = 0; i < MANY; i++) {
+	memset(reply, 'x', sizeof reply - 1);
+	reply[sizeof reply - 1] = '\0';
+	while (heard < steps) {
 		if (conn_read_line(s->conn, line, sizeof line, soon(), &e) ==
 		    -1)
 			return 1;
-		memset(reply, 'x', sizeof reply - 1);
-		reply[sizeof reply - 1] = '\0';
-		memcpy(reply, i % 3 == 2 ? "550 " : "250 ", 4);
-		if (say(s, reply) == -1)
+		heard++;
+		if (heard < steps && heard - answered < GROUP)
+			continue;
+		if (!is_client_silent(s))
 			return 1;
+		for (; answered < heard; answered++) {
+			memcpy(reply, answered % 3 == 2 ? "550 " : "250 ", 4);
+			if (answered == 0)
+				memcpy(reply, "250 ", 4);
+			if (answered == steps - 1)
+				memcpy(reply, "354 ", 4);
+			if (say(s, reply) == -1)
+				return 1;
+		}
 	}
 	return follow(s, last);
 }
@@ -1250,7 +1265,7 @@ a_thousand_long_recipients_do_not_jam_the_line(void **state)
 	assert_int_equal(client_begin(&c, &env, all, 3, outcomes, &e),
 	    MANY - MANY / 3);
 	for (size_t i = 0; i < MANY; i++)
-		assert_int_equal(outcomes[i].accepted, i % 3 != 2);
+		assert_int_equal(outcomes[i].accepted, i % 3 != 1);
 	assert_int_equal(client_send(&c, "x\r\n", 3, &e), 0);
 	assert_int_equal(client_end(&c, &lost, &e), 0);
 	client_quit(&c);

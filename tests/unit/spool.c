@@ -39,6 +39,7 @@ static struct {
 	int calls;           /* since forget_calls() */
 	int fail_call;       /* this one, 0: none */
 	int error;           /* with this errno */
+	bool is_kill;        /* not with an errno: the process ends */
 	int tmpfile_error;   /* O_TMPFILE is refused with this, 0: not */
 	int renameat2_error; /* likewise */
 	bool failed;
@@ -62,6 +63,8 @@ note(const char *what)
 	    used > 0 ? " " : "", what);
 	if (++sys.calls != sys.fail_call)
 		return false;
+	if (sys.is_kill)
+		_exit(0);
 	sys.failed = true;
 	errno = sys.error;
 	return true;
@@ -83,8 +86,8 @@ int __real_linkat(int fd, const char *from, int to_fd, const char *to,
     int flags);
 int __wrap_linkat(int fd, const char *from, int to_fd, const char *to,
     int flags);
-int __real_openat(int fd, const char *name, int flags, ...);
-int __wrap_openat(int fd, const char *name, int flags, ...);
+int __real_openat64(int fd, const char *name, int flags, ...);
+int __wrap_openat64(int fd, const char *name, int flags, ...);
 int __real_renameat2(int fd, const char *from, int to_fd, const char *to,
     unsigned flags);
 int __wrap_renameat2(int fd, const char *from, int to_fd, const char *to,
@@ -118,7 +121,7 @@ __wrap_linkat(int fd, const char *from, int to_fd, const char *to, int flags)
 }
 
 int
-__wrap_openat(int fd, const char *name, int flags, ...)
+__wrap_openat64(int fd, const char *name, int flags, ...)
 {
 	mode_t mode = 0;
 	va_list ap;
@@ -139,7 +142,7 @@ __wrap_openat(int fd, const char *name, int flags, ...)
 	if ((flags & O_DIRECTORY) == 0 || (flags & O_TMPFILE) == O_TMPFILE)
 		if (note("open"))
 			return -1;
-	return __real_openat(fd, name, flags, mode);
+	return __real_openat64(fd, name, flags, mode);
 }
 
 int
@@ -812,6 +815,58 @@ a_killed_writer_leaves_no_name(void **state)
 	assert_int_equal(count_files(w, "example.com/tmp"), 0);
 }
 
+/* D17: ended before any call, the writer leaves a whole message or none. */
+static void
+kill_at_every_call(struct world *w, bool has_proc)
+{
+	struct spool_domain *d[] = { &w->d };
+	int whole = 0;
+
+	w->d.has_proc = has_proc;
+	for (int call = 1; call <= 5; call++) {
+		struct spool_entry entry;
+		struct spool_list l;
+		pid_t pid = fork();
+
+		assert_int_not_equal(pid, -1);
+		if (pid == 0) {
+			forget_calls();
+			sys.fail_call = call;
+			sys.is_kill = true;
+			try_two(w, d, 1);
+			_exit(1);
+		}
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		unlinkat(w->d.fd, "tmp/" ID, 0);
+		assert_int_equal(spool_list_open(&l, &w->d, &w->e), 0);
+		while (spool_list_next(&l, &entry, &w->e) == 1) {
+			struct spool_file f;
+
+			assert_int_equal(call, 5); /* linked, not yet synced */
+			assert_int_equal(spool_file_open(&f, &w->d, &entry,
+					     false, &w->e),
+			    1);
+			spool_file_close(&f);
+			whole++;
+		}
+		assert_int_equal(l.foreign, 0);
+		spool_list_close(&l);
+	}
+	assert_int_equal(whole, 1);
+}
+
+static void
+a_writer_killed_at_any_call_leaves_a_whole_message_or_none(void **state)
+{
+	kill_at_every_call(*state, true);
+}
+
+static void
+without_nameless_files_a_kill_leaves_a_whole_message_or_none(void **state)
+{
+	kill_at_every_call(*state, false);
+}
+
 static void
 where_nameless_files_are_refused_tmp_is_used(void **state)
 {
@@ -1377,6 +1432,10 @@ main(void)
 		IN_SPOOL(
 		    without_nameless_files_a_failure_leaves_nothing_either),
 		IN_SPOOL(a_killed_writer_leaves_no_name),
+		IN_SPOOL(
+		    a_writer_killed_at_any_call_leaves_a_whole_message_or_none),
+		IN_SPOOL(
+		    without_nameless_files_a_kill_leaves_a_whole_message_or_none),
 		IN_SPOOL(where_nameless_files_are_refused_tmp_is_used),
 		IN_SPOOL(an_aborted_message_is_gone),
 		IN_SPOOL(one_id_is_never_linked_over_another_message),
