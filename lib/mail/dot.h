@@ -49,9 +49,9 @@ struct dot_decoder {
 
 /*
  * Take bytes from in; *used says how many were taken, *out is the content
- * among them (possibly empty; valid as long as in is). Call again with the
- * rest while *used < len. Returns true when the end was seen: what follows
- * *used belongs to the next command.
+ * among them (possibly empty; valid as long as in is), or a CR that was held
+ * back; *used may be 0 then. Call again with the rest while *used < len. Returns
+ * true when the end was seen: what follows *used belongs to the next command.
  * Speed: whole lines are found with memchr, and one call yields as much as
  * lies contiguous.
  */
@@ -79,16 +79,16 @@ struct dot_encoder {
 
 /*
  * Take bytes from in; *out is the next slice to send: a part of in, or a
- * constant (the doubled dot). Call again while *used < len or the returned
- * slice is a constant: false means all of in is out. content in the spool has
- * only CRLF line ends; dot_encode() makes sure of it: returns through
- * *is_bare true, and stops, when it does not (RFC 5321 4.1.1.4 forbids to
- * send it).
+ * constant (the doubled dot; *used is 0 then). True: call again with the rest;
+ * false: all of in is out. Content in the spool has only CRLF line ends, and
+ * dot_encode() makes sure of it: at a bare CR or LF *is_bare is true, false is
+ * returned, and nothing more may be sent (RFC 5321 2.3.8 forbids it).
  */
 bool dot_encode(struct dot_encoder *d, const char *in, size_t len, size_t *used,
     struct dot_slice *out, bool *is_bare);
 
-/* What ends the content: ".\r\n" after a line end, else "\r\n.\r\n". */
+/* What ends the content: ".\r\n" after a line end (or when there was nothing),
+ * else the rest of a line end, so that there is no bare CR, and ".\r\n". */
 struct dot_slice dot_finish(const struct dot_encoder *d);
 
 #endif

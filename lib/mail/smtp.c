@@ -635,7 +635,7 @@ read_limit(struct smtp_offer *o, struct word item)
 	unsigned long long n;
 	struct word name;
 
-	if (!split_at(&item, '=', &name) || item.len > 6 ||
+	if (!split_at(&item, '=', &name) ||
 	    text_number(item.s, item.len, 999999, &n) == -1 || *item.s == '0')
 		return;
 	if (is(name, "RCPTMAX"))

@@ -203,15 +203,14 @@ push(gnutls_transport_ptr_t arg, const giovec_t *iov, int n)
 	return nowait_writev(s->write_fd, iov, (size_t)n);
 }
 
-/* SNI holds a host name, never an address (RFC 6066 section 3). */
+/* SNI holds a host name, never an address (RFC 6066 section 3), nor a port. */
 static bool
 is_host_name(const char *name)
 {
-	unsigned char address[16];
+	unsigned char address[4];
 
-	return name != NULL && name[0] != '\0' && name[0] != '[' &&
-	       inet_pton(AF_INET, name, address) != 1 &&
-	       inet_pton(AF_INET6, name, address) != 1;
+	return name != NULL && name[0] != '\0' && strchr(name, ':') == NULL &&
+	       inet_pton(AF_INET, name, address) != 1;
 }
 
 static void

@@ -12,8 +12,8 @@
  */
 struct ledger_line {
 	const char *id, *domain;
-	const char *what; /* "delivered", "removed", "failed" */
-	uint64_t size;
+	const char *what;   /* "delivered", "removed", "failed" */
+	uint64_t size;      /* bytes of the message without its envelope */
 	const char *sender; /* reverse-path without brackets */
 	unsigned nrcpt;     /* recipients this line is about */
 	const char *peer;   /* address, "" when none */

@@ -93,13 +93,16 @@ MX_records_become_an_order(void **state)
 			{ "b", 20, 0, "192.0.2.2" } },
 		    ROUTE_OK, "a=192.0.2.1 b=192.0.2.2 c=192.0.2.3" },
 		{ "D1 equal ones by the die", 40,
-		    { { "a", 10, 7, "192.0.2.1" }, { "b", 10, 5, "192.0.2.2" } },
+		    { { "a", 10, 7, "192.0.2.1" },
+			{ "b", 10, 5, "192.0.2.2" } },
 		    ROUTE_OK, "b=192.0.2.2 a=192.0.2.1" },
 		{ "D1 preferences are numbers, not texts", 65535,
-		    { { "a", 100, 0, "192.0.2.1" }, { "b", 9, 0, "192.0.2.2" } },
+		    { { "a", 100, 0, "192.0.2.1" },
+			{ "b", 9, 0, "192.0.2.2" } },
 		    ROUTE_OK, "b=192.0.2.2 a=192.0.2.1" },
 		{ "D2 10 primary, 20 self by name, 30 other", 20,
-		    { { "p", 10, 0, "192.0.2.1" }, { "x", 30, 0, "192.0.2.3" } },
+		    { { "p", 10, 0, "192.0.2.1" },
+			{ "x", 30, 0, "192.0.2.3" } },
 		    ROUTE_OK, "p=192.0.2.1" },
 		{ "D2 10 primary, 20 self by address, 30 other", NONE,
 		    { { "p", 10, 0, "192.0.2.1" }, { "me", 20, 0, "SELF" },
@@ -110,11 +113,13 @@ MX_records_become_an_order(void **state)
 			{ "p", 10, 0, "192.0.2.1" } },
 		    ROUTE_OK, "p=192.0.2.1" },
 		{ "D2 10 primary and another, 20 self", 20,
-		    { { "p", 10, 1, "192.0.2.1" }, { "q", 10, 2, "192.0.2.2" } },
+		    { { "p", 10, 1, "192.0.2.1" },
+			{ "q", 10, 2, "192.0.2.2" } },
 		    ROUTE_OK, "p=192.0.2.1 q=192.0.2.2" },
 		{ "D2 self twice, the better one counts", 30,
 		    { { "me", 20, 0, "192.0.2.9 SELF" },
-			{ "x", 25, 0, "192.0.2.3" }, { "p", 10, 0, "192.0.2.1" } },
+			{ "x", 25, 0, "192.0.2.3" },
+			{ "p", 10, 0, "192.0.2.1" } },
 		    ROUTE_OK, "p=192.0.2.1" },
 		{ "D3 10 self by name", 10, { { .name = NULL } },
 		    ROUTE_WE_ARE_BEST, "" },
@@ -132,7 +137,8 @@ MX_records_become_an_order(void **state)
 		    { { "p", 10, 0, "FAIL 192.0.2.1" } }, ROUTE_OK,
 		    "p=192.0.2.1" },
 		{ "D4 self is not listed", NONE,
-		    { { "p", 10, 0, "192.0.2.1" }, { "q", 20, 0, "192.0.2.2" } },
+		    { { "p", 10, 0, "192.0.2.1" },
+			{ "q", 20, 0, "192.0.2.2" } },
 		    ROUTE_NOT_LISTED, "" },
 		{ "D4 nobody knows whether self is listed", NONE,
 		    { { "p", 10, 0, "192.0.2.1" }, { "q", 20, 0, "FAIL" } },
@@ -174,8 +180,7 @@ MX_records_become_an_order(void **state)
 
 		better = route_better(hosts, n, rows[i].own);
 		status = route_judge(hosts, n, better, rows[i].own);
-		route_list(
-		    &r, hosts, status == ROUTE_OK ? better : 0, false);
+		route_list(&r, hosts, status == ROUTE_OK ? better : 0, false);
 		if (status != rows[i].status ||
 		    strcmp(order_text(&r, got), rows[i].order) != 0)
 			fail_msg("%s: status %d, \"%s\"", rows[i].name, status,
@@ -211,11 +216,11 @@ a_route_is_not_longer_than_its_room(void **state)
 	for (unsigned i = 0; i < ROUTE_HOSTS_MAX; i++) {
 		hosts[i].name = "mx";
 		for (unsigned j = 0; j < ROUTE_HOST_ADDRS_MAX; j++) {
-			const unsigned char a[] = { 198, 51,
-				(unsigned char)i, (unsigned char)j };
+			const unsigned char a[] = { 198, 51, (unsigned char)i,
+				(unsigned char)j };
 
-			endpoint_from_bytes(
-			    &hosts[i].addrs[ROUTE_V4][j], a, 4, 25);
+			endpoint_from_bytes(&hosts[i].addrs[ROUTE_V4][j], a, 4,
+			    25);
 		}
 		hosts[i].naddrs[ROUTE_V4] = ROUTE_HOST_ADDRS_MAX;
 	}

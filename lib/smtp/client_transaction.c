@@ -1,0 +1,389 @@
+#include "smtp/client.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "smtp/client_wire.h"
+
+/*
+ * Commands sent ahead of their replies. What we send and what comes back must
+ * fit in the windows of both sides, or each waits for the other to read (RFC
+ * 2920 section 3.1).
+ */
+#define GROUP_MAX 100
+
+/*
+ * The commands of a transaction are steps: MAIL, the recipients, DATA. Some
+ * are said ahead of their replies, all are heard in order.
+ */
+struct transaction {
+	struct client *c;
+	const struct envelope *env;
+	const bool *send;
+	uint64_t size;
+	struct client_outcome *outcomes;
+	size_t nrcpt;               /* recipients attempted */
+	size_t said, heard;         /* steps */
+	size_t say_rcpt, hear_rcpt; /* the next recipient to say, to hear */
+	size_t accepted;
+	bool mail_refused;
+	bool data_open; /* 354: the server waits for content */
+};
+
+static bool
+is_offered(const struct client *c, enum smtp_ext ext)
+{
+	return (c->offer.exts & (unsigned)ext) != 0;
+}
+
+static size_t
+steps(const struct transaction *t)
+{
+	return t->nrcpt + 2;
+}
+
+static size_t
+next_rcpt(const struct transaction *t, size_t i)
+{
+	while (i < t->env->nrcpt && !t->send[i])
+		i++;
+	return i;
+}
+
+/* Empty the outcomes, count the recipients to attempt. */
+static void
+prepare(struct transaction *t)
+{
+	static const struct client_outcome none = { false, SMTP_REPLY_INIT };
+	unsigned most = t->c->offer.rcpt_max;
+
+	for (size_t i = 0; i < t->env->nrcpt; i++) {
+		if (!t->send[i])
+			continue;
+		t->outcomes[i] = none;
+		if (most == 0 || t->nrcpt < most)
+			t->nrcpt++;
+	}
+	t->say_rcpt = t->hear_rcpt = next_rcpt(t, 0);
+}
+
+/* One reply decides for every recipient that was attempted. */
+static void
+decide_all(const struct transaction *t, const struct smtp_reply *r)
+{
+	size_t left = t->nrcpt;
+
+	for (size_t i = next_rcpt(t, 0); left > 0; i = next_rcpt(t, i + 1)) {
+		t->outcomes[i] = (struct client_outcome){ false, *r };
+		left--;
+	}
+}
+
+/* DATA was refused: so were the recipients that RCPT had accepted. */
+static void
+decide_accepted(struct transaction *t, const struct smtp_reply *r)
+{
+	for (size_t i = 0; i < t->env->nrcpt; i++)
+		if (t->send[i] && t->outcomes[i].accepted)
+			t->outcomes[i] = (struct client_outcome){ false, *r };
+	t->accepted = 0;
+}
+
+static bool
+needs_utf8(const struct transaction *t)
+{
+	if (t->env->mail.smtputf8 || t->env->mail.reverse_path.is_utf8)
+		return true;
+	for (size_t i = 0; i < t->env->nrcpt; i++)
+		if (t->send[i] && t->env->rcpts[i].addr.is_utf8)
+			return true;
+	return false;
+}
+
+/* What the message needs and the server lacks, as a reply; NULL: nothing. */
+static const struct smtp_reply *
+lacking(const struct transaction *t)
+{
+	static const struct smtp_reply no_8bit = { 554, "5.6.3",
+		"The next host does not offer 8BITMIME", 1 };
+	static const struct smtp_reply no_utf8 = { 554, "5.6.7",
+		"The next host does not offer SMTPUTF8", 1 };
+	static const struct smtp_reply no_tls = { 554, "5.7.30",
+		"The next host does not offer REQUIRETLS", 1 };
+	const struct smtp_mail *m = &t->env->mail;
+
+	if (m->body == SMTP_BODY_8BITMIME &&
+	    !is_offered(t->c, SMTP_EXT_8BITMIME))
+		return &no_8bit;
+	if (needs_utf8(t) && !is_offered(t->c, SMTP_EXT_SMTPUTF8))
+		return &no_utf8;
+	if (m->requiretls && !is_offered(t->c, SMTP_EXT_REQUIRETLS))
+		return &no_tls;
+	return NULL;
+}
+
+static void
+format_mail(const struct transaction *t, struct buf *line)
+{
+	const struct smtp_mail *m = &t->env->mail;
+	const struct client *c = t->c;
+
+	buf_addf(line, "MAIL FROM:<%s>", m->reverse_path.text);
+	if (is_offered(c, SMTP_EXT_SIZE))
+		buf_addf(line, " SIZE=%llu", (unsigned long long)t->size);
+	if (is_offered(c, SMTP_EXT_8BITMIME) && m->body != SMTP_BODY_NONE)
+		buf_addf(line, " BODY=%s",
+		    m->body == SMTP_BODY_8BITMIME ? "8BITMIME" : "7BIT");
+	if (is_offered(c, SMTP_EXT_SMTPUTF8) && needs_utf8(t))
+		buf_puts(line, " SMTPUTF8");
+	if (is_offered(c, SMTP_EXT_REQUIRETLS) && m->requiretls)
+		buf_puts(line, " REQUIRETLS");
+	if (!is_offered(c, SMTP_EXT_DSN))
+		return;
+	if (m->ret != SMTP_RET_NONE)
+		buf_addf(line, " RET=%s",
+		    m->ret == SMTP_RET_FULL ? "FULL" : "HDRS");
+	if (smtp_is_xtext(m->envid, strlen(m->envid)) && m->envid[0] != '\0')
+		buf_addf(line, " ENVID=%s", m->envid);
+}
+
+static void
+format_notify(unsigned notify, struct buf *line)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} words[] = {
+		{ SMTP_NOTIFY_NEVER, "NEVER" },
+		{ SMTP_NOTIFY_SUCCESS, "SUCCESS" },
+		{ SMTP_NOTIFY_FAILURE, "FAILURE" },
+		{ SMTP_NOTIFY_DELAY, "DELAY" },
+	};
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if ((notify & words[i].bit) == 0)
+			continue;
+		buf_addf(line, "%s%s", before, words[i].word);
+		before = ",";
+	}
+}
+
+static void
+format_rcpt(const struct transaction *t, size_t i, struct buf *line)
+{
+	const struct envelope_rcpt *r = &t->env->rcpts[i];
+
+	buf_addf(line, "RCPT TO:<%s>", r->addr.text);
+	if (!is_offered(t->c, SMTP_EXT_DSN))
+		return;
+	format_notify(r->notify, line);
+	if (r->orcpt != NULL && strchr(r->orcpt, ' ') == NULL)
+		buf_addf(line, " ORCPT=%s", r->orcpt);
+}
+
+/* Say the next step. */
+static int
+say_step(struct transaction *t, struct err *e)
+{
+	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
+	int rc;
+
+	if (t->said == 0) {
+		format_mail(t, &line);
+		t->c->transactions++;
+	} else if (t->said <= t->nrcpt) {
+		format_rcpt(t, t->say_rcpt, &line);
+		t->say_rcpt = next_rcpt(t, t->say_rcpt + 1);
+	} else {
+		buf_puts(&line, "DATA");
+	}
+	t->said++;
+	rc = wire_say(t->c, &line, e);
+	buf_free(&line);
+	return rc;
+}
+
+/* RFC 5321 4.5.3.1.10: "too many recipients" once was 552. */
+static void
+take_rcpt(struct transaction *t)
+{
+	struct client_outcome *o = &t->outcomes[t->hear_rcpt];
+
+	t->hear_rcpt = next_rcpt(t, t->hear_rcpt + 1);
+	if (t->mail_refused)
+		return; /* MAIL's reply is the reason; this one follows from it */
+	o->reply = t->c->reply;
+	o->accepted = smtp_reply_ok(&o->reply);
+	t->accepted += o->accepted;
+	if (o->reply.code == 552) {
+		o->reply.code = 452;
+		if (o->reply.enhanced[0] == '5')
+			o->reply.enhanced[0] = '4';
+	}
+}
+
+/* Hear the next step's reply. */
+static int
+hear_step(struct transaction *t, struct err *e)
+{
+	struct client *c = t->c;
+	size_t step = t->heard++;
+
+	if (step == 0) {
+		if (wire_expect(c, "MAIL", SMTP_MAIL_TIMEOUT_S, e) == -1)
+			return -1;
+		t->mail_refused = !smtp_reply_ok(&c->reply);
+		if (t->mail_refused)
+			decide_all(t, &c->reply);
+		return 0;
+	}
+	if (step <= t->nrcpt) {
+		if (wire_expect(c, "RCPT", SMTP_RCPT_TIMEOUT_S, e) == -1)
+			return -1;
+		take_rcpt(t);
+		return 0;
+	}
+	if (wire_read_reply(c, "DATA", false, 3, SMTP_DATA_TIMEOUT_S, e) == -1)
+		return -1;
+	t->data_open = !wire_is_refusal(&c->reply);
+	return 0;
+}
+
+/* Whether anything is left to say, as far as the replies heard tell: after a
+ * refused MAIL no RCPT, without a recipient no DATA. */
+static bool
+may_say(const struct transaction *t)
+{
+	if (t->said == steps(t) || t->mail_refused)
+		return false;
+	return t->said <= t->nrcpt || t->heard < t->said || t->accepted > 0;
+}
+
+/* Say and hear all of it, in groups where the server takes groups. */
+static int
+converse(struct transaction *t, struct err *e)
+{
+	size_t group = is_offered(t->c, SMTP_EXT_PIPELINING) ? GROUP_MAX : 1;
+
+	while (may_say(t)) {
+		while (t->said - t->heard < group && may_say(t))
+			if (say_step(t, e) == -1)
+				return -1;
+		if (wire_flush(t->c, e) == -1)
+			return -1;
+		while (t->heard < t->said)
+			if (hear_step(t, e) == -1)
+				return -1;
+	}
+	return 0;
+}
+
+/* The server wants content for no recipient at all: it gets none, and what it
+ * says to that is of no interest (RFC 2920 3.1). */
+static int
+end_empty(struct client *c, struct err *e)
+{
+	int64_t until = wire_deadline(c, SMTP_BLOCK_TIMEOUT_S);
+
+	if (conn_write(c->conn, ".\r\n", 3, until, e) == -1 ||
+	    wire_flush(c, e) == -1)
+		return -1;
+	return wire_expect(c, "the lone dot", SMTP_END_TIMEOUT_S, e);
+}
+
+/* No content will follow: leave nothing open at the server. */
+static int
+give_up(struct transaction *t, struct err *e)
+{
+	if (t->data_open)
+		return end_empty(t->c, e);
+	return t->mail_refused ? 0 : client_reset(t->c, e);
+}
+
+long
+client_begin(struct client *c, const struct envelope *env, const bool *send,
+    uint64_t size, struct client_outcome *outcomes, struct err *e)
+{
+	struct transaction t = { .c = c,
+		.env = env,
+		.send = send,
+		.size = size,
+		.outcomes = outcomes };
+	const struct smtp_reply *lack;
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	prepare(&t);
+	lack = lacking(&t);
+	if (lack != NULL)
+		decide_all(&t, lack);
+	if (lack != NULL || t.nrcpt == 0)
+		return 0;
+	if (converse(&t, e) == -1)
+		return -1;
+	if (!t.data_open && t.accepted > 0)
+		decide_accepted(&t, &c->reply);
+	if (t.accepted == 0)
+		return give_up(&t, e);
+	c->dot = (struct dot_encoder)DOT_ENCODER_INIT;
+	return (long)t.accepted;
+}
+
+int
+client_send(struct client *c, const char *data, size_t len, struct err *e)
+{
+	struct dot_slice slice;
+	bool is_bare = false, more;
+	size_t used;
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	do {
+		more = dot_encode(&c->dot, data, len, &used, &slice, &is_bare);
+		if (is_bare) { /* a message without its end is none */
+			client_abort(c);
+			return err_data(e, "the message has a bare CR or LF");
+		}
+		if (conn_write(c->conn, slice.data, slice.len,
+			wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
+			return wire_write_failed(c, e);
+		data += used;
+		len -= used;
+	} while (more);
+	return 0;
+}
+
+/*
+ * Until the flush is through the server lacks the last bytes of the dot, so
+ * it has no message; after that only its reply can tell.
+ */
+int
+client_end(struct client *c, bool *lost, struct err *e)
+{
+	struct dot_slice dot = dot_finish(&c->dot);
+
+	*lost = false;
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	if (conn_write(c->conn, dot.data, dot.len,
+		wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
+		return wire_write_failed(c, e);
+	if (wire_flush(c, e) == -1)
+		return -1;
+	if (wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e) == 0)
+		return 0;
+	*lost = c->reply.code != 421;
+	return -1;
+}
+
+int
+client_reset(struct client *c, struct err *e)
+{
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	if (wire_command(c, "RSET", "", e) == -1 ||
+	    wire_expect(c, "RSET", SMTP_COMMAND_TIMEOUT_S, e) == -1)
+		return -1;
+	return smtp_reply_ok(&c->reply) ? 0 : wire_server_said(c, "RSET", e);
+}
