@@ -104,7 +104,7 @@ reject_name(struct run *r, const struct entry *entry, const struct err *why)
 static void
 begin_name(struct run *r, const char *name)
 {
-	const struct names *from = r->audit->names;
+	const struct names *from = &r->audit->names;
 	struct entry *entry = calloc(1, sizeof *entry);
 	char domain[ADDR_DOMAIN_MAX + 1];
 	struct err e = ERR_INIT;
@@ -138,7 +138,7 @@ begin_name(struct run *r, const char *name)
 static bool
 may_read(const struct run *r)
 {
-	const struct names *n = r->audit->names;
+	const struct names *n = &r->audit->names;
 	struct pollfd p = { .events = POLLIN };
 
 	if (r->under_way == 0 || *n->args == NULL || strcmp(*n->args, "-") != 0)
@@ -173,7 +173,7 @@ read_names(struct run *r)
 
 		if (r->under_way == 0)
 			flush(r); /* the next name may be long in coming */
-		rc = names_next(r->audit->names, &name, &e);
+		rc = names_next(&r->audit->names, &name, &e);
 		if (rc == 1)
 			begin_name(r, name);
 		else

@@ -20,7 +20,7 @@
  */
 struct audit {
 	/* given */
-	struct names *names;
+	struct names names; /* the caller frees them */
 	struct dns *dns;
 	unsigned question_ms; /* deadline of one question, as in dns */
 	struct role_book roles;

@@ -298,26 +298,24 @@ run_audit(struct audit *a, const struct settings *s, struct config *config,
 {
 	FILE *list = stdin;
 	const char **own = NULL;
-	struct names names = NAMES_INIT(NULL, NULL);
 	int64_t began_ms = clock_monotonic_ms();
 	int rc = -1;
 
-	if (choose_names(s, config, &own, &names, e) == -1 ||
+	if (choose_names(s, config, &own, &a->names, e) == -1 ||
 	    open_list(s, &list, e) == -1)
 		goto out;
 	a->question_ms = question_ms(s);
 	a->dns = open_dns(s, config, e);
 	if (a->dns == NULL)
 		goto out;
-	names.stream = list;
-	a->names = &names;
+	a->names.stream = list;
 	rc = audit_run(a, e);
 	if (!s->quiet)
 		report_summary(stderr, &a->tally,
 		    clock_monotonic_ms() - began_ms);
 out:
 	dns_close(a->dns);
-	names_free(&names);
+	names_free(&a->names);
 	if (list != stdin && list != NULL)
 		fclose(list);
 	free(own);
@@ -337,6 +335,7 @@ audit_names(const struct settings *s, int *code, struct err *e)
 {
 	struct config config = CONFIG_INIT;
 	struct audit a = {
+		.names = NAMES_INIT(NULL, NULL),
 		.roles = ROLE_BOOK_INIT,
 		.policy = JUDGE_POLICY_INIT,
 		.fail_on = SEVERITY_ERROR,
@@ -383,7 +382,7 @@ explain(const char *id, struct err *e)
 		    id);
 	else
 		report_explain(stdout, check_find(id));
-	return 0;
+	return fflush(stdout) == 0 ? 0 : err_sys(e, "write");
 }
 
 int

@@ -133,7 +133,7 @@ addr_dup(struct judging *j, const struct fact_host *h)
 	for (const struct fact_host *k = j->facts->hosts; k < h; k++) {
 		const struct fact_addr *same = shared_addr(k, h);
 
-		if (same == NULL || strcmp(k->name, h->name) == 0)
+		if (same == NULL)
 			continue;
 		fail(j, usual(j), about_host(h), "%s is also the address of %s",
 		    fact_addr_text(same, addr), k->name);

@@ -6,7 +6,7 @@ ttl_range(struct judging *j, struct about about)
 	const struct lookup *l = about.said;
 	unsigned least = j->policy->ttl_min, most = j->policy->ttl_max;
 
-	if (l->status != DNS_OK)
+	if (!l->was_asked || l->status != DNS_OK)
 		return;
 	if (l->ttl_max > most)
 		fail(j, usual(j), about, "TTL %u, more than %u seconds",
@@ -27,7 +27,7 @@ ttl_rrset(struct judging *j, struct about about)
 {
 	const struct lookup *l = about.said;
 
-	if (l->status != DNS_OK)
+	if (!l->was_asked || l->status != DNS_OK)
 		return;
 	if (l->ttl_min == l->ttl_max)
 		pass(j);

@@ -15,8 +15,8 @@
 #include "base/text.h"
 
 void
-endpoint_from_bytes(
-    struct endpoint *ep, const unsigned char *bytes, size_t len, unsigned port)
+endpoint_from_bytes(struct endpoint *ep, const unsigned char *bytes, size_t len,
+    unsigned port)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&ep->addr;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ep->addr;
@@ -135,7 +135,8 @@ endpoint_host(const struct endpoint *ep, char out[ENDPOINT_TEXT_MAX])
 		return out;
 	if (ep->addr.ss_family == AF_INET)
 		bytes = &v4->sin_addr;
-	if (inet_ntop(ep->addr.ss_family, bytes, out, ENDPOINT_TEXT_MAX) == NULL)
+	if (inet_ntop(ep->addr.ss_family, bytes, out, ENDPOINT_TEXT_MAX) ==
+	    NULL)
 		out[0] = '\0';
 	return out;
 }
@@ -216,8 +217,8 @@ endpoint_is_local(const struct endpoint *ep)
 		return false;
 	for (struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next)
 		found = i->ifa_addr != NULL &&
-		    host_bytes(i->ifa_addr, &mine) == n &&
-		    memcmp(mine, theirs, n) == 0;
+			host_bytes(i->ifa_addr, &mine) == n &&
+			memcmp(mine, theirs, n) == 0;
 	freeifaddrs(all);
 	return found;
 }
@@ -257,7 +258,7 @@ is_connected_to_itself(int fd, const struct endpoint *ep)
 	if (getsockname(fd, (struct sockaddr *)&own.addr, &own.len) == -1)
 		return false;
 	return endpoint_port(&own) == endpoint_port(ep) &&
-	    endpoint_same_host(&own, ep);
+	       endpoint_same_host(&own, ep);
 }
 
 static int

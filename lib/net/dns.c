@@ -18,6 +18,14 @@
 #define DEADLINE_DEFAULT_MS 10000
 #define READS_MAX 256 /* packets from one socket before the others' turn */
 
+/*
+ * More packets at once than the server has room for are lost, and so are their
+ * repetitions, since all of these come at once too. So packets are paid for:
+ * there is some credit each millisecond, and more with each reply.
+ */
+#define CREDIT_MAX 256 /* about what fits into a socket's usual 208 KiB */
+#define CREDIT_PER_MS 32
+
 /* ---- open and close ---- */
 
 /* Does not fail once it worked: getrandom(2) says so for up to 256 bytes. */
@@ -69,8 +77,8 @@ set_up(struct dns *d, const struct dns_options *o, struct err *e)
 		return err_sys(e, "getrandom");
 	d->seed = (uint32_t)dns_random(d) << 16 | dns_random(d);
 	d->cache = dns_cache_new(DNS_CACHE_BYTES_MAX, d->seed);
-	d->polls = calloc(
-	    d->nservers * DNS_SOCKETS + d->window, sizeof *d->polls);
+	d->polls =
+	    calloc(d->nservers * DNS_SOCKETS + d->window, sizeof *d->polls);
 	if (d->cache == NULL || d->polls == NULL)
 		return err_temp(e, "out of memory");
 	return 0;
@@ -118,7 +126,7 @@ dns_close(struct dns *d)
 	if (d == NULL)
 		return;
 	while ((q = TAILQ_FIRST(&d->queued)) != NULL ||
-	    (q = TAILQ_FIRST(&d->flying)) != NULL)
+	       (q = TAILQ_FIRST(&d->flying)) != NULL)
 		query_drop(d, q);
 	while ((w = TAILQ_FIRST(&d->ready)) != NULL) {
 		drop_ready(d, w);
@@ -149,8 +157,8 @@ answer_at_hand(struct dns *d, const char *name, enum dns_type type,
 	char safe[DNS_NAME_MAX];
 
 	if (!dns_question_set(question, name, type))
-		return dns_answer_empty(
-		    DNS_MALFORMED, text_safe(safe, sizeof safe, name));
+		return dns_answer_empty(DNS_MALFORMED,
+		    text_safe(safe, sizeof safe, name));
 	return dns_cache_get(d->cache, question, clock_monotonic_ms());
 }
 
@@ -186,12 +194,10 @@ dns_ask(struct dns *d, const char *name, enum dns_type type, dns_done *done,
 }
 
 static void
-forget_waiters(struct dns *d, struct queries *all, const void *arg)
+forget_waiters(struct dns *d, struct query *q, const void *arg)
 {
 	struct waiter *w, *next;
-	struct query *q;
 
-	TAILQ_FOREACH(q, all, line)
 	for (w = TAILQ_FIRST(&q->waiters); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, link);
 		if (w->arg != arg)
@@ -206,9 +212,12 @@ void
 dns_forget(struct dns *d, const void *arg)
 {
 	struct waiter *w, *next;
+	struct query *q;
 
-	forget_waiters(d, &d->queued, arg);
-	forget_waiters(d, &d->flying, arg);
+	for (q = TAILQ_FIRST(&d->queued); q != NULL; q = TAILQ_NEXT(q, line))
+		forget_waiters(d, q, arg);
+	for (q = TAILQ_FIRST(&d->flying); q != NULL; q = TAILQ_NEXT(q, line))
+		forget_waiters(d, q, arg);
 	for (w = TAILQ_FIRST(&d->ready); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, link);
 		if (w->arg != arg)
@@ -226,6 +235,36 @@ dns_outstanding(const struct dns *d)
 
 /* ---- run ---- */
 
+static void
+look_at_clock(struct dns *d)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t credit = d->credit + (now_ms - d->now_ms) * CREDIT_PER_MS;
+
+	d->credit = credit < CREDIT_MAX ? (int)credit : CREDIT_MAX;
+	d->now_ms = now_ms;
+}
+
+/* Send what waits to be sent, and can be paid for. */
+static void
+send_more(struct dns *d)
+{
+	struct query *q;
+
+	while (d->credit > 0 && (q = TAILQ_FIRST(&d->again)) != NULL)
+		query_next(d, q);
+	while (d->credit > 0 && d->nflying < d->window &&
+	       (q = TAILQ_FIRST(&d->queued)) != NULL)
+		query_start(d, q);
+}
+
+static bool
+has_more_to_send(const struct dns *d)
+{
+	return !TAILQ_EMPTY(&d->again) ||
+	       (d->nflying < d->window && !TAILQ_EMPTY(&d->queued));
+}
+
 /* Everything whose time has come, and what follows from it. */
 static void
 advance(struct dns *d)
@@ -233,19 +272,13 @@ advance(struct dns *d)
 	struct query *q;
 
 	while ((q = TAILQ_FIRST(&d->flying)) != NULL &&
-	    q->deadline_ms <= d->now_ms)
+	       q->deadline_ms <= d->now_ms)
 		query_give_up(d, q);
 	for (int i = 0; i < DNS_TRIES; i++)
 		while ((q = TAILQ_FIRST(&d->tries[i])) != NULL &&
-		    q->try_ends_ms <= d->now_ms)
+		       q->try_ends_ms <= d->now_ms)
 			query_try_over(d, q);
-	while ((q = TAILQ_FIRST(&d->again)) != NULL)
-		query_next(d, q);
-	while (d->nflying < d->window &&
-	    (q = TAILQ_FIRST(&d->queued)) != NULL)
-		query_start(d, q);
-	while ((q = TAILQ_FIRST(&d->again)) != NULL)
-		query_next(d, q);
+	send_more(d);
 }
 
 /* For poll(2): until the next try or deadline is over; -1: there is none. */
@@ -255,6 +288,8 @@ ms_to_next_event(const struct dns *d)
 	const struct query *q = TAILQ_FIRST(&d->flying);
 	int64_t next = q == NULL ? INT64_MAX : q->deadline_ms;
 
+	if (has_more_to_send(d))
+		return 1;
 	for (int i = 0; i < DNS_TRIES; i++) {
 		q = TAILQ_FIRST(&d->tries[i]);
 		if (q != NULL && q->try_ends_ms < next)
@@ -281,8 +316,8 @@ read_packets(struct dns *d, struct dns_socket *s)
 			d->packet[2] |= 0x02; /* TC: cut here */
 			n = sizeof d->packet;
 		}
-		q = query_by_id(
-		    d, s, (uint16_t)(d->packet[0] << 8 | d->packet[1]));
+		q = query_by_id(d, s,
+		    (uint16_t)(d->packet[0] << 8 | d->packet[1]));
 		if (q != NULL)
 			query_packet(d, q, d->packet, (size_t)n);
 	}
@@ -301,11 +336,11 @@ fill_polls(struct dns *d)
 				  .fd,
 			.events = POLLIN,
 		};
-	LIST_FOREACH(q, &d->tcp, by_tcp)
-	d->polls[n++] = (struct pollfd){
-		.fd = dns_tcp_fd(q->tcp),
-		.events = dns_tcp_events(q->tcp),
-	};
+	for (q = LIST_FIRST(&d->tcp); q != NULL; q = LIST_NEXT(q, by_tcp))
+		d->polls[n++] = (struct pollfd){
+			.fd = dns_tcp_fd(q->tcp),
+			.events = dns_tcp_events(q->tcp),
+		};
 	return n;
 }
 
@@ -325,8 +360,8 @@ read_polls(struct dns *d)
 	p = d->polls;
 	for (unsigned i = 0; i < d->nservers * DNS_SOCKETS; i++, p++)
 		if (p->fd != -1 && p->revents != 0)
-			read_packets(d,
-			    &d->servers[i / DNS_SOCKETS].sockets[i % DNS_SOCKETS]);
+			read_packets(d, &d->servers[i / DNS_SOCKETS]
+					     .sockets[i % DNS_SOCKETS]);
 }
 
 /* One turn of the loop. 0: a signal came; 1; -1. */
@@ -335,13 +370,13 @@ turn(struct dns *d, bool wait, struct err *e)
 {
 	int n, timeout = 0;
 
-	d->now_ms = clock_monotonic_ms();
+	look_at_clock(d);
 	advance(d);
 	if (wait && TAILQ_EMPTY(&d->ready))
 		timeout = ms_to_next_event(d);
 	if (d->nflying > 0) {
 		n = poll(d->polls, fill_polls(d), timeout);
-		d->now_ms = clock_monotonic_ms();
+		look_at_clock(d);
 		if (n == -1)
 			return errno == EINTR ? 0 : err_sys(e, "poll");
 		read_polls(d);
@@ -376,7 +411,7 @@ dns_run(struct dns *d, bool wait, struct err *e)
 		if (rc == -1)
 			return -1;
 	} while (rc == 1 && wait && TAILQ_EMPTY(&d->ready) &&
-	    d->outstanding > 0);
+		 d->outstanding > 0);
 	deliver(d);
 	return (long)d->outstanding;
 }
@@ -392,8 +427,7 @@ take_answer(void *arg, const struct dns_answer *a)
 }
 
 struct dns_answer *
-dns_lookup(
-    struct dns *d, const char *name, enum dns_type type, struct err *e)
+dns_lookup(struct dns *d, const char *name, enum dns_type type, struct err *e)
 {
 	struct dns_answer *answer = NULL;
 

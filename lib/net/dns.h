@@ -69,12 +69,12 @@ struct dns_rr {
 /* One answer; everything in it is owned by it. */
 struct dns_answer {
 	enum dns_status status;
-	bool is_authentic; /* AD, and the way to the resolver is trusted */
+	bool is_authentic;     /* AD, and the way to the resolver is trusted */
 	bool is_authoritative; /* AA: the TTLs are the zone's own */
-	unsigned aliases;  /* CNAMEs that were followed (at most 8) */
-	const char *name;  /* the owner of the records, after the aliases */
-	uint32_t ttl;      /* smallest of the records, or of the denial */
-	struct dns_rr *rr; /* in the order of the reply */
+	unsigned aliases;      /* CNAMEs that were followed (at most 8) */
+	const char *name;      /* the owner of the records, after the aliases */
+	uint32_t ttl;          /* smallest of the records, or of the denial */
+	struct dns_rr *rr;     /* in the order of the reply */
 	size_t nrr;
 	const char *server; /* who said it, "127.0.0.1:53" */
 };
@@ -83,7 +83,9 @@ struct dns_options {
 	const char *const *servers; /* "ADDRESS" or "ADDRESS:PORT"; none:
 				       resolv.conf's */
 	size_t nservers;
-	unsigned window;      /* questions in flight, 0: 256; at most 10000 */
+	unsigned window; /* questions in flight, 0: 256; at most 10000. More
+				 than 256 overrun a resolver's usual receive
+				 buffer, and what is lost is asked again */
 	unsigned deadline_ms; /* for one question, all tries; 0: 10000 */
 	bool trust_ad;        /* believe AD also from a server that is not on
 				   loopback */

@@ -7,8 +7,9 @@
 #include "net/connect.h"
 
 struct block {
-	struct dns_answer answer; /* first: a pointer to it is one to the block */
-	unsigned owners;	  /* 0: the constant below */
+	struct dns_answer
+	    answer;      /* first: a pointer to it is one to the block */
+	unsigned owners; /* 0: the constant below */
 	size_t size;
 	char server[ENDPOINT_TEXT_MAX];
 	struct dns_rr rr[];

@@ -9,7 +9,7 @@
 #define BUCKETS 16384
 
 struct entry {
-	TAILQ_ENTRY(entry) use;	  /* the one used last is first */
+	TAILQ_ENTRY(entry) use; /* the one used last is first */
 	LIST_ENTRY(entry) bucket;
 	struct dns_answer *answer;
 	int64_t expires_ms;
@@ -81,10 +81,11 @@ find(struct dns_cache *c, const struct dns_question *q)
 {
 	struct entry *n;
 
-	LIST_FOREACH(n, &c->buckets[dns_hash(q, c->seed) % BUCKETS], bucket)
-	if (n->type == q->type && n->len == q->len &&
-	    memcmp(n->wire, q->wire, q->len) == 0)
-		return n;
+	n = LIST_FIRST(&c->buckets[dns_hash(q, c->seed) % BUCKETS]);
+	for (; n != NULL; n = LIST_NEXT(n, bucket))
+		if (n->type == q->type && n->len == q->len &&
+		    memcmp(n->wire, q->wire, q->len) == 0)
+			return n;
 	return NULL;
 }
 
@@ -125,8 +126,8 @@ dns_cache_put(struct dns_cache *c, const struct dns_question *q,
 	n->len = q->len;
 	memcpy(n->wire, q->wire, q->len);
 	TAILQ_INSERT_HEAD(&c->use, n, use);
-	LIST_INSERT_HEAD(
-	    &c->buckets[dns_hash(q, c->seed) % BUCKETS], n, bucket);
+	LIST_INSERT_HEAD(&c->buckets[dns_hash(q, c->seed) % BUCKETS], n,
+	    bucket);
 	c->bytes += entry_size(n);
 	while (c->bytes > c->bytes_max)
 		drop(c, TAILQ_LAST(&c->use, entries));

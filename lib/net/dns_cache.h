@@ -21,8 +21,8 @@ void dns_cache_free(struct dns_cache *c);
 
 /* The answer, to be released with dns_answer_free(); NULL: not there. Times
  * are clock_monotonic_ms(). */
-struct dns_answer *dns_cache_get(
-    struct dns_cache *c, const struct dns_question *q, int64_t now_ms);
+struct dns_answer *dns_cache_get(struct dns_cache *c,
+    const struct dns_question *q, int64_t now_ms);
 
 /* Share the answer for its TTL; what is no answer is not kept, nor is one
  * that may not be (TTL 0) or cannot be (memory). */

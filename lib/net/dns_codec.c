@@ -18,7 +18,7 @@
 #define FLAG_AA 0x04
 #define FLAG_TC 0x02
 #define FLAG_RD 0x01
-#define FLAG_RA 0x80 /* of byte 3 */
+#define FLAG_RA 0x80  /* of byte 3 */
 #define DO_BIT 0x8000 /* RFC 3225 */
 
 bool
@@ -26,8 +26,7 @@ dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
 {
 	size_t at = 0;
 
-	if (*name == '\0' ||
-	    ns_name_pton(name, q->wire, sizeof q->wire) == -1)
+	if (*name == '\0' || ns_name_pton(name, q->wire, sizeof q->wire) == -1)
 		return false;
 	while (q->wire[at] != 0)
 		at += q->wire[at] + 1u;
@@ -43,7 +42,7 @@ bool
 dns_question_same(const struct dns_question *a, const struct dns_question *b)
 {
 	return a->type == b->type && a->len == b->len &&
-	    memcmp(a->wire, b->wire, a->len) == 0;
+	       memcmp(a->wire, b->wire, a->len) == 0;
 }
 
 char *
@@ -85,13 +84,14 @@ static bool
 is_reply(const unsigned char *packet, size_t len, uint16_t id)
 {
 	return len >= NS_HFIXEDSZ && ns_get16(packet) == id &&
-	    (packet[2] & FLAG_QR) != 0 && (packet[2] >> 3 & 15) == ns_o_query;
+	       (packet[2] & FLAG_QR) != 0 &&
+	       (packet[2] >> 3 & 15) == ns_o_query;
 }
 
 /* libresolv does not compare it: name (in any case), type and class. */
 static bool
-has_question(
-    const unsigned char *packet, size_t len, const struct dns_question *q)
+has_question(const unsigned char *packet, size_t len,
+    const struct dns_question *q)
 {
 	const unsigned char *p = packet + NS_HFIXEDSZ;
 
@@ -111,7 +111,7 @@ static bool
 is_lame(const unsigned char *packet)
 {
 	return ns_get16(packet + 6) == 0 && (packet[2] & FLAG_AA) == 0 &&
-	    (packet[3] & FLAG_RA) == 0;
+	       (packet[3] & FLAG_RA) == 0;
 }
 
 static enum dns_status
@@ -148,8 +148,8 @@ decode_records(const struct dns_question *q, int rcode,
 		failed(reply, DNS_REFUSED, true);
 	else if (is_lame(packet))
 		failed(reply, DNS_REFUSED, false);
-	else if (!dns_records_answer(
-		     &r, rcode == ns_r_nxdomain, &reply->answer))
+	else if (!dns_records_answer(&r, rcode == ns_r_nxdomain,
+		     &reply->answer))
 		failed(reply, DNS_MALFORMED, false);
 	else if (reply->answer != NULL)
 		reply->verdict = DNS_ANSWERED;

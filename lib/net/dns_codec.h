@@ -13,9 +13,11 @@
  */
 
 #define DNS_WIRE_NAME_MAX 255 /* RFC 1035 2.3.4 */
-#define DNS_QUERY_MAX (12 + DNS_WIRE_NAME_MAX + 4 + 11) /* header, name, type
+#define DNS_QUERY_MAX                                                          \
+	(12 + DNS_WIRE_NAME_MAX + 4 + 11) /* header, name, type
 				 and class, OPT */
-#define DNS_EDNS_SIZE 1232    /* what we take over UDP: fits every path that
+#define DNS_EDNS_SIZE                                                          \
+	1232 /* what we take over UDP: fits every path that
 				 IPv6 may have (RFC 8200 5: 1280) */
 
 struct dns_question {
@@ -26,10 +28,10 @@ struct dns_question {
 
 /* False: the name cannot be asked (empty label, label over 63, name over 255
  * octets, a bad escape, or ""). "." is the root; one final dot is fine. */
-bool dns_question_set(
-    struct dns_question *q, const char *name, enum dns_type type);
-bool dns_question_same(
-    const struct dns_question *a, const struct dns_question *b);
+bool dns_question_set(struct dns_question *q, const char *name,
+    enum dns_type type);
+bool dns_question_same(const struct dns_question *a,
+    const struct dns_question *b);
 
 /* The name as text, as in struct dns_answer. Returns out. */
 char *dns_question_name(const struct dns_question *q, char out[DNS_NAME_MAX]);
@@ -47,8 +49,9 @@ enum dns_verdict {
 
 struct dns_reply {
 	enum dns_verdict verdict;
-	enum dns_status status; /* of DNS_FAILED: SERVFAIL, REFUSED, MALFORMED */
-	bool blame_edns;	/* of DNS_FAILED: may go well without OPT */
+	enum dns_status
+	    status;      /* of DNS_FAILED: SERVFAIL, REFUSED, MALFORMED */
+	bool blame_edns; /* of DNS_FAILED: may go well without OPT */
 	struct dns_answer *answer; /* of DNS_ANSWERED: the caller's */
 };
 

@@ -32,45 +32,47 @@ struct waiter {
 TAILQ_HEAD(waiters, waiter);
 
 struct query {
-	LIST_ENTRY(query) same;	 /* dns.asked: equal questions are asked once */
+	LIST_ENTRY(query) same;  /* dns.asked: equal questions are asked once */
 	TAILQ_ENTRY(query) line; /* dns.queued, or dns.flying */
 	TAILQ_ENTRY(query) turn; /* of *turns */
 	LIST_ENTRY(query) by_id; /* dns.ids, while socket is set */
 	LIST_ENTRY(query) by_tcp; /* dns.tcp, while tcp is set */
-	struct queries *turns;	 /* dns.again or one of dns.tries; NULL: none */
+	struct queries *turns; /* dns.again or one of dns.tries; NULL: none */
 	struct waiters waiters;
 	struct dns_question question;
 	int64_t deadline_ms;
 	int64_t try_ends_ms;
 	/* this try */
-	unsigned server;	   /* index */
+	unsigned server;           /* index */
 	struct dns_socket *socket; /* UDP; NULL: none */
-	struct dns_tcp *tcp;	   /* NULL: none */
+	struct dns_tcp *tcp;       /* NULL: none */
 	uint16_t id;
 	bool edns;
 	/* all tries */
-	unsigned patience;   /* index into dns_try_ms */
-	bool has_waited;     /* in this round through the servers */
-	unsigned tried;	     /* servers of this round, bits */
-	unsigned failed;     /* servers that will not answer it, bits */
+	unsigned patience;      /* how long the next try is, an index */
+	bool has_waited;        /* in this round through the servers */
+	unsigned tried;         /* servers of this round, bits */
+	unsigned failed;        /* servers that will not answer it, bits */
 	enum dns_status status; /* the best that a failed server said */
-	unsigned blamed;     /* the server that said it */
+	unsigned blamed;        /* the server that said it */
 };
 TAILQ_HEAD(queries, query);
 LIST_HEAD(query_bucket, query);
 
-#define DNS_TRIES 3		/* lengths of a try */
+#define DNS_TRIES 3 /* lengths of a try */
 #define DNS_ASKED_BUCKETS 4096
 #define DNS_ID_BUCKETS 4096
-#define DNS_RANDOM 128		/* numbers fetched at once */
-#define DNS_PACKET_MAX 4096	/* over UDP; we asked for DNS_EDNS_SIZE */
+#define DNS_RANDOM 128         /* numbers fetched at once */
+#define DNS_CREDIT_PER_REPLY 2 /* packets that may be sent for it */
+#define DNS_PACKET_MAX 4096    /* over UDP; we asked for DNS_EDNS_SIZE */
 
 struct dns {
 	struct dns_server servers[DNS_SERVERS_MAX];
 	unsigned nservers;
 	unsigned window;
 	int64_t deadline_ms; /* for one question */
-	int64_t now_ms;	     /* as of the last poll(2) */
+	int64_t now_ms;      /* as of the last poll(2) */
+	int credit;          /* packets that may be sent now: see dns.c */
 	struct dns_cache *cache;
 	struct waiters ready; /* answered, done() not yet called */
 	size_t nready;
@@ -109,7 +111,8 @@ void query_start(struct dns *d, struct query *q);
 void query_next(struct dns *d, struct query *q);
 
 /* The query that waits on a socket for this id, or NULL. */
-struct query *query_by_id(struct dns *d, const struct dns_socket *s, uint16_t id);
+struct query *query_by_id(struct dns *d, const struct dns_socket *s,
+    uint16_t id);
 
 /* A packet came for it; poll(2) has something for its TCP connection; the try
  * is over; the deadline came. */

@@ -29,9 +29,10 @@ query_find(struct dns *d, const struct dns_question *question)
 {
 	struct query *q;
 
-	LIST_FOREACH(q, asked_bucket(d, question), same)
-	if (dns_question_same(&q->question, question))
-		return q;
+	q = LIST_FIRST(asked_bucket(d, question));
+	for (; q != NULL; q = LIST_NEXT(q, same))
+		if (dns_question_same(&q->question, question))
+			return q;
 	return NULL;
 }
 
@@ -46,9 +47,10 @@ query_by_id(struct dns *d, const struct dns_socket *s, uint16_t id)
 {
 	struct query *q;
 
-	LIST_FOREACH(q, id_bucket(d, id), by_id)
-	if (q->id == id && q->socket == s)
-		return q;
+	q = LIST_FIRST(id_bucket(d, id));
+	for (; q != NULL; q = LIST_NEXT(q, by_id))
+		if (q->id == id && q->socket == s)
+			return q;
 	return NULL;
 }
 
@@ -218,11 +220,11 @@ refused(struct dns *d, struct query *q)
 void
 query_socket_refused(struct dns *d, const struct dns_socket *s)
 {
-	struct query *q;
+	struct query *q = TAILQ_FIRST(&d->flying);
 
-	TAILQ_FOREACH(q, &d->flying, line)
-	if (q->socket == s)
-		refused(d, q);
+	for (; q != NULL; q = TAILQ_NEXT(q, line))
+		if (q->socket == s)
+			refused(d, q);
 }
 
 /* Is the packet away? One that the kernel had no room for counts as lost. */
@@ -254,6 +256,7 @@ send_udp(struct dns *d, struct query *q)
 		q->id = dns_random(d);
 	while (query_by_id(d, s, q->id) != NULL);
 	len = dns_encode(&q->question, q->id, q->edns, packet);
+	d->credit--;
 	if (!send_packet(d, s, packet, len))
 		return false;
 	q->socket = s;
@@ -355,6 +358,7 @@ query_packet(struct dns *d, struct query *q, const unsigned char *packet,
 	dns_decode(&q->question, q->id, packet, len, &reply);
 	if (reply.verdict == DNS_STRANGE && !by_tcp)
 		return;
+	d->credit += DNS_CREDIT_PER_REPLY;
 	s->missed = 0;
 	s->refused_since_ms = 0;
 	if (reply.verdict == DNS_ANSWERED) {

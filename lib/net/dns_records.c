@@ -41,7 +41,8 @@ is_tame_name(const struct dns_records *r, const unsigned char *p)
 			octets += n + 1;
 			at += n + 1;
 		} else if (at + 1 < r->len) {
-			at = (n & ~(size_t)NS_CMPRSFLGS) << 8 | r->packet[at + 1];
+			at = (n & ~(size_t)NS_CMPRSFLGS) << 8 |
+			     r->packet[at + 1];
 			hops++;
 		} else {
 			return false;
@@ -75,7 +76,7 @@ expand_rdata(const struct dns_records *r, const ns_rr *rr, size_t skip,
 	size_t len = ns_rr_rdlen(*rr);
 
 	return len > skip &&
-	    expand(r, ns_rr_rdata(*rr) + skip, out) == (int)(len - skip);
+	       expand(r, ns_rr_rdata(*rr) + skip, out) == (int)(len - skip);
 }
 
 /* ---- sections ---- */
@@ -88,11 +89,12 @@ dns_records_open(struct dns_records *r, const struct dns_question *q,
 	const unsigned char *end = packet + len;
 	int count, n;
 
-	*r = (struct dns_records){ .question = q, .packet = packet, .len = len };
+	*r =
+	    (struct dns_records){ .question = q, .packet = packet, .len = len };
 	if (len > NS_MAXMSG || ns_initparse(packet, (int)len, &r->msg) == -1)
 		return false;
 	count = ns_msg_count(r->msg, ns_s_an) + ns_msg_count(r->msg, ns_s_ns) +
-	    ns_msg_count(r->msg, ns_s_ar);
+		ns_msg_count(r->msg, ns_s_ar);
 	for (int i = 0; i < count; i++) {
 		n = dn_skipname(p, end);
 		if (n == -1 || end - p - n < RR_FIXED || !is_tame_name(r, p))
@@ -123,7 +125,7 @@ static bool
 is_record_of(const ns_rr *rr, const char *owner, int type)
 {
 	return (int)ns_rr_type(*rr) == type && ns_rr_class(*rr) == ns_c_in &&
-	    strcmp(ns_rr_name(*rr), owner) == 0;
+	       strcmp(ns_rr_name(*rr), owner) == 0;
 }
 
 static uint32_t
@@ -333,8 +335,8 @@ denial_ttl(struct dns_records *r, uint32_t ttl)
 }
 
 bool
-dns_records_answer(
-    struct dns_records *r, bool denied, struct dns_answer **answer)
+dns_records_answer(struct dns_records *r, bool denied,
+    struct dns_answer **answer)
 {
 	struct collection c = { .ttl = DNS_TTL_MAX };
 	enum dns_status status = DNS_OK;
@@ -353,8 +355,8 @@ dns_records_answer(
 	}
 	if (c.nrr * sizeof *a->rr + c.nbytes > DNS_ANSWER_MAX)
 		return false;
-	a = dns_answer_new(
-	    status, c.nrr, c.nbytes + strlen(c.name) + 1, &c.bytes);
+	a = dns_answer_new(status, c.nrr, c.nbytes + strlen(c.name) + 1,
+	    &c.bytes);
 	if (a == NULL)
 		return true;
 	c.answer = a;

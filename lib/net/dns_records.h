@@ -15,12 +15,13 @@
  */
 
 #define DNS_ALIASES_MAX 8 /* CNAMEs that are followed */
-#define DNS_HOPS_MAX 127  /* compression pointers of one name: it has no more
+#define DNS_HOPS_MAX                                                           \
+	127 /* compression pointers of one name: it has no more
 			     labels, and one may stand behind each */
 #define DNS_TTL_MAX 0x7fffffffu /* a larger one counts as 0, RFC 2181 8 */
-#define DNS_ANSWER_MAX (256 * 1024) /* bytes of records. All text of one reply
-			     of 64 KiB fits; thousands of long names that
-			     compression made small do not */
+/* Bytes of records. All text of one reply of 64 KiB fits; thousands of long
+ * names that compression made small do not. */
+#define DNS_ANSWER_MAX (256 * 1024)
 
 struct dns_records {
 	const struct dns_question *question;
@@ -36,7 +37,7 @@ bool dns_records_open(struct dns_records *r, const struct dns_question *q,
 
 /* The answer, through its aliases; denied: the rcode was NXDOMAIN. False: it
  * is malformed. *answer stays NULL when there is no memory. */
-bool dns_records_answer(
-    struct dns_records *r, bool denied, struct dns_answer **answer);
+bool dns_records_answer(struct dns_records *r, bool denied,
+    struct dns_answer **answer);
 
 #endif

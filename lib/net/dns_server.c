@@ -42,8 +42,8 @@ resolv_server(const struct __res_state *st, int i, struct endpoint *ep)
 }
 
 static int
-servers_of_resolv_conf(
-    struct dns_server servers[DNS_SERVERS_MAX], bool trust_ad, struct err *e)
+servers_of_resolv_conf(struct dns_server servers[DNS_SERVERS_MAX],
+    bool trust_ad, struct err *e)
 {
 	struct __res_state st;
 	struct endpoint ep;
@@ -73,8 +73,8 @@ dns_servers_set(struct dns_server servers[DNS_SERVERS_MAX],
 	if (o->nservers == 0)
 		return servers_of_resolv_conf(servers, o->trust_ad, e);
 	if (o->nservers > DNS_SERVERS_MAX)
-		return err_config(
-		    e, "%zu resolvers, at most %d", o->nservers, DNS_SERVERS_MAX);
+		return err_config(e, "%zu resolvers, at most %d", o->nservers,
+		    DNS_SERVERS_MAX);
 	for (size_t i = 0; i < o->nservers; i++) {
 		if (!endpoint_parse(&ep, o->servers[i], DNS_PORT))
 			return err_config(e,

@@ -17,12 +17,12 @@
  * some thousand queries a socket is replaced by one with another port.
  */
 #define DNS_SERVERS_MAX 16
-#define DNS_SOCKETS 4		/* of one server */
-#define DNS_SOCKET_QUERIES 2048 /* before it is replaced */
+#define DNS_SOCKETS 4                   /* of one server */
+#define DNS_SOCKET_QUERIES 2048         /* before it is replaced */
 #define DNS_SOCKET_BUFFER (1024 * 1024) /* SO_RCVBUF: a window's replies */
 
 struct dns_socket {
-	int fd;		    /* -1: not open */
+	int fd;             /* -1: not open */
 	unsigned queries;   /* sent since it was opened */
 	unsigned in_flight; /* of these, still waited for */
 };
@@ -32,8 +32,9 @@ struct dns_server {
 	char text[ENDPOINT_TEXT_MAX];
 	bool is_trusted; /* its AD counts */
 	unsigned missed; /* tries without a reply since the last reply */
-	int64_t refused_since_ms; /* the first of the refusals that go on until */
-	int64_t refused_last_ms;  /* now; 0: none */
+	int64_t
+	    refused_since_ms; /* the first of the refusals that go on until */
+	int64_t refused_last_ms; /* now; 0: none */
 	struct dns_socket sockets[DNS_SOCKETS];
 };
 

@@ -18,13 +18,13 @@ struct dns_tcp {
 	unsigned char out[LENGTH + DNS_QUERY_MAX];
 	size_t out_len, sent;
 	unsigned char in_length[LENGTH];
-	unsigned char *in; /* allocated once its length is known */
+	unsigned char *in;  /* allocated once its length is known */
 	size_t in_len, got; /* got counts in_length too */
 };
 
 struct dns_tcp *
-dns_tcp_open(
-    const struct endpoint *server, const unsigned char *query, size_t len)
+dns_tcp_open(const struct endpoint *server, const unsigned char *query,
+    size_t len)
 {
 	struct dns_tcp *t;
 	int saved;
@@ -88,8 +88,8 @@ after(ssize_t n)
 static enum dns_tcp_state
 send_query(struct dns_tcp *t)
 {
-	ssize_t n = send(
-	    t->fd, t->out + t->sent, t->out_len - t->sent, MSG_NOSIGNAL);
+	ssize_t n =
+	    send(t->fd, t->out + t->sent, t->out_len - t->sent, MSG_NOSIGNAL);
 
 	if (n <= 0)
 		return after(n);

@@ -19,8 +19,8 @@ enum dns_tcp_state {
 };
 
 /* Begin to connect, to send query afterwards. NULL and errno. */
-struct dns_tcp *dns_tcp_open(
-    const struct endpoint *server, const unsigned char *query, size_t len);
+struct dns_tcp *dns_tcp_open(const struct endpoint *server,
+    const unsigned char *query, size_t len);
 void dns_tcp_close(struct dns_tcp *t);
 
 int dns_tcp_fd(const struct dns_tcp *t);

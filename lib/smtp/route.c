@@ -126,8 +126,8 @@ ask_family(struct search *s, struct route_host *h, enum route_family family,
 
 	*l = (struct lookup){ .search = s, .host = h, .family = family };
 	s->waiting++;
-	return dns_ask(s->dns, h->name,
-	    family == ROUTE_V6 ? DNS_AAAA : DNS_A, take_addresses, l, e);
+	return dns_ask(s->dns, h->name, family == ROUTE_V6 ? DNS_AAAA : DNS_A,
+	    take_addresses, l, e);
 }
 
 /* A number where a name should be: an address (RFC 1035 3.3.9 wants a name),
@@ -140,7 +140,7 @@ is_like_address(const char *name)
 
 	label = label == NULL ? name : label + 1;
 	return endpoint_parse(&ep, name, SMTP_PORT) ||
-	    label[strspn(label, "0123456789")] == '\0';
+	       label[strspn(label, "0123456789")] == '\0';
 }
 
 /* Ask for all addresses that are not known yet, all at once. */
@@ -232,8 +232,8 @@ trouble_text(const struct search *s, size_t n)
 }
 
 static void
-explain_status(
-    struct route *r, const struct search *s, size_t n, const char *what)
+explain_status(struct route *r, const struct search *s, size_t n,
+    const char *what)
 {
 	switch (r->status) {
 	case ROUTE_OK:
@@ -264,7 +264,7 @@ static bool
 is_null_mx(const struct dns_answer *a)
 {
 	return a->nrr == 1 && a->rr[0].mx.preference == 0 &&
-	    a->rr[0].mx.host[0] == '\0';
+	       a->rr[0].mx.host[0] == '\0';
 }
 
 static int
@@ -273,7 +273,7 @@ compare_mx(const void *a, const void *b)
 	const struct dns_rr *x = a, *y = b;
 
 	return (x->mx.preference > y->mx.preference) -
-	    (x->mx.preference < y->mx.preference);
+	       (x->mx.preference < y->mx.preference);
 }
 
 /* The MX hosts that may be better than us, best first. */
@@ -296,7 +296,7 @@ add_mx_hosts(struct search *s, const struct dns_answer *a, struct err *e)
 	}
 	free(rr);
 	while (s->nhosts > 0 &&
-	    s->hosts[s->nhosts - 1].preference == s->own_preference)
+	       s->hosts[s->nhosts - 1].preference == s->own_preference)
 		s->nhosts--;
 	return 0;
 }
@@ -313,16 +313,14 @@ shuffle(struct search *s, struct err *e)
 
 /* From what is known about the hosts to the route. */
 static int
-conclude_mx(
-    struct route *r, struct search *s, const char *what, struct err *e)
+conclude_mx(struct route *r, struct search *s, const char *what, struct err *e)
 {
 	size_t better;
 
 	if (look_up_hosts(s, e) == -1 || shuffle(s, e) == -1)
 		return -1;
 	better = route_better(s->hosts, s->nhosts, s->own_preference);
-	r->status =
-	    route_judge(s->hosts, s->nhosts, better, s->own_preference);
+	r->status = route_judge(s->hosts, s->nhosts, better, s->own_preference);
 	explain_status(r, s, better, what);
 	return r->status == ROUTE_OK ? fill_route(r, s, better, e) : 0;
 }
@@ -362,8 +360,7 @@ route_by_answer(struct route *r, struct search *s, const char *domain,
 }
 
 static int
-find_by_mx(
-    struct route *r, struct search *s, const char *domain, struct err *e)
+find_by_mx(struct route *r, struct search *s, const char *domain, struct err *e)
 {
 	struct dns_answer *a = dns_lookup(s->dns, domain, DNS_MX, e);
 	int rc;
@@ -457,17 +454,16 @@ static bool
 is_by_mx(const struct config_list *primary)
 {
 	return primary->n == 0 ||
-	    (primary->n == 1 && strcasecmp(primary->word[0], "mx") == 0);
+	       (primary->n == 1 && strcasecmp(primary->word[0], "mx") == 0);
 }
 
 int
-route_find(struct route *r, struct dns *dns,
-    const struct config_domain *domain, const struct route_self *self,
-    struct err *e)
+route_find(struct route *r, struct dns *dns, const struct config_domain *domain,
+    const struct route_self *self, struct err *e)
 {
-	struct search s = { .dns = dns,
-		.self = self,
-		.own_preference = ROUTE_NO_PREFERENCE };
+	struct search s = {
+		.dns = dns, .self = self, .own_preference = ROUTE_NO_PREFERENCE
+	};
 	int rc;
 
 	route_free(r);

@@ -75,8 +75,8 @@ is_listed(const struct route *r, const struct endpoint *ep)
 }
 
 static void
-list_family(
-    struct route *r, const struct route_host *h, enum route_family family)
+list_family(struct route *r, const struct route_host *h,
+    enum route_family family)
 {
 	for (size_t i = 0; i < h->naddrs[family]; i++) {
 		const struct endpoint *ep = &h->addrs[family][i];

@@ -36,8 +36,8 @@ struct route_host {
  * own_preference: the one of our name, or ROUTE_NO_PREFERENCE; hosts with
  * is_self count too.
  */
-size_t route_better(
-    struct route_host *hosts, size_t n, unsigned own_preference);
+size_t route_better(struct route_host *hosts, size_t n,
+    unsigned own_preference);
 
 /* The status that follows for MX hosts, of which the first better ones are
  * left. */

@@ -5,16 +5,15 @@
 . "$top_srcdir/tests/lib/peers.sh"
 need_nsd
 
-nsd_zone test <<'E'
-$TTL 3600
-* MX 10 mx1
-* MX 20 mx2
-one MX 10 mx1
-xn--bcher-kva MX 10 mx1
-xn--bcher-kva MX 20 mx2
-mx1 A 20.0.0.1
-mx2 A 20.0.0.2
-E
+# No wildcard: NSD limits how often it answers from one.
+awk 'BEGIN {
+	n = split("a b c z two good blanks dot xn--bcher-kva columns crlf", names)
+	for (i = 0; i < 7000; i++)
+		names[++n] = "d" i
+	print "$TTL 3600\none MX 10 mx1\nmx1 A 20.0.0.1\nmx2 A 20.0.0.2"
+	for (i = 1; i <= n; i++)
+		printf "%s MX 10 mx1\n%s MX 20 mx2\n", names[i], names[i]
+}' | nsd_zone test
 nsd_start
 
 mxcheck()
@@ -67,9 +66,8 @@ is "- is stdin, among arguments" \
     "$(mxcheck -q a.test - z.test <"$tmp/two" | cut -f1 | tr '\n' ' ')" \
     'a.test two.test z.test '
 is "-f - is stdin" "$(mxcheck -q -f - <"$tmp/two" | cut -f1)" two.test
-is "an empty list is no fault" "$(mxcheck - </dev/null 2>&1; echo $?)" \
-    "0 name(s) in, 0 record(s) out; 0.000 s
-0"
+exits "an empty list is no fault" 0 mxcheck - </dev/null
+like "and is counted" "$(cat "$tmp/err")" '^0 name\(s\) in, 0 record\(s\) out; '
 exits "a list that is not there" 2 mxcheck -f "$tmp/none"
 like "is named" "$(cat "$tmp/err")" "$tmp/none: No such file"
 exits "-f and names exclude each other" 2 mxcheck -f "$tmp/two" a.test
@@ -87,8 +85,10 @@ same "the same verdicts" "$tmp/out.1" "$tmp/out.64"
 same "however many at once" "$tmp/out.1" "$tmp/out.5000"
 
 limit=131072 # KiB of address space
+# shellcheck disable=SC3045 # where there is no -v, the test is skipped
 if (ulimit -v $limit && bmx-mxcheck --version) >"$tmp/out" 2>&1; then
 	for n in 1 2 3 4 5; do cat "$tmp/many"; done >"$tmp/100000"
+	# shellcheck disable=SC3045
 	(ulimit -v $limit && mxcheck -q -f "$tmp/100000") >"$tmp/out" 2>"$tmp/err"
 	is "100,000 names need little memory" "$(wc -l <"$tmp/out")" 100000
 else

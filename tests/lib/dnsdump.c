@@ -140,8 +140,7 @@ ask(struct dump *dump, const char *name, const char *type, struct err *e)
 	ask->dump = dump;
 	snprintf(ask->name, sizeof ask->name, "%s", name);
 	ask->type = type_of(type);
-	return dns_ask(
-	    dump->dns, ask->name, ask->type, print_answer, ask, e);
+	return dns_ask(dump->dns, ask->name, ask->type, print_answer, ask, e);
 }
 
 /* Keep the window full from stdin. */

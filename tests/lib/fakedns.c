@@ -81,15 +81,15 @@ begin_reply(struct packet *reply, const struct packet *query, unsigned rcode)
 {
 	reply->len = 0;
 	add(reply, query->bytes, HEADER + question_len(query));
-	reply->bytes[2] = 0x81; /* QR RD */
+	reply->bytes[2] = 0x81;                          /* QR RD */
 	reply->bytes[3] = (unsigned char)(0x80 | rcode); /* RA */
 	memset(reply->bytes + 4, 0, 8);
 	reply->bytes[5] = 1;
 }
 
 static void
-add_record(struct packet *reply, unsigned type, unsigned ttl,
-    const void *rdata, size_t len)
+add_record(struct packet *reply, unsigned type, unsigned ttl, const void *rdata,
+    size_t len)
 {
 	unsigned char fixed[12] = { 0xc0, 0x0c, 0, (unsigned char)type, 0, 1, 0,
 		0, (unsigned char)(ttl >> 8), (unsigned char)ttl,
@@ -418,7 +418,7 @@ bind_both(struct fakedns *f)
 	must(f->udp_fd != -1 && f->tcp_fd != -1, "socket");
 	setsockopt(f->udp_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	must(bind(f->udp_fd, (struct sockaddr *)&addr, sizeof addr) == 0 &&
-		getsockname(f->udp_fd, (struct sockaddr *)&addr, &len) == 0,
+		 getsockname(f->udp_fd, (struct sockaddr *)&addr, &len) == 0,
 	    "bind");
 	snprintf(f->address, sizeof f->address, "127.0.0.1:%u",
 	    ntohs(addr.sin_port));

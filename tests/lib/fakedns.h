@@ -15,28 +15,28 @@
 enum fakedns_way {
 	FAKEDNS_ANSWER,
 	FAKEDNS_ANSWER_TTL_0,
-	FAKEDNS_NO_SOA,	       /* denials without one */
-	FAKEDNS_AD,	       /* answers with the AD bit */
+	FAKEDNS_NO_SOA, /* denials without one */
+	FAKEDNS_AD,     /* answers with the AD bit */
 	FAKEDNS_SERVFAIL,
 	FAKEDNS_REFUSED,
 	FAKEDNS_SILENT,
-	FAKEDNS_SILENT_ONCE,   /* to the first query of all */
+	FAKEDNS_SILENT_ONCE, /* to the first query of all */
 	/* before the answer, what must be ignored: it says 192.0.2.66 */
 	FAKEDNS_WRONG_ID,
 	FAKEDNS_WRONG_NAME,
 	FAKEDNS_WRONG_TYPE,
-	FAKEDNS_STRANGER,      /* from another port */
-	FAKEDNS_ECHO,	       /* the query itself comes back */
-	FAKEDNS_FORMERR_OPT,   /* answers only without OPT */
-	FAKEDNS_JUNK_OPT,      /* junk behind the answer, unless without OPT */
-	FAKEDNS_JUNK,	       /* junk behind each answer */
-	FAKEDNS_LONG,	       /* over UDP 10000 bytes; TCP answers */
-	FAKEDNS_TC,	       /* TCP answers */
-	FAKEDNS_TC_SLOW,       /* TCP answers byte for byte */
-	FAKEDNS_TC_CLOSES,     /* TCP closes in the middle of the answer */
-	FAKEDNS_TC_SILENT,     /* TCP never answers */
-	FAKEDNS_TC_TC,	       /* TCP answers with TC, too */
-	FAKEDNS_BATCH,	       /* answers when no more queries come */
+	FAKEDNS_STRANGER,    /* from another port */
+	FAKEDNS_ECHO,        /* the query itself comes back */
+	FAKEDNS_FORMERR_OPT, /* answers only without OPT */
+	FAKEDNS_JUNK_OPT,    /* junk behind the answer, unless without OPT */
+	FAKEDNS_JUNK,        /* junk behind each answer */
+	FAKEDNS_LONG,        /* over UDP 10000 bytes; TCP answers */
+	FAKEDNS_TC,          /* TCP answers */
+	FAKEDNS_TC_SLOW,     /* TCP answers byte for byte */
+	FAKEDNS_TC_CLOSES,   /* TCP closes in the middle of the answer */
+	FAKEDNS_TC_SILENT,   /* TCP never answers */
+	FAKEDNS_TC_TC,       /* TCP answers with TC, too */
+	FAKEDNS_BATCH,       /* answers when no more queries come */
 };
 
 struct fakedns {

@@ -491,6 +491,62 @@ names_that_compression_hides_are_bounded(void **state)
 	assert_int_equal(reply.status, DNS_MALFORMED);
 }
 
+/* Behind header and question: a record of another type, whose rdata are the
+ * root and a chain of pointers that ends there; then an MX that points to the
+ * last of them. Returns the length. */
+static size_t
+chain_of_pointers(unsigned char *p, unsigned hops)
+{
+	static const char mx[] = IS IN(T_MX) TTL300;
+	unsigned char *begin = p;
+	unsigned to = 12 + 17 + 12; /* the root */
+
+	memcpy(p, BYTES(mx));
+	p[3] = 10; /* NULL, RFC 1035 3.3.10 */
+	p[10] = (unsigned char)((2 * hops - 1) >> 8);
+	p[11] = (unsigned char)(2 * hops - 1);
+	p[12] = 0;
+	p += 13;
+	for (unsigned i = 1; i < hops; i++, p += 2) {
+		p[0] = (unsigned char)(0xc0 | to >> 8);
+		p[1] = (unsigned char)to;
+		to = 12 + 17 + (unsigned)(p - begin);
+	}
+	memcpy(p, BYTES(mx));
+	memcpy(p + 10, "\0\4\0\1", 4);
+	p[14] = (unsigned char)(0xc0 | to >> 8);
+	p[15] = (unsigned char)to;
+	return (size_t)(p + 16 - begin);
+}
+
+/* As many as a name needs are followed, not more: 64 KiB of them would keep
+ * us busy for minutes. */
+static void
+chains_of_pointers_are_bounded(void **state)
+{
+	static const struct {
+		unsigned hops;
+		enum dns_verdict verdict;
+	} chains[] = { { 1, DNS_ANSWERED }, { 127, DNS_ANSWERED },
+		{ 128, DNS_FAILED }, { 8000, DNS_FAILED } };
+	unsigned char all[17000], *packet;
+	struct dns_question q;
+	struct dns_reply reply;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+		len = chain_of_pointers(all, chains[i].hops);
+		packet = many_records(DNS_MX, all, len, 1, &len, &q);
+		packet[7] = 2;
+		dns_decode(&q, ID, packet, len, &reply);
+		free(packet);
+		if (reply.verdict != chains[i].verdict)
+			fail_msg("%u hops: %d", chains[i].hops, reply.verdict);
+		dns_answer_free(reply.answer);
+	}
+}
+
 static void
 questions_are_encoded(void **state)
 {
@@ -583,6 +639,7 @@ main(void)
 		cmocka_unit_test(a_TXT_of_64_KiB_is_one_answer),
 		cmocka_unit_test(thousands_of_records_are_one_answer),
 		cmocka_unit_test(names_that_compression_hides_are_bounded),
+		cmocka_unit_test(chains_of_pointers_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

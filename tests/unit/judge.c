@@ -97,6 +97,8 @@ add_host(struct facts *f, unsigned preference, const char *name)
 
 	h->preference = (uint16_t)preference;
 	h->name = strdup(strcmp(name, ".") == 0 ? "" : name);
+	if (h->name[0] == '\0' || hostname_is_address(h->name))
+		return; /* nobody asks for these */
 	set_lookup(&h->a, DNS_NODATA);
 	set_lookup(&h->aaaa, DNS_NODATA);
 }
@@ -430,6 +432,10 @@ static const struct row rows[] = {
 	{ "named primary not listed", CHECK_PREF_ORDER, FAIL, ERROR, GOOD, "p:mx9 b:mx2", "mx9" },
 	{ "bmx.conf's primary may be hidden", CHECK_PREF_ORDER, PASS, 0, GOOD, "r:10.0.0.1 us:mx2", NULL },
 	{ "bmx.conf's primary behind us", CHECK_PREF_ORDER, FAIL, ERROR, GOOD, "r:mx2 us:mx1", "mx1" },
+	{ "a tie is the other check's", CHECK_PREF_ORDER, NA, 0, "mx 10 mx1;mx 10 mx2;a mx1 20.0.0.1;a mx2 20.0.0.2", "p:mx1 b:mx2", NULL },
+	{ "named by others, our addresses mean nothing", CHECK_PREF_ORDER, PASS, 0, GOOD ";local mx1", "b:mx2", NULL },
+	{ "primary's address unknown", CHECK_PREF_ORDER, UNTESTED, ERROR, "mx 10 mx1;mx 20 mx2;a mx1 =TIMEOUT;a mx2 20.0.0.2", "p:20.0.0.9 b:mx2", "mx1" },
+	{ "a missing name is missing for sure", CHECK_PREF_ORDER, FAIL, ERROR, "mx 10 mx1;mx 20 mx2;a mx1 =TIMEOUT;a mx2 20.0.0.2", "p:mx9 b:mx2", "mx9" },
 	{ "null MX", CHECK_PREF_ORDER, NA, 0, NULL_MX, "us:mx2", NULL },
 	{ "unknown", CHECK_PREF_ORDER, UNTESTED, ERROR, "mx =SERVFAIL", "us:mx2", NULL },
 
@@ -440,6 +446,7 @@ static const struct row rows[] = {
 	{ "not listed", CHECK_SELF_LISTED, FAIL, ERROR, GOOD, "us:other.test", "example.com" },
 	{ "no MX", CHECK_SELF_LISTED, FAIL, ERROR, "a example.com 20.0.0.1", "us:mx2", NULL },
 	{ "listed, but the best", CHECK_SELF_LISTED, FAIL, ERROR, GOOD, "us:mx1", "mx1" },
+	{ "listed, with none but equals", CHECK_SELF_LISTED, FAIL, ERROR, "mx 10 mx1;mx 10 mx2;a mx1 20.0.0.1;a mx2 20.0.0.2", "us:mx2", "mx2" },
 	{ "listed, but alone", CHECK_SELF_LISTED, FAIL, ERROR, "mx 10 mx2;a mx2 20.0.0.2", "us:mx2", "mx2" },
 	{ "the best, but bmx.conf has a route", CHECK_SELF_LISTED, PASS, 0, "mx 10 mx2;a mx2 20.0.0.2", "r:10.0.0.1 us:mx2", NULL },
 	{ "named backup not listed", CHECK_SELF_LISTED, FAIL, ERROR, GOOD, "b:mx9", "mx9" },
@@ -450,6 +457,7 @@ static const struct row rows[] = {
 
 	{ "an hour", CHECK_TTL_RANGE, PASS, 0, GOOD, "", NULL },
 	{ "the limits", CHECK_TTL_RANGE, PASS, 0, GOOD ";ttl mx 300 86400", "", NULL },
+	{ "what was not asked has none", CHECK_TTL_RANGE, PASS, 0, "mx 10 192.0.2.1", "", NULL },
 	{ "short", CHECK_TTL_RANGE, FAIL, NOTICE, GOOD ";ttl mx 299", "", "example.com MX" },
 	{ "a short address", CHECK_TTL_RANGE, FAIL, NOTICE, GOOD ";ttl mx1 60", "", "mx1 A" },
 	{ "long", CHECK_TTL_RANGE, FAIL, NOTICE, GOOD ";ttl mx 86401", "", NULL },
