@@ -236,13 +236,16 @@ int
 spool_find(const struct spool_domain *d, const char *id,
     struct spool_entry *entry, struct err *e)
 {
+	char wanted[SPOOL_ID_LEN + 1];
 	struct spool_list l;
 	int rc;
 
+	/* a copy: id may be entry's own */
+	snprintf(wanted, sizeof wanted, "%s", id);
 	if (spool_list_open(&l, d, e) == -1)
 		return -1;
 	while ((rc = spool_list_next(&l, entry, e)) == 1)
-		if (strcmp(entry->id, id) == 0)
+		if (strcmp(entry->id, wanted) == 0)
 			break;
 	spool_list_close(&l);
 	return rc;

@@ -1021,6 +1021,22 @@ a_message_is_found_by_its_id_wherever_it_is(void **state)
 	assert_int_equal(spool_find(&w->d, ID, &entry, &w->e), 0);
 }
 
+static void
+a_message_is_found_by_the_id_of_the_entry_that_is_filled(void **state)
+{
+	struct world *w = *state;
+	struct spool_entry put[20], entry;
+
+	for (int i = 0; i < 20; i++)
+		put_message(w, &put[i]);
+	for (int i = 0; i < 20; i++) {
+		entry = put[i];
+		assert_int_equal(
+		    spool_find(&w->d, entry.id, &entry, &w->e), 1);
+		assert_string_equal(entry.name, put[i].name);
+	}
+}
+
 /* ---- one file ---- */
 
 static void
@@ -1444,6 +1460,8 @@ main(void)
 		IN_SPOOL(
 		    a_message_that_moves_while_the_list_is_read_is_not_missed),
 		IN_SPOOL(a_message_is_found_by_its_id_wherever_it_is),
+		IN_SPOOL(
+		    a_message_is_found_by_the_id_of_the_entry_that_is_filled),
 		IN_SPOOL(the_envelope_is_read_and_the_content_follows_it),
 		IN_SPOOL(an_envelope_larger_than_one_read_is_read_whole),
 		IN_SPOOL(a_mark_changes_one_byte_and_is_there_after_reopening),
