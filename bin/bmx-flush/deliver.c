@@ -47,8 +47,9 @@ struct handover {
 	struct delivery_room *room;
 	struct spool_entry *entry;
 	struct spool_file file;
-	int64_t last_wait_s; /* see retry.h */
-	bool is_unknown;     /* the reply to a final dot was lost */
+	unsigned transactions; /* begun with it */
+	int64_t last_wait_s;   /* see retry.h */
+	bool is_unknown;       /* the reply to a final dot was lost */
 	struct deliver_result *r;
 };
 
@@ -268,6 +269,7 @@ conclude(struct handover *h, bool some_accepted)
 {
 	char reply[REPLY_MAX];
 	unsigned taken = 0;
+	bool stays;
 
 	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
 		if (!h->room->send[i])
@@ -281,10 +283,19 @@ conclude(struct handover *h, bool some_accepted)
 		enter_in_ledger(h, taken,
 		    reply_line(reply, &h->d->client->reply));
 	h->r->was_taken = h->r->was_taken || taken > 0;
+	stays = !is_complete(h);
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
 		if (h->room->send[i] && h->room->fate[i] != FATE_OPEN)
-			tell(h, i, !is_complete(h), "",
+			tell(h, i, stays, "",
 			    reply_line(reply, reply_to(h, i)));
+}
+
+/* It was accepted, and whether the message came through only the server
+ * knows. */
+static bool
+is_unknown(const struct handover *h, size_t i)
+{
+	return h->is_unknown && h->room->outcome[i].accepted;
 }
 
 /* The session ended in the transaction, e says why. */
@@ -292,7 +303,7 @@ static void
 session_lost(struct handover *h, const struct err *e)
 {
 	char why[REPLY_MAX];
-	bool is_innocent = h->r->was_session_lost && !h->r->was_taken &&
+	bool is_innocent = h->r->was_session_lost && h->transactions == 1 &&
 			   h->d->client->transactions > 1;
 
 	h->r->is_session_over = true;
@@ -308,8 +319,8 @@ session_lost(struct handover *h, const struct err *e)
 		log_alarm("id=%s %s", h->entry->id, why);
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
 		if (h->room->send[i])
-			tell(h, i, true, h->is_unknown ? "state=unknown " : "",
-			    why);
+			tell(h, i, true,
+			    is_unknown(h, i) ? "state=unknown " : "", why);
 }
 
 /*
@@ -342,6 +353,7 @@ transact(struct handover *h, struct err *e)
 	struct spool_file *f = &h->file;
 	long accepted;
 
+	h->transactions++;
 	h->r->was_session_lost = true;
 	accepted = client_begin(c, &f->env, h->room->send, f->size - f->content,
 	    h->room->outcome, e);

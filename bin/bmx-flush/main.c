@@ -224,6 +224,8 @@ run(struct flush *f, struct err *e)
 		.servers = (const char *const *)host->resolver.word,
 		.nservers = host->resolver.n,
 	};
+	/* a bar and lines of log do not go together */
+	bool is_talking = f->verbose || strcmp(host->log, "stderr") == 0;
 	int rc = -1;
 
 	if (log_open("bmx-flush", host->log, e) == -1)
@@ -235,7 +237,7 @@ run(struct flush *f, struct err *e)
 		.spool = &f->spool,
 		.dns = dns_open(&dns_options, e),
 		.is_forced = f->now,
-		.watch = f->verbose ? NULL : stderr,
+		.watch = is_talking ? NULL : stderr,
 		.stop = &stop_asked };
 	if (f->params.dns == NULL)
 		goto out;

@@ -14,7 +14,7 @@ progress_line(char *out, const struct progress *p, int64_t elapsed_ms)
 {
 	static const char full[] = "####################";
 	static const char empty[] = "....................";
-	char left[32] = "", span[16];
+	char left[32] = "";
 	unsigned long done = p->done > p->total ? p->total : p->done;
 	int filled = p->total == 0
 			 ? BAR_WIDTH
@@ -22,10 +22,13 @@ progress_line(char *out, const struct progress *p, int64_t elapsed_ms)
 	double rate =
 	    elapsed_ms <= 0 ? 0 : (double)p->done * 1000 / (double)elapsed_ms;
 
-	if (rate > 0)
+	if (rate > 0) {
+		char span[16];
+
 		snprintf(left, sizeof left, ", %s left",
 		    clock_span(span,
 			(int64_t)((double)(p->total - done) / rate)));
+	}
 	snprintf(out, PROGRESS_LINE_MAX, "%.60s [%.*s%.*s] %lu/%lu %.*f/s%s",
 	    p->label, filled, full, BAR_WIDTH - filled, empty, p->done,
 	    p->total, rate < 10 ? 1 : 0, rate, left);

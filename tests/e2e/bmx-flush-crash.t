@@ -84,6 +84,15 @@ strace -qq -o /dev/null true 2>/dev/null || {
 	exit 0
 }
 
+begin
+strace -qq -o "$tmp/trace" -e trace=pwrite64,fdatasync,renameat2,unlinkat,sendmsg,writev \
+    bmx-flush
+is "the states of a message that stays are synced before anything else goes on" \
+    "$(grep -A 3 -m 1 pwrite64 "$tmp/trace" | sed 's/(.*//' | tr '\n' ' ')" \
+    "pwrite64 pwrite64 fdatasync renameat2 "
+is "one sync for all of them, none for a message that was taken whole" \
+    "$(grep -c fdatasync "$tmp/trace")" 1
+
 total=0
 for call in unlinkat renameat2 renameat utimensat pwrite64 fdatasync fsync \
     mkdirat write; do

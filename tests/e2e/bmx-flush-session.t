@@ -84,6 +84,13 @@ for how in store-hangup store-stall; do
 done
 conf
 
+primary_renew 'dot#1 store-hangup' 'rcpt<carol@example.com> 450 4.2.1 later'
+put lost to=bob@example.com to=carol@example.com
+exits "lost, with one that had not been accepted: 75" 75 bmx-flush
+is "only the accepted one is unknown" \
+    "$(logged "id=$id .*state=unknown" | grep -o 'to=<[^>]*>')" 'to=<bob@example.com>'
+clear_spool
+
 # ---- the rest goes on ----
 
 primary_renew 'mail#3 hangup'
@@ -107,6 +114,15 @@ is "is deferred, the younger ones are delivered" \
     "$(primary_count) $(waiting) $(states "$bad")" "4 1 P"
 clear_spool
 
+# 150 recipients take two transactions.
+primary_renew 'rcpt 450 4.3.0 later' 'mail#2 hangup' 'mail#4 hangup' 'mail#6 hangup'
+# shellcheck disable=SC2046 # words
+put many $(awk 'BEGIN { while (i++ < 150) print "to=u" i "@example.com" }')
+exits "a message that breaks its session on the second go: 75" 75 bmx-flush
+is "is not tried again at once" "$(primary_said 'C: MAIL')" 2
+between "but deferred" "$(wait_of "$id")" 300 400
+clear_spool
+
 primary_renew 'data reset'
 put many n=10
 exits "every session breaks: 75" 75 bmx-flush
@@ -122,6 +138,11 @@ is "what it took is gone, the rest is as it was" \
     "$(primary_count) $(find "$spool/example.com/new" -type f | wc -l | tr -d ' ')" "3 3"
 like "the state file knows" "$(cat "$spool/example.com/primary")" '^last deferring$'
 clear_spool
+
+primary_renew 'quit hangup'
+put one
+exits "D35: no reply to QUIT is no error: 0" 0 bmx-flush
+is "D35: QUIT was sent" "$(primary_count) $(primary_said 'C: QUIT')" "1 1"
 
 # ---- it is down ----
 
