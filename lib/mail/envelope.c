@@ -11,7 +11,7 @@ static const char crlf[] = "\r\n";
 
 #define TO_LEN (sizeof "Bmx-To: " - 1) /* then the state's byte */
 
-/* Everything the envelope can hold, for reading it again. */
+/* Everything the envelope can hold. */
 static const unsigned all_exts = SMTP_EXT_SIZE | SMTP_EXT_8BITMIME |
 				 SMTP_EXT_SMTPUTF8 | SMTP_EXT_REQUIRETLS |
 				 SMTP_EXT_DSN;
@@ -146,52 +146,15 @@ static void
 add_from(struct buf *b, const struct smtp_mail *m)
 {
 	buf_addf(b, "Bmx-From: <%s>", m->reverse_path.text);
-	if (m->has_size)
-		buf_addf(b, " SIZE=%llu", (unsigned long long)m->size);
-	if (m->body != SMTP_BODY_NONE)
-		buf_addf(b, " BODY=%s",
-		    m->body == SMTP_BODY_7BIT ? "7BIT" : "8BITMIME");
-	if (m->smtputf8)
-		buf_puts(b, " SMTPUTF8");
-	if (m->requiretls)
-		buf_puts(b, " REQUIRETLS");
-	if (m->ret != SMTP_RET_NONE)
-		buf_addf(b, " RET=%s",
-		    m->ret == SMTP_RET_FULL ? "FULL" : "HDRS");
-	if (m->envid[0] != '\0')
-		buf_addf(b, " ENVID=%s", m->envid);
+	smtp_format_mail_params(b, m, all_exts);
 	buf_puts(b, crlf);
-}
-
-static void
-add_notify(struct buf *b, unsigned notify)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} names[] = {
-		{ SMTP_NOTIFY_NEVER, "NEVER" },
-		{ SMTP_NOTIFY_SUCCESS, "SUCCESS" },
-		{ SMTP_NOTIFY_FAILURE, "FAILURE" },
-		{ SMTP_NOTIFY_DELAY, "DELAY" },
-	};
-	const char *before = " NOTIFY=";
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if ((notify & names[i].bit) == 0)
-			continue;
-		buf_addf(b, "%s%s", before, names[i].name);
-		before = ",";
-	}
 }
 
 static void
 add_to(struct buf *b, const struct envelope_rcpt *r)
 {
 	buf_addf(b, "Bmx-To: %c <%s>", (char)r->state, r->addr.text);
-	add_notify(b, r->notify);
-	if (r->orcpt != NULL)
-		buf_addf(b, " ORCPT=%s", r->orcpt);
+	smtp_format_rcpt_params(b, r->notify, r->orcpt, all_exts);
 	buf_puts(b, crlf);
 }
 

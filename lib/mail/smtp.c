@@ -228,6 +228,41 @@ is_safe_xtext(const char *s, size_t len)
 
 /* ---- parameters of MAIL and RCPT ---- */
 
+/* A value that is one of a few words, for reading and writing. */
+struct param_word {
+	unsigned value; /* a bit of its own, since NOTIFY is a set */
+	const char *text;
+};
+
+static const struct param_word body_words[] = {
+	{ SMTP_BODY_7BIT, "7BIT" },
+	{ SMTP_BODY_8BITMIME, "8BITMIME" },
+	{ 0, NULL },
+};
+
+static const struct param_word ret_words[] = {
+	{ SMTP_RET_FULL, "FULL" },
+	{ SMTP_RET_HDRS, "HDRS" },
+	{ 0, NULL },
+};
+
+static const struct param_word notify_words[] = {
+	{ SMTP_NOTIFY_NEVER, "NEVER" },
+	{ SMTP_NOTIFY_SUCCESS, "SUCCESS" },
+	{ SMTP_NOTIFY_FAILURE, "FAILURE" },
+	{ SMTP_NOTIFY_DELAY, "DELAY" },
+	{ 0, NULL },
+};
+
+/* The value of a word, 0 when it is none of words. */
+static unsigned
+find_word(const struct param_word *words, struct word w)
+{
+	while (words->text != NULL && !is(w, words->text))
+		words++;
+	return words->value;
+}
+
 /* value is empty when there was no '='. in is the smtp_mail or smtp_rcpt. */
 struct param {
 	const char *name;
@@ -258,13 +293,10 @@ set_body(void *in, struct word value)
 {
 	struct smtp_mail *m = in;
 
-	if (is(value, "7BIT"))
-		m->body = SMTP_BODY_7BIT;
-	else if (is(value, "8BITMIME"))
-		m->body = SMTP_BODY_8BITMIME;
-	else
-		return is(value, "BINARYMIME") ? no_binarymime : bad_body;
-	return NULL;
+	m->body = (enum smtp_body)find_word(body_words, value);
+	if (m->body != SMTP_BODY_NONE)
+		return NULL;
+	return is(value, "BINARYMIME") ? no_binarymime : bad_body;
 }
 
 static const char *
@@ -290,13 +322,8 @@ set_ret(void *in, struct word value)
 {
 	struct smtp_mail *m = in;
 
-	if (is(value, "FULL"))
-		m->ret = SMTP_RET_FULL;
-	else if (is(value, "HDRS"))
-		m->ret = SMTP_RET_HDRS;
-	else
-		return bad_ret;
-	return NULL;
+	m->ret = (enum smtp_ret)find_word(ret_words, value);
+	return m->ret != SMTP_RET_NONE ? NULL : bad_ret;
 }
 
 static const char *
@@ -311,20 +338,6 @@ set_envid(void *in, struct word value)
 	return NULL;
 }
 
-static unsigned
-notify_bit(struct word w)
-{
-	if (is(w, "NEVER"))
-		return SMTP_NOTIFY_NEVER;
-	if (is(w, "SUCCESS"))
-		return SMTP_NOTIFY_SUCCESS;
-	if (is(w, "FAILURE"))
-		return SMTP_NOTIFY_FAILURE;
-	if (is(w, "DELAY"))
-		return SMTP_NOTIFY_DELAY;
-	return 0;
-}
-
 static const char *
 set_notify(void *in, struct word value)
 {
@@ -335,7 +348,7 @@ set_notify(void *in, struct word value)
 
 	do {
 		more = split_at(&value, ',', &item);
-		bit = notify_bit(item);
+		bit = find_word(notify_words, item);
 		if (bit == 0)
 			return bad_notify;
 		r->notify |= bit;
@@ -507,6 +520,52 @@ smtp_parse_rcpt(const char *arg, size_t len, unsigned exts, bool smtputf8,
 	return smtp_is_xtext(r->orcpt, strlen(r->orcpt)) ? NULL : bad_orcpt;
 }
 
+/* ---- the same parameters, written ---- */
+
+/* name and the words that are in values, with commas; nothing for 0. */
+static void
+add_words(struct buf *b, const char *name, const struct param_word *words,
+    unsigned values)
+{
+	const char *before = name;
+
+	for (; words->text != NULL; words++) {
+		if ((values & words->value) == 0)
+			continue;
+		buf_addf(b, "%s%s", before, words->text);
+		before = ",";
+	}
+}
+
+void
+smtp_format_mail_params(struct buf *b, const struct smtp_mail *m, unsigned exts)
+{
+	if (m->has_size && (exts & SMTP_EXT_SIZE))
+		buf_addf(b, " SIZE=%llu", (unsigned long long)m->size);
+	if (exts & SMTP_EXT_8BITMIME)
+		add_words(b, " BODY=", body_words, m->body);
+	if (m->smtputf8 && (exts & SMTP_EXT_SMTPUTF8))
+		buf_puts(b, " SMTPUTF8");
+	if (m->requiretls && (exts & SMTP_EXT_REQUIRETLS))
+		buf_puts(b, " REQUIRETLS");
+	if ((exts & SMTP_EXT_DSN) == 0)
+		return;
+	add_words(b, " RET=", ret_words, m->ret);
+	if (m->envid[0] != '\0')
+		buf_addf(b, " ENVID=%s", m->envid);
+}
+
+void
+smtp_format_rcpt_params(struct buf *b, unsigned notify, const char *orcpt,
+    unsigned exts)
+{
+	if ((exts & SMTP_EXT_DSN) == 0)
+		return;
+	add_words(b, " NOTIFY=", notify_words, notify);
+	if (orcpt != NULL && orcpt[0] != '\0')
+		buf_addf(b, " ORCPT=%s", orcpt);
+}
+
 /* ---- replies ---- */
 
 /* The length of the enhanced status code (RFC 2034 4) that text begins with:
@@ -616,6 +675,26 @@ static const struct ext {
 };
 /* clang-format on */
 
+static const struct xattr {
+	unsigned bit;
+	const char *word;
+} xattr_table[] = {
+	{ SMTP_XATTR_ADDR, "ADDR" },
+	{ SMTP_XATTR_NAME, "NAME" },
+	{ SMTP_XATTR_PORT, "PORT" },
+	{ SMTP_XATTR_PROTO, "PROTO" },
+	{ SMTP_XATTR_HELO, "HELO" },
+};
+
+static unsigned
+xattr_of(struct word item)
+{
+	for (size_t i = 0; i < sizeof xattr_table / sizeof *xattr_table; i++)
+		if (is(item, xattr_table[i].word))
+			return xattr_table[i].bit;
+	return 0;
+}
+
 static void
 read_size(struct smtp_offer *o, struct word rest)
 {
@@ -659,6 +738,19 @@ smtp_offer_line(struct smtp_offer *o, const char *line, size_t len)
 		read_size(o, rest);
 	while (ext == SMTP_EXT_LIMITS && next_word(&rest, &item))
 		read_limit(o, item);
+	while (ext == SMTP_EXT_XCLIENT && next_word(&rest, &item))
+		o->xclient |= xattr_of(item);
+	while (ext == SMTP_EXT_XFORWARD && next_word(&rest, &item))
+		o->xforward |= xattr_of(item);
+}
+
+const char *
+smtp_xattr_name(unsigned attr)
+{
+	for (size_t i = 0; i < sizeof xattr_table / sizeof *xattr_table; i++)
+		if (attr == xattr_table[i].bit)
+			return xattr_table[i].word;
+	return "";
 }
 
 const char *

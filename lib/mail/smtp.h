@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "mail/addr.h"
 
@@ -110,6 +111,16 @@ const char *smtp_parse_mail(const char *arg, size_t len, unsigned exts,
 const char *smtp_parse_rcpt(const char *arg, size_t len, unsigned exts,
     bool smtputf8, struct smtp_rcpt *r);
 
+/*
+ * Append the parameters, each after a blank, in the words that the two
+ * functions above read: " SIZE=1000 BODY=8BITMIME", " NOTIFY=NEVER". Only those
+ * that are given and whose extension is in exts. orcpt may be NULL.
+ */
+void smtp_format_mail_params(struct buf *b, const struct smtp_mail *m,
+    unsigned exts);
+void smtp_format_rcpt_params(struct buf *b, unsigned notify, const char *orcpt,
+    unsigned exts);
+
 /* xtext of RFC 3461 section 4: is it one, and its bytes. out holds at most
  * len bytes; returns their number, or -1. */
 bool smtp_is_xtext(const char *s, size_t len);
@@ -158,17 +169,31 @@ smtp_reply_permanent(const struct smtp_reply *r)
 	return r->code / 100 == 5;
 }
 
+/* What XCLIENT and XFORWARD may name (Postfix's XCLIENT_README). */
+enum smtp_xattr {
+	SMTP_XATTR_ADDR = 1 << 0,
+	SMTP_XATTR_NAME = 1 << 1,
+	SMTP_XATTR_PORT = 1 << 2,
+	SMTP_XATTR_PROTO = 1 << 3,
+	SMTP_XATTR_HELO = 1 << 4,
+};
+
 /* What an EHLO reply offers. */
 struct smtp_offer {
 	unsigned exts;     /* of enum smtp_ext */
 	uint64_t size_max; /* SIZE's argument; 0: no limit named */
 	unsigned rcpt_max; /* LIMITS RCPTMAX (RFC 9422); 0: not named */
 	unsigned mail_max; /* LIMITS MAILMAX */
+	unsigned xclient;  /* XCLIENT's attributes, of enum smtp_xattr */
+	unsigned xforward; /* and XFORWARD's */
 };
 
 /* One line of the EHLO reply, without its code ("SIZE 1000"). Unknown
  * keywords and malformed arguments are ignored, as the RFCs ask. */
 void smtp_offer_line(struct smtp_offer *o, const char *line, size_t len);
+
+/* The word of one enum smtp_xattr bit ("ADDR"). */
+const char *smtp_xattr_name(unsigned attr);
 
 /* The keyword of one enum smtp_ext bit ("8BITMIME"). */
 const char *smtp_ext_name(unsigned ext);

@@ -344,6 +344,47 @@ rcpt_parameters_are_understood(void **state)
 }
 
 static void
+what_is_offered_is_written_as_it_was_read(void **state)
+{
+	static const char mail[] = " SIZE=1 BODY=8BITMIME SMTPUTF8 REQUIRETLS "
+				   "RET=HDRS ENVID=x+2B";
+	static const char rcpt[] = " NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb";
+	static const struct {
+		unsigned exts;
+		const char *mail, *rcpt;
+	} rows[] = {
+		{ ALL, mail, rcpt }, { 0, "", "" },
+		{ SMTP_EXT_SIZE, " SIZE=1", "" },
+		{ SMTP_EXT_8BITMIME, " BODY=8BITMIME", "" },
+		{ SMTP_EXT_SMTPUTF8, " SMTPUTF8", "" },
+		{ SMTP_EXT_REQUIRETLS, " REQUIRETLS", "" },
+		{ SMTP_EXT_DSN, " RET=HDRS ENVID=x+2B", rcpt }, /* D39 */
+	};
+	struct buf b = BUF_INIT(SMTP_COMMAND_MAX);
+	struct smtp_mail m;
+	struct smtp_rcpt r;
+
+	(void)state;
+	buf_addf(&b, "FROM:<a@b>%s", mail);
+	assert_null(smtp_parse_mail(b.data, b.len, ALL, &m));
+	buf_reset(&b);
+	buf_addf(&b, "TO:<a@b>%s", rcpt);
+	assert_null(smtp_parse_rcpt(b.data, b.len, ALL, false, &r));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		buf_reset(&b);
+		smtp_format_mail_params(&b, &m, rows[i].exts);
+		assert_string_equal(b.data, rows[i].mail);
+		buf_reset(&b);
+		smtp_format_rcpt_params(&b, r.notify, r.orcpt, rows[i].exts);
+		assert_string_equal(b.data, rows[i].rcpt);
+	}
+	buf_reset(&b);
+	smtp_format_rcpt_params(&b, SMTP_NOTIFY_NEVER, NULL, ALL);
+	assert_string_equal(b.data, " NOTIFY=NEVER");
+	buf_free(&b);
+}
+
+static void
 a_command_is_not_read_beyond_its_end(void **state)
 {
 	static const char from[] =
@@ -630,7 +671,7 @@ offers_are_read_by_keyword(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct smtp_offer o = { 0, 0, 0, 0 };
+		struct smtp_offer o = { .exts = 0 };
 		size_t len = strlen(rows[i].line);
 		char *line = exactly(rows[i].line, len);
 
@@ -647,7 +688,7 @@ each_extension_has_its_name(void **state)
 	for (unsigned bit = SMTP_EXT_SIZE; bit <= SMTP_EXT_XFORWARD;
 	     bit <<= 1) {
 		const char *name = smtp_ext_name(bit);
-		struct smtp_offer o = { 0, 0, 0, 0 };
+		struct smtp_offer o = { .exts = 0 };
 
 		smtp_offer_line(&o, name, strlen(name));
 		assert_int_equal(o.exts, bit);
@@ -687,7 +728,7 @@ numbers_in_offers_are_checked(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct smtp_offer o = { 0, 0, 0, 0 };
+		struct smtp_offer o = { .exts = 0 };
 		size_t len = strlen(rows[i].line);
 		char *line = exactly(rows[i].line, len);
 
@@ -712,6 +753,7 @@ main(void)
 		cmocka_unit_test(rcpt_is_accepted_or_answered),
 		cmocka_unit_test(mail_parameters_are_understood),
 		cmocka_unit_test(rcpt_parameters_are_understood),
+		cmocka_unit_test(what_is_offered_is_written_as_it_was_read),
 		cmocka_unit_test(a_command_is_not_read_beyond_its_end),
 		cmocka_unit_test(xtext_is_told_from_other_text),
 		cmocka_unit_test(xtext_brings_every_byte_back),
