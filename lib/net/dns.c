@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include <netinet/in.h>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "net/dns_answer.h"
@@ -52,6 +54,7 @@ init_lists(struct dns *d)
 {
 	TAILQ_INIT(&d->ready);
 	TAILQ_INIT(&d->queued);
+	TAILQ_INIT(&d->queued_own);
 	TAILQ_INIT(&d->flying);
 	TAILQ_INIT(&d->again);
 	for (int i = 0; i < DNS_TRIES; i++)
@@ -77,8 +80,8 @@ set_up(struct dns *d, const struct dns_options *o, struct err *e)
 		return err_sys(e, "getrandom");
 	d->seed = (uint32_t)dns_random(d) << 16 | dns_random(d);
 	d->cache = dns_cache_new(DNS_CACHE_BYTES_MAX, d->seed);
-	d->polls =
-	    calloc(d->nservers * DNS_SOCKETS + d->window, sizeof *d->polls);
+	d->polls = calloc(d->nservers * DNS_SOCKETS + d->window + DNS_OWN_MAX,
+	    sizeof *d->polls);
 	if (d->cache == NULL || d->polls == NULL)
 		return err_temp(e, "out of memory");
 	return 0;
@@ -126,6 +129,7 @@ dns_close(struct dns *d)
 	if (d == NULL)
 		return;
 	while ((q = TAILQ_FIRST(&d->queued)) != NULL ||
+	       (q = TAILQ_FIRST(&d->queued_own)) != NULL ||
 	       (q = TAILQ_FIRST(&d->flying)) != NULL)
 		query_drop(d, q);
 	while ((w = TAILQ_FIRST(&d->ready)) != NULL) {
@@ -149,22 +153,49 @@ dns_ready(struct dns *d, struct waiter *w, const struct dns_answer *a)
 	d->nready++;
 }
 
+static void
+set_place(struct dns_place *at, const struct endpoint *ep)
+{
+	const void *addr = &ep->addr;
+	const struct sockaddr_in *v4 = addr;
+	const struct sockaddr_in6 *v6 = addr;
+
+	at->port = endpoint_port(ep);
+	at->len = ep->addr.ss_family == AF_INET ? 4 : 16;
+	memcpy(at->addr,
+	    at->len == 4 ? (const void *)&v4->sin_addr
+			 : (const void *)&v6->sin6_addr,
+	    at->len);
+}
+
 /* What can be answered without a server: what is known, or no question. */
 static struct dns_answer *
 answer_at_hand(struct dns *d, const char *name, enum dns_type type,
-    struct dns_question *question)
+    const struct dns_how *how, struct dns_question *question)
 {
 	char safe[DNS_NAME_MAX];
 
 	if (!dns_question_set(question, name, type))
 		return dns_answer_empty(DNS_MALFORMED,
 		    text_safe(safe, sizeof safe, name));
+	question->is_unchecked = how->is_unchecked;
+	if (how->server != NULL)
+		set_place(&question->at, how->server);
 	return dns_cache_get(d->cache, question, clock_monotonic_ms());
 }
 
 int
 dns_ask(struct dns *d, const char *name, enum dns_type type, dns_done *done,
     void *arg, struct err *e)
+{
+	const struct dns_how plain = { .server = NULL };
+
+	return dns_ask_how(d, name, type, &plain, done, arg, e);
+}
+
+int
+dns_ask_how(struct dns *d, const char *name, enum dns_type type,
+    const struct dns_how *how, dns_done *done, void *arg, struct err *e)
 {
 	struct waiter *w = calloc(1, sizeof *w);
 	struct dns_question question;
@@ -175,14 +206,14 @@ dns_ask(struct dns *d, const char *name, enum dns_type type, dns_done *done,
 		return err_temp(e, "out of memory");
 	w->done = done;
 	w->arg = arg;
-	a = answer_at_hand(d, name, type, &question);
+	a = answer_at_hand(d, name, type, how, &question);
 	if (a != NULL) {
 		dns_ready(d, w, a);
 		dns_answer_free(a);
 	} else {
 		q = query_find(d, &question);
 		if (q == NULL)
-			q = query_new(d, &question);
+			q = query_new(d, &question, how->server);
 		if (q == NULL) {
 			free(w);
 			return err_temp(e, "out of memory");
@@ -216,6 +247,9 @@ dns_forget(struct dns *d, const void *arg)
 
 	for (q = TAILQ_FIRST(&d->queued); q != NULL; q = TAILQ_NEXT(q, line))
 		forget_waiters(d, q, arg);
+	for (q = TAILQ_FIRST(&d->queued_own); q != NULL;
+	     q = TAILQ_NEXT(q, line))
+		forget_waiters(d, q, arg);
 	for (q = TAILQ_FIRST(&d->flying); q != NULL; q = TAILQ_NEXT(q, line))
 		forget_waiters(d, q, arg);
 	for (w = TAILQ_FIRST(&d->ready); w != NULL; w = next) {
@@ -245,6 +279,17 @@ look_at_clock(struct dns *d)
 	d->now_ms = now_ms;
 }
 
+/* The next that may take off; NULL: none. */
+static struct query *
+next_queued(const struct dns *d)
+{
+	if (d->nflying >= d->window)
+		return NULL;
+	if (d->nown < DNS_OWN_MAX && !TAILQ_EMPTY(&d->queued_own))
+		return TAILQ_FIRST(&d->queued_own);
+	return TAILQ_FIRST(&d->queued);
+}
+
 /* Send what waits to be sent, and can be paid for. */
 static void
 send_more(struct dns *d)
@@ -253,16 +298,14 @@ send_more(struct dns *d)
 
 	while (d->credit > 0 && (q = TAILQ_FIRST(&d->again)) != NULL)
 		query_next(d, q);
-	while (d->credit > 0 && d->nflying < d->window &&
-	       (q = TAILQ_FIRST(&d->queued)) != NULL)
+	while (d->credit > 0 && (q = next_queued(d)) != NULL)
 		query_start(d, q);
 }
 
 static bool
 has_more_to_send(const struct dns *d)
 {
-	return !TAILQ_EMPTY(&d->again) ||
-	       (d->nflying < d->window && !TAILQ_EMPTY(&d->queued));
+	return !TAILQ_EMPTY(&d->again) || next_queued(d) != NULL;
 }
 
 /* Everything whose time has come, and what follows from it. */
@@ -298,13 +341,15 @@ ms_to_next_event(const struct dns *d)
 	return next == INT64_MAX ? -1 : clock_left_ms(next);
 }
 
+/* At most so many. With the answer to its question the socket of a query's
+ * own server goes, so from that only one at a time. */
 static void
-read_packets(struct dns *d, struct dns_socket *s)
+read_packets(struct dns *d, struct dns_socket *s, int most)
 {
 	struct query *q;
 	ssize_t n;
 
-	for (int i = 0; i < READS_MAX; i++) {
+	for (int i = 0; i < most; i++) {
 		n = recv(s->fd, d->packet, sizeof d->packet, MSG_TRUNC);
 		if (n == -1 && errno != EAGAIN && errno != EINTR)
 			query_socket_refused(d, s);
@@ -326,7 +371,7 @@ read_packets(struct dns *d, struct dns_socket *s)
 static nfds_t
 fill_polls(struct dns *d)
 {
-	const struct query *q;
+	struct query *q;
 	nfds_t n = 0;
 
 	for (unsigned i = 0; i < d->nservers * DNS_SOCKETS; i++)
@@ -341,7 +386,31 @@ fill_polls(struct dns *d)
 			.fd = dns_tcp_fd(q->tcp),
 			.events = dns_tcp_events(q->tcp),
 		};
+	for (q = LIST_FIRST(&d->own); q != NULL; q = LIST_NEXT(q, by_own)) {
+		q->own_poll = n;
+		d->polls[n++] = (struct pollfd){
+			.fd = q->own->sockets[0].fd,
+			.events = POLLIN,
+		};
+	}
 	return n;
+}
+
+/* The servers that one question is for. What took off since poll(2) has no
+ * index yet. */
+static void
+read_own(struct dns *d)
+{
+	struct query *q, *next;
+
+	for (q = LIST_FIRST(&d->own); q != NULL; q = next) {
+		const struct pollfd *p = &d->polls[q->own_poll];
+
+		next = LIST_NEXT(q, by_own);
+		if (q->own_poll > 0 && p->fd != -1 && p->revents != 0 &&
+		    q->own->sockets[0].fd == p->fd)
+			read_packets(d, &q->own->sockets[0], 1);
+	}
 }
 
 /* The TCP connections first: they are in the order of their list only as long
@@ -360,8 +429,11 @@ read_polls(struct dns *d)
 	p = d->polls;
 	for (unsigned i = 0; i < d->nservers * DNS_SOCKETS; i++, p++)
 		if (p->fd != -1 && p->revents != 0)
-			read_packets(d, &d->servers[i / DNS_SOCKETS]
-					     .sockets[i % DNS_SOCKETS]);
+			read_packets(d,
+			    &d->servers[i / DNS_SOCKETS]
+				 .sockets[i % DNS_SOCKETS],
+			    READS_MAX);
+	read_own(d);
 }
 
 /* One turn of the loop. 0: a signal came; 1; -1. */

@@ -21,6 +21,7 @@
  */
 
 struct dns; /* an engine */
+struct endpoint;
 
 /* What an answer says. The last four are no answer: the zone may be fine. */
 enum dns_status {
@@ -70,6 +71,8 @@ struct dns_rr {
 struct dns_answer {
 	enum dns_status status;
 	bool is_authentic;     /* AD, and the way to the resolver is trusted */
+	bool is_trusted;       /* without AD it is not signed, or the resolver
+				  does not validate; else nothing is known */
 	bool is_authoritative; /* AA: the TTLs are the zone's own */
 	unsigned aliases;      /* CNAMEs that were followed (at most 8) */
 	const char *name;      /* the owner of the records, after the aliases */
@@ -107,6 +110,20 @@ void dns_close(struct dns *d);
 typedef void dns_done(void *arg, const struct dns_answer *a);
 int dns_ask(struct dns *d, const char *name, enum dns_type type, dns_done *done,
     void *arg, struct err *e);
+
+/* Where the plain way will not do. */
+struct dns_how {
+	const struct endpoint *server; /* ask this one alone and without
+					  recursion (RD 0), as a resolver asks
+					  an authoritative server; NULL: the
+					  engine's */
+	bool is_unchecked; /* CD: also what does not validate, RFC 4035 3.2.2 */
+};
+
+/* The same in that way; a server that has no authority for the name, and so
+ * refers to others, counts as DNS_REFUSED. */
+int dns_ask_how(struct dns *d, const char *name, enum dns_type type,
+    const struct dns_how *how, dns_done *done, void *arg, struct err *e);
 
 /* Questions that wait for an answer: keep it below the window for flow
  * control; more are queued. */

@@ -70,6 +70,7 @@ dns_answer_stamp(struct dns_answer *a, const char *server, bool is_trusted)
 		return;
 	snprintf(b->server, sizeof b->server, "%s", server);
 	a->is_authentic = a->is_authentic && is_trusted;
+	a->is_trusted = is_trusted;
 }
 
 struct dns_answer *

@@ -14,6 +14,8 @@ struct entry {
 	struct dns_answer *answer;
 	int64_t expires_ms;
 	enum dns_type type;
+	struct dns_place at;
+	bool is_unchecked;
 	size_t len;
 	unsigned char wire[];
 };
@@ -25,15 +27,22 @@ struct dns_cache {
 	LIST_HEAD(, entry) buckets[BUCKETS];
 };
 
+static uint32_t
+mix(uint32_t h, unsigned char byte)
+{
+	h = (h ^ byte) * 0x9e3779b1u;
+	return h ^ h >> 15;
+}
+
 uint32_t
 dns_hash(const struct dns_question *q, uint32_t seed)
 {
-	uint32_t h = seed ^ (uint32_t)q->type;
+	uint32_t h = seed ^ (uint32_t)q->type ^ q->at.port << 8;
 
-	for (size_t i = 0; i < q->len; i++) {
-		h = (h ^ q->wire[i]) * 0x9e3779b1u;
-		h ^= h >> 15;
-	}
+	for (size_t i = 0; i < q->len; i++)
+		h = mix(h, q->wire[i]);
+	for (size_t i = 0; i < q->at.len; i++)
+		h = mix(h, q->at.addr[i]);
 	return h;
 }
 
@@ -76,6 +85,15 @@ dns_cache_free(struct dns_cache *c)
 	free(c);
 }
 
+static bool
+is_of(const struct entry *n, const struct dns_question *q)
+{
+	return n->type == q->type && n->len == q->len &&
+	       n->is_unchecked == q->is_unchecked &&
+	       memcmp(n->wire, q->wire, q->len) == 0 &&
+	       dns_place_same(&n->at, &q->at);
+}
+
 static struct entry *
 find(struct dns_cache *c, const struct dns_question *q)
 {
@@ -83,8 +101,7 @@ find(struct dns_cache *c, const struct dns_question *q)
 
 	n = LIST_FIRST(&c->buckets[dns_hash(q, c->seed) % BUCKETS]);
 	for (; n != NULL; n = LIST_NEXT(n, bucket))
-		if (n->type == q->type && n->len == q->len &&
-		    memcmp(n->wire, q->wire, q->len) == 0)
+		if (is_of(n, q))
 			return n;
 	return NULL;
 }
@@ -123,6 +140,8 @@ dns_cache_put(struct dns_cache *c, const struct dns_question *q,
 	n->answer = dns_answer_share(a);
 	n->expires_ms = now_ms + (int64_t)ttl * 1000;
 	n->type = q->type;
+	n->at = q->at;
+	n->is_unchecked = q->is_unchecked;
 	n->len = q->len;
 	memcpy(n->wire, q->wire, q->len);
 	TAILQ_INSERT_HEAD(&c->use, n, use);

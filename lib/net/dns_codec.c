@@ -18,7 +18,8 @@
 #define FLAG_AA 0x04
 #define FLAG_TC 0x02
 #define FLAG_RD 0x01
-#define FLAG_RA 0x80  /* of byte 3 */
+#define FLAG_RA 0x80 /* of byte 3 */
+#define FLAG_CD 0x10
 #define DO_BIT 0x8000 /* RFC 3225 */
 
 bool
@@ -32,6 +33,8 @@ dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
 		at += q->wire[at] + 1u;
 	q->len = at + 1;
 	q->type = type;
+	q->at = (struct dns_place){ .len = 0 };
+	q->is_unchecked = false;
 	/* the lengths between the labels are below 'A' */
 	for (size_t i = 0; i < q->len; i++)
 		q->wire[i] = dns_lower(q->wire[i]);
@@ -39,10 +42,19 @@ dns_question_set(struct dns_question *q, const char *name, enum dns_type type)
 }
 
 bool
+dns_place_same(const struct dns_place *a, const struct dns_place *b)
+{
+	return a->len == b->len && a->port == b->port &&
+	       memcmp(a->addr, b->addr, a->len) == 0;
+}
+
+bool
 dns_question_same(const struct dns_question *a, const struct dns_question *b)
 {
 	return a->type == b->type && a->len == b->len &&
-	       memcmp(a->wire, b->wire, a->len) == 0;
+	       a->is_unchecked == b->is_unchecked &&
+	       memcmp(a->wire, b->wire, a->len) == 0 &&
+	       dns_place_same(&a->at, &b->at);
 }
 
 char *
@@ -61,7 +73,8 @@ dns_encode(const struct dns_question *q, uint16_t id, bool edns,
 
 	memset(out, 0, NS_HFIXEDSZ);
 	ns_put16(id, out);
-	out[2] = FLAG_RD;
+	out[2] = q->at.len == 0 ? FLAG_RD : 0;
+	out[3] = q->is_unchecked ? FLAG_CD : 0;
 	ns_put16(1, out + 4);
 	p += NS_HFIXEDSZ;
 	memcpy(p, q->wire, q->len);
@@ -105,13 +118,14 @@ has_question(const unsigned char *packet, size_t len,
 	return ns_get16(p) == (unsigned)q->type && ns_get16(p + 2) == ns_c_in;
 }
 
-/* No answer, no authority, no recursion: a lame server. That it has nothing
- * to say about the name must not be taken for a denial. */
+/* No answer, no authority, and no recursion, or none asked for: a lame server
+ * or one that refers to others. That it has nothing to say about the name must
+ * not be taken for a denial. */
 static bool
-is_lame(const unsigned char *packet)
+is_lame(const struct dns_question *q, const unsigned char *packet)
 {
 	return ns_get16(packet + 6) == 0 && (packet[2] & FLAG_AA) == 0 &&
-	       (packet[3] & FLAG_RA) == 0;
+	       (q->at.len > 0 || (packet[3] & FLAG_RA) == 0);
 }
 
 static enum dns_status
@@ -146,7 +160,7 @@ decode_records(const struct dns_question *q, int rcode,
 		failed(reply, DNS_MALFORMED, true); /* junk after OPT, too */
 	else if (r.extended_rcode != 0)
 		failed(reply, DNS_REFUSED, true);
-	else if (is_lame(packet))
+	else if (is_lame(q, packet))
 		failed(reply, DNS_REFUSED, false);
 	else if (!dns_records_answer(&r, rcode == ns_r_nxdomain,
 		     &reply->answer))

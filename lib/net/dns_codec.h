@@ -13,23 +13,34 @@
  */
 
 #define DNS_WIRE_NAME_MAX 255 /* RFC 1035 2.3.4 */
-#define DNS_QUERY_MAX                                                          \
-	(12 + DNS_WIRE_NAME_MAX + 4 + 11) /* header, name, type
-				 and class, OPT */
-#define DNS_EDNS_SIZE                                                          \
-	1232 /* what we take over UDP: fits every path that
-				 IPv6 may have (RFC 8200 5: 1280) */
+
+/* Header, name, type and class, OPT. */
+#define DNS_QUERY_MAX (12 + DNS_WIRE_NAME_MAX + 4 + 11)
+
+/* What we take over UDP: fits every path that IPv6 may have (RFC 8200 5). */
+#define DNS_EDNS_SIZE 1232
+
+/* A server that a question is for; len 0: any of the engine's. */
+struct dns_place {
+	unsigned char addr[16];
+	unsigned len; /* 0, 4 or 16 */
+	unsigned port;
+};
 
 struct dns_question {
 	unsigned char wire[DNS_WIRE_NAME_MAX]; /* lower case */
 	size_t len;
 	enum dns_type type;
+	struct dns_place at; /* there without recursion */
+	bool is_unchecked;   /* CD */
 };
 
-/* False: the name cannot be asked (empty label, label over 63, name over 255
+/* In the plain way: at and is_unchecked are the caller's to set.
+ * False: the name cannot be asked (empty label, label over 63, name over 255
  * octets, a bad escape, or ""). "." is the root; one final dot is fine. */
 bool dns_question_set(struct dns_question *q, const char *name,
     enum dns_type type);
+bool dns_place_same(const struct dns_place *a, const struct dns_place *b);
 bool dns_question_same(const struct dns_question *a,
     const struct dns_question *b);
 

@@ -37,13 +37,16 @@ struct query {
 	TAILQ_ENTRY(query) turn; /* of *turns */
 	LIST_ENTRY(query) by_id; /* dns.ids, while socket is set */
 	LIST_ENTRY(query) by_tcp; /* dns.tcp, while tcp is set */
+	LIST_ENTRY(query) by_own; /* dns.own, while it flies and own is set */
+	size_t own_poll; /* index of its socket in dns.polls; 0: none yet */
 	struct queries *turns; /* dns.again or one of dns.tries; NULL: none */
 	struct waiters waiters;
 	struct dns_question question;
+	struct dns_server *own; /* the one server it is for; NULL: the engine's */
 	int64_t deadline_ms;
 	int64_t try_ends_ms;
 	/* this try */
-	unsigned server;           /* index */
+	unsigned server;           /* index; 0 with own */
 	struct dns_socket *socket; /* UDP; NULL: none */
 	struct dns_tcp *tcp;       /* NULL: none */
 	uint16_t id;
@@ -60,6 +63,8 @@ TAILQ_HEAD(queries, query);
 LIST_HEAD(query_bucket, query);
 
 #define DNS_TRIES 3 /* lengths of a try */
+#define DNS_OWN_MAX 256 /* questions for one server in flight: each has a
+			   descriptor or two */
 #define DNS_ASKED_BUCKETS 4096
 #define DNS_ID_BUCKETS 4096
 #define DNS_RANDOM 128         /* numbers fetched at once */
@@ -78,12 +83,15 @@ struct dns {
 	size_t nready;
 	size_t outstanding; /* waiters, ready or not */
 	struct queries queued;
+	struct queries queued_own;
 	struct queries flying; /* in order of their deadlines */
 	unsigned nflying;
 	struct queries again;
 	struct queries tries[DNS_TRIES];
 	struct query_bucket tcp;
 	unsigned ntcp;
+	struct query_bucket own;
+	unsigned nown;
 	uint32_t seed;
 	uint16_t random[DNS_RANDOM];
 	unsigned random_left;
@@ -98,13 +106,15 @@ struct dns {
 /* The query that already asks this, or NULL. */
 struct query *query_find(struct dns *d, const struct dns_question *question);
 
-/* A new one, queued. NULL: no memory. */
-struct query *query_new(struct dns *d, const struct dns_question *question);
+/* A new one, queued; server: NULL, or the one of question->at. NULL: no
+ * memory. */
+struct query *query_new(struct dns *d, const struct dns_question *question,
+    const struct endpoint *server);
 
 /* Forget it with all who wait. */
 void query_drop(struct dns *d, struct query *q);
 
-/* From the queue into the air. */
+/* From its queue into the air. */
 void query_start(struct dns *d, struct query *q);
 
 /* Ask the next server, pause, or give up: what comes next. */

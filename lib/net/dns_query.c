@@ -98,19 +98,61 @@ leave_try(struct dns *d, struct query *q)
 
 /* ---- begin and end ---- */
 
+static struct dns_server *
+server_of(struct dns *d, const struct query *q, unsigned server)
+{
+	return q->own != NULL ? q->own : &d->servers[server];
+}
+
+static struct queries *
+queue_of(struct dns *d, const struct query *q)
+{
+	return q->own != NULL ? &d->queued_own : &d->queued;
+}
+
+static void
+free_query(struct query *q)
+{
+	if (q->own != NULL)
+		dns_server_close(q->own);
+	free(q->own);
+	free(q);
+}
+
 struct query *
-query_new(struct dns *d, const struct dns_question *question)
+query_new(struct dns *d, const struct dns_question *question,
+    const struct endpoint *server)
 {
 	struct query *q = calloc(1, sizeof *q);
 
 	if (q == NULL)
 		return NULL;
+	if (server != NULL) {
+		q->own = malloc(sizeof *q->own);
+		if (q->own == NULL) {
+			free(q);
+			return NULL;
+		}
+		dns_server_set(q->own, server);
+	}
 	q->question = *question;
 	q->status = DNS_TIMEOUT;
 	TAILQ_INIT(&q->waiters);
 	LIST_INSERT_HEAD(asked_bucket(d, question), q, same);
-	TAILQ_INSERT_TAIL(&d->queued, q, line);
+	TAILQ_INSERT_TAIL(queue_of(d, q), q, line);
 	return q;
+}
+
+static void
+take_off(struct dns *d, struct query *q)
+{
+	TAILQ_REMOVE(queue_of(d, q), q, line);
+	TAILQ_INSERT_TAIL(&d->flying, q, line);
+	d->nflying++;
+	if (q->own != NULL) {
+		LIST_INSERT_HEAD(&d->own, q, by_own);
+		d->nown++;
+	}
 }
 
 static void
@@ -119,8 +161,12 @@ release(struct dns *d, struct query *q)
 	leave_try(d, q);
 	TAILQ_REMOVE(&d->flying, q, line);
 	d->nflying--;
+	if (q->own != NULL) {
+		LIST_REMOVE(q, by_own);
+		d->nown--;
+	}
 	LIST_REMOVE(q, same);
-	free(q);
+	free_query(q);
 }
 
 void
@@ -133,11 +179,8 @@ query_drop(struct dns *d, struct query *q)
 		free(w);
 		d->outstanding--;
 	}
-	if (q->deadline_ms == 0) { /* still queued */
-		TAILQ_REMOVE(&d->queued, q, line);
-		TAILQ_INSERT_TAIL(&d->flying, q, line);
-		d->nflying++;
-	}
+	if (q->deadline_ms == 0) /* still queued */
+		take_off(d, q);
 	release(d, q);
 }
 
@@ -163,16 +206,14 @@ query_give_up(struct dns *d, struct query *q)
 	unsigned server = q->status == DNS_TIMEOUT ? q->server : q->blamed;
 
 	a = dns_answer_empty(q->status, dns_question_name(&q->question, name));
-	dns_answer_stamp(a, d->servers[server].text, false);
+	dns_answer_stamp(a, server_of(d, q, server)->text, false);
 	finish(d, q, a);
 }
 
 void
 query_start(struct dns *d, struct query *q)
 {
-	TAILQ_REMOVE(&d->queued, q, line);
-	TAILQ_INSERT_TAIL(&d->flying, q, line);
-	d->nflying++;
+	take_off(d, q);
 	q->deadline_ms = d->now_ms + d->deadline_ms;
 	query_next(d, q);
 }
@@ -203,7 +244,7 @@ server_failed(struct dns *d, struct query *q, enum dns_status status)
 static void
 refused(struct dns *d, struct query *q)
 {
-	struct dns_server *s = &d->servers[q->server];
+	struct dns_server *s = server_of(d, q, q->server);
 
 	leave_try(d, q);
 	s->missed++;
@@ -249,7 +290,8 @@ send_udp(struct dns *d, struct query *q)
 	struct dns_socket *s;
 	size_t len;
 
-	s = dns_server_socket(&d->servers[q->server], dns_random(d));
+	s = dns_server_socket(server_of(d, q, q->server),
+	    q->own != NULL ? 0 : dns_random(d));
 	if (s == NULL)
 		return false;
 	do
@@ -285,7 +327,7 @@ ask_by_tcp(struct dns *d, struct query *q)
 
 	q->id = dns_random(d);
 	len = dns_encode(&q->question, q->id, q->edns, packet);
-	q->tcp = dns_tcp_open(&d->servers[q->server].ep, packet, len);
+	q->tcp = dns_tcp_open(&server_of(d, q, q->server)->ep, packet, len);
 	if (q->tcp == NULL) {
 		try_again(d, q);
 		return;
@@ -316,7 +358,7 @@ best_server(const struct dns *d, unsigned set)
 void
 query_next(struct dns *d, struct query *q)
 {
-	unsigned all = (1u << d->nservers) - 1;
+	unsigned all = q->own != NULL ? 1 : (1u << d->nservers) - 1;
 
 	if (q->failed == all) {
 		query_give_up(d, q);
@@ -332,14 +374,15 @@ query_next(struct dns *d, struct query *q)
 	if (q->tried == 0)
 		q->has_waited = false;
 	q->edns = true;
-	ask_server(d, q, best_server(d, q->tried | q->failed));
+	ask_server(d, q,
+	    q->own != NULL ? 0 : best_server(d, q->tried | q->failed));
 }
 
 void
 query_try_over(struct dns *d, struct query *q)
 {
 	if (q->socket != NULL || q->tcp != NULL)
-		d->servers[q->server].missed++;
+		server_of(d, q, q->server)->missed++;
 	leave_try(d, q);
 	q->has_waited = true;
 	if (q->patience < DNS_TRIES - 1)
@@ -351,7 +394,7 @@ void
 query_packet(struct dns *d, struct query *q, const unsigned char *packet,
     size_t len)
 {
-	struct dns_server *s = &d->servers[q->server];
+	struct dns_server *s = server_of(d, q, q->server);
 	bool by_tcp = q->tcp != NULL;
 	struct dns_reply reply;
 

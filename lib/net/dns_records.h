@@ -14,11 +14,13 @@
  * bounded, and so is the answer.
  */
 
-#define DNS_ALIASES_MAX 8 /* CNAMEs that are followed */
-#define DNS_HOPS_MAX                                                           \
-	127 /* compression pointers of one name: it has no more
-			     labels, and one may stand behind each */
+#define DNS_ALIASES_MAX 8       /* CNAMEs that are followed */
 #define DNS_TTL_MAX 0x7fffffffu /* a larger one counts as 0, RFC 2181 8 */
+
+/* Compression pointers of one name: it has no more labels, and one may stand
+ * behind each. */
+#define DNS_HOPS_MAX 127
+
 /* Bytes of records. All text of one reply of 64 KiB fits; thousands of long
  * names that compression made small do not. */
 #define DNS_ANSWER_MAX (256 * 1024)

@@ -85,6 +85,13 @@ dns_servers_set(struct dns_server servers[DNS_SERVERS_MAX],
 	return (int)o->nservers;
 }
 
+void
+dns_server_set(struct dns_server *s, const struct endpoint *ep)
+{
+	set_server(s, ep, false);
+	s->is_trusted = false;
+}
+
 static void
 close_socket(struct dns_socket *s)
 {

@@ -43,6 +43,9 @@ int dns_servers_set(struct dns_server servers[DNS_SERVERS_MAX],
     const struct dns_options *o, struct err *e);
 void dns_server_close(struct dns_server *s);
 
+/* A server that is asked one question. Its AD says nothing. */
+void dns_server_set(struct dns_server *s, const struct endpoint *ep);
+
 /* A socket for one more query; start: random. NULL and errno. */
 struct dns_socket *dns_server_socket(struct dns_server *s, unsigned start);
 

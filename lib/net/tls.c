@@ -74,6 +74,20 @@ tls_server(const char *certificate, const char *key, struct err *e)
 	return t;
 }
 
+int
+tls_add_pair(struct tls *t, const char *certificate, const char *key,
+    struct err *e)
+{
+	return t->module->add_pair(t->context, certificate, key, e);
+}
+
+int
+tls_set_ticket_key(struct tls *t, const unsigned char key[TLS_TICKET_KEY_LEN],
+    struct err *e)
+{
+	return t->module->set_ticket_key(t->context, key, e);
+}
+
 struct tls *
 tls_client(struct err *e)
 {

@@ -23,6 +23,19 @@ struct tls; /* a context: credentials, made once, used for many sessions */
  * the file's name: unreadable, not PEM, key of another certificate, expired. */
 struct tls *tls_server(const char *certificate, const char *key, struct err *e);
 
+/* One more pair for the same server, ECDSA beside RSA, or of another name: the
+ * client gets what it asks for (SNI) and can use, else the first. -1 as above:
+ * the pairs before stay. */
+int tls_add_pair(struct tls *t, const char *certificate, const char *key,
+    struct err *e);
+
+/* Session tickets (RFC 5077, RFC 8446 4.6.1) under this key, so that processes
+ * with the same key resume each other's sessions. Without it there are none.
+ */
+#define TLS_TICKET_KEY_LEN 64
+int tls_set_ticket_key(struct tls *t,
+    const unsigned char key[TLS_TICKET_KEY_LEN], struct err *e);
+
 /* A client that takes any certificate (opportunistic, RFC 7435). */
 struct tls *tls_client(struct err *e);
 

@@ -21,7 +21,8 @@
 struct context {
 	gnutls_certificate_credentials_t credentials;
 	gnutls_priority_t priorities;
-	unsigned side; /* GNUTLS_SERVER or GNUTLS_CLIENT */
+	gnutls_datum_t ticket_key; /* empty: no tickets */
+	unsigned side;             /* GNUTLS_SERVER or GNUTLS_CLIENT */
 };
 
 struct session {
@@ -140,6 +141,9 @@ context_free(void *context)
 		return;
 	if (c->credentials != NULL)
 		gnutls_certificate_free_credentials(c->credentials);
+	if (c->ticket_key.data != NULL)
+		gnutls_memset(c->ticket_key.data, 0, c->ticket_key.size);
+	gnutls_free(c->ticket_key.data);
 	if (c->priorities != NULL)
 		gnutls_priority_deinit(c->priorities);
 	free(c);
@@ -176,6 +180,29 @@ context_server(const char *certificate, const char *key, struct err *e)
 		return NULL;
 	}
 	return c;
+}
+
+static int
+context_add_pair(void *context, const char *certificate, const char *key,
+    struct err *e)
+{
+	struct context *c = context;
+
+	return load_pair(c->credentials, certificate, key, e);
+}
+
+static int
+context_set_ticket_key(void *context, const unsigned char *key, struct err *e)
+{
+	struct context *c = context;
+
+	if (c->ticket_key.data == NULL)
+		c->ticket_key.data = gnutls_malloc(TLS_TICKET_KEY_LEN);
+	if (c->ticket_key.data == NULL)
+		return err_temp(e, "TLS: out of memory");
+	c->ticket_key.size = TLS_TICKET_KEY_LEN;
+	memcpy(c->ticket_key.data, key, TLS_TICKET_KEY_LEN);
+	return 0;
 }
 
 static void *
@@ -233,6 +260,9 @@ session_init(struct session *s, const struct context *c, const char *name)
 	if (rc >= 0)
 		rc = gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE,
 		    c->credentials);
+	if (rc >= 0 && c->ticket_key.data != NULL)
+		rc =
+		    gnutls_session_ticket_enable_server(s->tls, &c->ticket_key);
 	if (rc >= 0 && c->side == GNUTLS_CLIENT && is_host_name(name))
 		rc = gnutls_server_name_set(s->tls, GNUTLS_NAME_DNS, name,
 		    strlen(name));
@@ -380,6 +410,8 @@ __attribute__((visibility("default")))
 const struct tls_module bmx_tls_module = {
 	.abi = TLS_MODULE_ABI,
 	.server = context_server,
+	.add_pair = context_add_pair,
+	.set_ticket_key = context_set_ticket_key,
 	.client = context_client,
 	.free = context_free,
 	.start = session_start,

@@ -15,12 +15,16 @@
  * abi counts changes to this table and to the structs that cross it (err,
  * tls_want), so that a program never drives a module of another build.
  */
-#define TLS_MODULE_ABI 1u
+#define TLS_MODULE_ABI 2u
 #define TLS_MODULE_SYMBOL "bmx_tls_module"
 
 struct tls_module {
 	unsigned abi;
 	void *(*server)(const char *certificate, const char *key,
+	    struct err *e);
+	int (*add_pair)(void *context, const char *certificate, const char *key,
+	    struct err *e);
+	int (*set_ticket_key)(void *context, const unsigned char *key,
 	    struct err *e);
 	void *(*client)(struct err *e);
 	void (*free)(void *context);

@@ -36,11 +36,11 @@ client_greet(struct client *c, struct err *e)
 }
 
 static int
-hello(struct client *c, const char *verb, struct err *e)
+hello(struct client *c, const char *verb, const char *name, struct err *e)
 {
 	c->offer = (struct smtp_offer){ 0 };
 	c->name[0] = '\0';
-	if (wire_command(c, verb, c->params->helo, e) == -1)
+	if (wire_command(c, verb, name, e) == -1)
 		return -1;
 	return wire_read_reply(c, verb, true, 2, SMTP_COMMAND_TIMEOUT_S, e);
 }
@@ -57,16 +57,16 @@ is_same_name(const char *a, const char *b)
 }
 
 int
-client_hello(struct client *c, struct err *e)
+client_hello_as(struct client *c, const char *name, struct err *e)
 {
 	bool in_tls;
 
 	if (c->conn == NULL)
 		return wire_not_open(e);
-	if (hello(c, "EHLO", e) == -1)
+	if (hello(c, "EHLO", name, e) == -1)
 		return -1;
 	if (smtp_reply_permanent(&c->reply)) {
-		if (hello(c, "HELO", e) == -1)
+		if (hello(c, "HELO", name, e) == -1)
 			return -1;
 		c->offer = (struct smtp_offer){ 0 }; /* HELO offers nothing */
 	}
@@ -81,6 +81,12 @@ client_hello(struct client *c, struct err *e)
 	else
 		c->plain = c->offer;
 	return 0;
+}
+
+int
+client_hello(struct client *c, struct err *e)
+{
+	return client_hello_as(c, c->params->helo, e);
 }
 
 int

@@ -33,7 +33,10 @@ struct client_params {
 	int64_t deadline_ms;         /* monotonic: no step waits beyond it; 0:
 					none */
 	const struct endpoint *from; /* bind to; NULL: any */
+	bool xclient; /* it may be told by XCLIENT who the client is */
 };
+
+#define CLIENT_IDENTITY_MAX 512 /* bytes of XCLIENT or XFORWARD, and a NUL */
 
 struct client {
 	const struct client_params *params; /* borrowed */
@@ -46,6 +49,11 @@ struct client {
 	struct smtp_reply reply;        /* the last one */
 	struct dot_encoder dot;
 	unsigned transactions; /* begun in this session */
+	bool is_mail_due;      /* client_mail(): its reply is still to come */
+	bool is_mail_taken;    /* and was 2yz */
+	/* client_identity(): the last XCLIENT that was taken, or "" */
+	char identity[CLIENT_IDENTITY_MAX];
+	bool is_xclient_refused;
 };
 
 /* clang-format off */
@@ -58,6 +66,7 @@ struct client {
  * The steps, for callers that time or judge each (bmx-probe): connect; read
  * the greeting; EHLO (HELO only after a 5yz); STARTTLS with its handshake and
  * the EHLO after it.
+ * client_hello_as: by a name that is not ours.
  * client_greet and client_hello return 0 also when the server refuses: see
  * c->reply. client_hello: -1 ERR_PERM when the server calls itself by our own
  * name (a loop, 4.4.6).
@@ -68,6 +77,7 @@ int client_connect(struct client *c, const struct client_params *params,
     const struct endpoint *ep, struct err *e);
 int client_greet(struct client *c, struct err *e);
 int client_hello(struct client *c, struct err *e);
+int client_hello_as(struct client *c, const char *name, struct err *e);
 int client_start_tls(struct client *c, const char *host, struct err *e);
 
 /*
@@ -85,6 +95,21 @@ void client_quit(struct client *c);
 
 /* Close at once. */
 void client_abort(struct client *c);
+
+/*
+ * Before a transaction: tell the server who the client is that brought the
+ * message, so that it judges that one and not us. By XCLIENT (ADDR, NAME,
+ * PORT, PROTO, HELO, as far as it names them) when it offers that and
+ * params.xclient says so; EHLO by the client's name follows, since the
+ * session starts anew. Else by XFORWARD, which servers only log, when it is
+ * offered; else not at all. What is not known is "[UNAVAILABLE]". An XCLIENT
+ * like the last one is not said again.
+ * 0: the session goes on, also when the server did not want to hear it. -1:
+ * it broke, or the server refuses EHLO from such a client: then c->reply says
+ * so (ERR_PERM when it is 5yz).
+ */
+int client_identity(struct client *c, const struct envelope_client *who,
+    struct err *e);
 
 /* ---- a transaction ---- */
 
@@ -113,6 +138,21 @@ struct client_outcome {
 long client_begin(struct client *c, const struct envelope *env,
     const bool *send, uint64_t size, struct client_outcome *outcomes,
     struct err *e);
+
+/*
+ * The same step by step, for live relay: what the server says to each is in
+ * c->reply (2yz, 4yz, 5yz; 354 to DATA).
+ * client_mail: size 0 is not known. What the message needs and the server
+ * lacks is refused here, by our own reply, as above. Where PIPELINING is
+ * offered, MAIL waits for the first RCPT: reply.code is 0, and client_rcpt()
+ * gives MAIL's reply when that was a refusal. c->is_mail_taken is false then,
+ * and there is no transaction.
+ * client_data: after the 354 content follows.
+ */
+int client_mail(struct client *c, const struct smtp_mail *m, uint64_t size,
+    struct err *e);
+int client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e);
+int client_data(struct client *c, struct err *e);
 
 /* Content, in pieces as they come. -1 also when it has a bare CR or LF
  * (ERR_DATA): the session was cut off, so that the server has nothing. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "smtp/client_commands.h"
 #include "smtp/client_wire.h"
 
 /*
@@ -29,12 +30,6 @@ struct transaction {
 	bool mail_refused;
 	bool data_open; /* 354: the server waits for content */
 };
-
-static bool
-is_offered(const struct client *c, enum smtp_ext ext)
-{
-	return (c->offer.exts & (unsigned)ext) != 0;
-}
 
 static size_t
 steps(const struct transaction *t)
@@ -100,100 +95,21 @@ needs_utf8(const struct transaction *t)
 	return false;
 }
 
-/* What the message needs and the server lacks, as a reply; NULL: nothing. */
-static const struct smtp_reply *
-lacking(const struct transaction *t)
-{
-	static const struct smtp_reply no_8bit = { 554, "5.6.3",
-		"The next host does not offer 8BITMIME", 1 };
-	static const struct smtp_reply no_utf8 = { 554, "5.6.7",
-		"The next host does not offer SMTPUTF8", 1 };
-	static const struct smtp_reply no_tls = { 554, "5.7.30",
-		"The next host does not offer REQUIRETLS", 1 };
-	const struct smtp_mail *m = &t->env->mail;
-
-	if (m->body == SMTP_BODY_8BITMIME &&
-	    !is_offered(t->c, SMTP_EXT_8BITMIME))
-		return &no_8bit;
-	if (needs_utf8(t) && !is_offered(t->c, SMTP_EXT_SMTPUTF8))
-		return &no_utf8;
-	if (m->requiretls && !is_offered(t->c, SMTP_EXT_REQUIRETLS))
-		return &no_tls;
-	return NULL;
-}
-
-static void
-format_mail(const struct transaction *t, struct buf *line)
-{
-	const struct smtp_mail *m = &t->env->mail;
-	const struct client *c = t->c;
-
-	buf_addf(line, "MAIL FROM:<%s>", m->reverse_path.text);
-	if (is_offered(c, SMTP_EXT_SIZE))
-		buf_addf(line, " SIZE=%llu", (unsigned long long)t->size);
-	if (is_offered(c, SMTP_EXT_8BITMIME) && m->body != SMTP_BODY_NONE)
-		buf_addf(line, " BODY=%s",
-		    m->body == SMTP_BODY_8BITMIME ? "8BITMIME" : "7BIT");
-	if (is_offered(c, SMTP_EXT_SMTPUTF8) && needs_utf8(t))
-		buf_puts(line, " SMTPUTF8");
-	if (is_offered(c, SMTP_EXT_REQUIRETLS) && m->requiretls)
-		buf_puts(line, " REQUIRETLS");
-	if (!is_offered(c, SMTP_EXT_DSN))
-		return;
-	if (m->ret != SMTP_RET_NONE)
-		buf_addf(line, " RET=%s",
-		    m->ret == SMTP_RET_FULL ? "FULL" : "HDRS");
-	if (smtp_is_xtext(m->envid, strlen(m->envid)) && m->envid[0] != '\0')
-		buf_addf(line, " ENVID=%s", m->envid);
-}
-
-static void
-format_notify(unsigned notify, struct buf *line)
-{
-	static const struct {
-		unsigned bit;
-		const char *word;
-	} words[] = {
-		{ SMTP_NOTIFY_NEVER, "NEVER" },
-		{ SMTP_NOTIFY_SUCCESS, "SUCCESS" },
-		{ SMTP_NOTIFY_FAILURE, "FAILURE" },
-		{ SMTP_NOTIFY_DELAY, "DELAY" },
-	};
-	const char *before = " NOTIFY=";
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		if ((notify & words[i].bit) == 0)
-			continue;
-		buf_addf(line, "%s%s", before, words[i].word);
-		before = ",";
-	}
-}
-
-static void
-format_rcpt(const struct transaction *t, size_t i, struct buf *line)
-{
-	const struct envelope_rcpt *r = &t->env->rcpts[i];
-
-	buf_addf(line, "RCPT TO:<%s>", r->addr.text);
-	if (!is_offered(t->c, SMTP_EXT_DSN))
-		return;
-	format_notify(r->notify, line);
-	if (r->orcpt != NULL && strchr(r->orcpt, ' ') == NULL)
-		buf_addf(line, " ORCPT=%s", r->orcpt);
-}
-
 /* Say the next step. */
 static int
 say_step(struct transaction *t, struct err *e)
 {
 	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
+	const struct envelope_rcpt *r;
 	int rc;
 
 	if (t->said == 0) {
-		format_mail(t, &line);
+		commands_mail(&line, t->c, &t->env->mail, t->size,
+		    needs_utf8(t));
 		t->c->transactions++;
 	} else if (t->said <= t->nrcpt) {
-		format_rcpt(t, t->say_rcpt, &line);
+		r = &t->env->rcpts[t->say_rcpt];
+		commands_rcpt(&line, t->c, &r->addr, r->notify, r->orcpt);
 		t->say_rcpt = next_rcpt(t, t->say_rcpt + 1);
 	} else {
 		buf_puts(&line, "DATA");
@@ -204,7 +120,6 @@ say_step(struct transaction *t, struct err *e)
 	return rc;
 }
 
-/* RFC 5321 4.5.3.1.10: "too many recipients" once was 552. */
 static void
 take_rcpt(struct transaction *t)
 {
@@ -214,13 +129,9 @@ take_rcpt(struct transaction *t)
 	if (t->mail_refused)
 		return; /* MAIL's reply is the reason; this one follows from it */
 	o->reply = t->c->reply;
+	commands_settle_rcpt(&o->reply);
 	o->accepted = smtp_reply_ok(&o->reply);
 	t->accepted += o->accepted;
-	if (o->reply.code == 552) {
-		o->reply.code = 452;
-		if (o->reply.enhanced[0] == '5')
-			o->reply.enhanced[0] = '4';
-	}
 }
 
 /* Hear the next step's reply. */
@@ -264,7 +175,8 @@ may_say(const struct transaction *t)
 static int
 converse(struct transaction *t, struct err *e)
 {
-	size_t group = is_offered(t->c, SMTP_EXT_PIPELINING) ? GROUP_MAX : 1;
+	size_t group =
+	    commands_offered(t->c, SMTP_EXT_PIPELINING) ? GROUP_MAX : 1;
 
 	while (may_say(t)) {
 		while (t->said - t->heard < group && may_say(t))
@@ -315,7 +227,7 @@ client_begin(struct client *c, const struct envelope *env, const bool *send,
 	if (c->conn == NULL)
 		return wire_not_open(e);
 	prepare(&t);
-	lack = lacking(&t);
+	lack = commands_lacking(c, &env->mail, needs_utf8(&t));
 	if (lack != NULL)
 		decide_all(&t, lack);
 	if (lack != NULL || t.nrcpt == 0)

@@ -9,8 +9,8 @@
 #include "smtp/client.h"
 
 /*
- * Commands out and replies in, with their deadlines: what client.c (sessions)
- * and client_transaction.c share. Nobody else includes this.
+ * Commands out and replies in, with their deadlines: what the files client*.c
+ * share. Nobody else includes this.
  */
 
 /* A monotonic deadline so many seconds from now, and one for a step that RFC

@@ -33,15 +33,14 @@ struct search {
 
 /* ---- who we are ---- */
 
-/* Domain names, a final dot set aside. */
+/* name has no final dot, ours may. */
 static bool
-is_same_name(const char *a, const char *b)
+is_same_name(const char *name, const char *ours)
 {
-	size_t n = strlen(a), m = strlen(b);
+	size_t n = strlen(ours);
 
-	n -= n > 0 && a[n - 1] == '.';
-	m -= m > 0 && b[m - 1] == '.';
-	return n == m && strncasecmp(a, b, n) == 0;
+	n -= n > 0 && ours[n - 1] == '.';
+	return strlen(name) == n && strncasecmp(name, ours, n) == 0;
 }
 
 static bool
@@ -295,9 +294,6 @@ add_mx_hosts(struct search *s, const struct dns_answer *a, struct err *e)
 			add_host(s, rr[i].mx.host, rr[i].mx.preference);
 	}
 	free(rr);
-	while (s->nhosts > 0 &&
-	       s->hosts[s->nhosts - 1].preference == s->own_preference)
-		s->nhosts--;
 	return 0;
 }
 
@@ -374,12 +370,32 @@ find_by_mx(struct route *r, struct search *s, const char *domain, struct err *e)
 
 /* ---- by bmx.conf ---- */
 
+static bool
+parse_port(const char *text, unsigned *port)
+{
+	unsigned long long value;
+
+	if (text_number(text, strlen(text), UINT16_MAX, &value) == -1 ||
+	    value == 0)
+		return false;
+	*port = (unsigned)value;
+	return true;
+}
+
+static void
+cut_final_dot(char *name)
+{
+	size_t n = strlen(name);
+
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
+}
+
 /* One word of "primary": ADDRESS, [ADDRESS]:PORT, HOST or HOST:PORT. */
 static int
 add_primary(struct search *s, char *word, struct err *e)
 {
 	struct route_host *h = add_host(s, word, (unsigned)s->nhosts);
-	unsigned long long port;
 	struct endpoint ep;
 	char *colon;
 
@@ -391,15 +407,14 @@ add_primary(struct search *s, char *word, struct err *e)
 		return 0;
 	}
 	colon = strrchr(word, ':');
-	if (colon == NULL)
-		return 0;
-	if (text_number(colon + 1, strlen(colon + 1), UINT16_MAX, &port) ==
-		-1 ||
-	    port == 0)
-		return err_config(e, "primary \"%s\" is no HOST:PORT", word);
-	*colon = '\0';
-	h->port = (unsigned)port;
-	h->has_port = true;
+	if (colon != NULL) {
+		if (!parse_port(colon + 1, &h->port))
+			return err_config(e, "primary \"%s\" is no HOST:PORT",
+			    word);
+		h->has_port = true;
+		*colon = '\0';
+	}
+	cut_final_dot(word);
 	return 0;
 }
 

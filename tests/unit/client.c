@@ -1314,6 +1314,218 @@ a_session_carries_many_transactions(void **state)
 	server_is_content(pid, row.name);
 }
 
+/* ---- step by step ---- */
+
+/* clang-format off */
+struct steps_row {
+	const char *name;
+	const char *offer;
+	const struct step *script; /* from MAIL on, without QUIT */
+	int mail;		   /* code; 0: comes with the first RCPT */
+	int codes[3];		   /* of a, b, c; -1: the session broke */
+	int data;		   /* 0: not said */
+	bool is_mail_taken;
+};
+
+static const struct steps_row steps_rows[] = {
+	{ "MAIL and the first RCPT are one group", PIPELINING,
+	  (const struct step[]){ { MAIL, NULL }, { RCPT("a"), ALONE },
+		{ NULL, OK "\r\n550 5.1.1 nobody" }, { RCPT("b"), ALONE },
+		{ NULL, "251 2.1.5 forwarded" }, { RCPT("c"), "450 4.2.0 later" },
+		{ "DATA", "354 go" }, { "x", NULL }, { ".", OK }, { 0 } },
+	  0, { 550, 251, 450 }, 354, true },
+	{ "each waits for its reply without PIPELINING", "",
+	  (const struct step[]){ { MAIL, ALONE }, { NULL, OK },
+		{ RCPT("a"), ALONE }, { NULL, OK }, { RCPT("b"), OK },
+		{ RCPT("c"), "552 5.5.3 too many" }, { "DATA", "451 4.3.0 no" },
+		{ 0 } },
+	  250, { 250, 250, 452 }, 451, true },
+	{ "MAIL refused is what the first RCPT tells", PIPELINING,
+	  (const struct step[]){ { MAIL, NULL },
+		{ RCPT("a"), "550 5.7.1 not you\r\n503 5.5.1 MAIL first" }, { 0 } },
+	  0, { 550, 0, 0 }, 0, false },
+	{ "MAIL refused at once", "",
+	  (const struct step[]){ { MAIL, "451 4.7.1 greylisted" }, { 0 } },
+	  451, { 0, 0, 0 }, 0, false },
+	{ "421 to MAIL is heard at the first RCPT (D32)", PIPELINING,
+	  (const struct step[]){ { MAIL, NULL },
+		{ RCPT("a"), "421 4.3.2 bye" }, { 0 } },
+	  0, { -1, 0, 0 }, 0, false },
+	{ "nonsense at RCPT", "",
+	  (const struct step[]){ { MAIL, OK }, { RCPT("a"), OK },
+		{ RCPT("b"), "250-a\r\n550 b" }, { 0 } },
+	  250, { 250, -1, 0 }, 0, true },
+};
+/* clang-format on */
+
+/* 0, or -1 where the session broke. */
+static int
+take_steps(const struct steps_row *row, struct client *c,
+    const struct envelope *env)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(client_mail(c, &env->mail, 0, &e), 0);
+	if (c->reply.code != row->mail)
+		fail_msg("%s: MAIL: %d", row->name, c->reply.code);
+	for (size_t i = 0; i < 3 && row->codes[i] != 0; i++) {
+		struct smtp_rcpt r = { .forward_path = env->rcpts[i].addr };
+		int rc = client_rcpt(c, &r, &e);
+
+		if (rc == -1 && row->codes[i] == -1)
+			return -1;
+		if (rc == -1 || c->reply.code != row->codes[i])
+			fail_msg("%s: RCPT %zu: %d %s", row->name, i,
+			    c->reply.code, e.text);
+	}
+	assert_int_equal(c->is_mail_taken, row->is_mail_taken);
+	if (row->data == 0)
+		return 0;
+	assert_int_equal(client_data(c, &e), 0);
+	assert_int_equal(c->reply.code, row->data);
+	return 0;
+}
+
+static void
+a_transaction_goes_step_by_step(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(steps_rows); i++) {
+		const struct steps_row *row = &steps_rows[i];
+		struct transaction_row script = { row->name, row->offer,
+			row->script, 0, { 0 }, 0 };
+		struct client_params params = params_with(CONFIG_TLS_MAY);
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct envelope env;
+		struct endpoint ep;
+		pid_t pid = start(&ep, NULL, serve_transaction, &script);
+		bool lost;
+
+		make_envelope(&env, 3);
+		open_session(&c, &params, &ep);
+		if (take_steps(row, &c, &env) == 0 && row->data == 354) {
+			assert_int_equal(client_send(&c, "x\r\n", 3, &e), 0);
+			assert_int_equal(client_end(&c, &lost, &e), 0);
+			assert_int_equal(c.reply.code, 250);
+		}
+		client_quit(&c);
+		envelope_reset(&env);
+		server_is_content(pid, row->name);
+	}
+}
+
+/* ---- who the client is ---- */
+
+#define XCLIENT_ALL "250-XCLIENT NAME ADDR PROTO HELO PORT LOGIN\r\n"
+#define XFORWARD_ALL "250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n"
+#define AS_BOB                                                                 \
+	"XCLIENT ADDR=192.0.2.1 NAME=b.test PORT=4025 PROTO=ESMTP HELO=b.test"
+#define FOR_BOB                                                                \
+	"XFORWARD ADDR=192.0.2.1 NAME=b.test PORT=4025 PROTO=ESMTP "           \
+	"HELO=b.test"
+#define NONE "[UNAVAILABLE]"
+
+/* clang-format off */
+static const struct envelope_client bob = { .addr = "192.0.2.1", .port = 4025,
+	.name = "b.test", .helo = "b.test", .proto = "ESMTPS" };
+static const struct envelope_client six = { .addr = "2001:db8::1",
+	.helo = "a b=c+", .proto = "SMTP" };
+
+static const struct identity_row {
+	const char *name, *offer;
+	bool xclient;
+	const struct envelope_client *who[2];
+	const struct step *script; /* after EHLO, without QUIT */
+	int rc;
+} identities[] = {
+	{ "D47: nothing is said to a server that offers nothing", "", true,
+	  { &bob, &bob }, (const struct step[]){ { 0 } }, 0 },
+	{ "D47: no XCLIENT where the domain does not say so", XCLIENT_ALL, false,
+	  { &bob, &bob }, (const struct step[]){ { 0 } }, 0 },
+	{ "D47: no XCLIENT without its attributes", "250-XCLIENT\r\n250-XFORWARD FOO\r\n",
+	  true, { &bob, &bob }, (const struct step[]){ { 0 } }, 0 },
+	{ "XCLIENT once for one client, and EHLO by its name", XCLIENT_ALL, true,
+	  { &bob, &bob },
+	  (const struct step[]){ { AS_BOB, "220 mx.test ESMTP" },
+		{ "EHLO b.test", "250-mx.test\r\n" XCLIENT_ALL "250 HELP" }, { 0 } }, 0 },
+	{ "XCLIENT again for another client, in xtext", XCLIENT_ALL, true,
+	  { &bob, &six },
+	  (const struct step[]){ { AS_BOB, "220 mx.test ESMTP" },
+		{ "EHLO b.test", "250-mx.test\r\n" XCLIENT_ALL "250 HELP" },
+		{ "XCLIENT ADDR=IPV6:2001:db8::1 NAME=" NONE " PORT=" NONE
+		  " PROTO=SMTP HELO=a+20b+3Dc+2B", "220 mx.test ESMTP" },
+		{ "EHLO backup.test", "250-mx.test\r\n" XCLIENT_ALL "250 HELP" },
+		{ 0 } }, 0 },
+	{ "only what is offered is named", "250-XCLIENT ADDR\r\n", true, { &bob, &bob },
+	  (const struct step[]){ { "XCLIENT ADDR=192.0.2.1", "220 mx.test ESMTP" },
+		{ "EHLO b.test", "250-mx.test\r\n250-XCLIENT ADDR\r\n250 HELP" },
+		{ 0 } }, 0 },
+	{ "XCLIENT refused: once, then XFORWARD", XCLIENT_ALL XFORWARD_ALL, true,
+	  { &bob, &bob },
+	  (const struct step[]){ { AS_BOB, "550 5.7.0 not you" },
+		{ FOR_BOB, OK }, { FOR_BOB, "501 5.5.4 what?" }, { 0 } }, 0 },
+	{ "the client is refused at EHLO", XCLIENT_ALL, true, { &bob, NULL },
+	  (const struct step[]){ { AS_BOB, "220 mx.test ESMTP" },
+		{ "EHLO b.test", "550 5.7.1 b.test?" },
+		{ "HELO b.test", "550 5.7.1 b.test?" }, { 0 } }, -1 },
+	{ "XFORWARD for each transaction", XFORWARD_ALL, false, { &bob, &bob },
+	  (const struct step[]){ { FOR_BOB, OK }, { FOR_BOB, OK }, { 0 } }, 0 },
+};
+/* clang-format on */
+
+static void
+the_client_is_named_only_where_it_is_asked_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(identities); i++) {
+		const struct identity_row *row = &identities[i];
+		struct transaction_row script = { row->name, row->offer,
+			row->script, 0, { 0 }, 0 };
+		struct client_params params = params_with(CONFIG_TLS_MAY);
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct endpoint ep;
+		pid_t pid = start(&ep, NULL, serve_transaction, &script);
+
+		params.xclient = row->xclient;
+		open_session(&c, &params, &ep);
+		for (size_t k = 0; k < 2 && row->who[k] != NULL; k++)
+			if (client_identity(&c, row->who[k], &e) != row->rc)
+				fail_msg("%s: %s", row->name, e.text);
+		assert_true(row->rc == 0 || e.class == ERR_PERM);
+		client_quit(&c);
+		server_is_content(pid, row->name);
+	}
+}
+
+static void
+an_identity_that_is_too_long_keeps_the_line_short(void **state)
+{
+	static char line[CLIENT_IDENTITY_MAX];
+	const struct step script[] = { { line, OK }, { 0 } };
+	struct transaction_row row = { "long identity", XFORWARD_ALL, script, 0,
+		{ 0 }, 0 };
+	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct envelope_client who = bob;
+	struct client c = CLIENT_INIT;
+	struct err e = ERR_INIT;
+	struct endpoint ep;
+	pid_t pid;
+
+	(void)state;
+	memset(who.name, 'n', 250);
+	memset(who.helo, '=', 250); /* three octets each in xtext */
+	snprintf(line, sizeof line,
+	    "XFORWARD ADDR=192.0.2.1 NAME=%s PORT=4025 PROTO=ESMTP HELO=" NONE,
+	    who.name);
+	pid = start(&ep, NULL, serve_transaction, &row);
+	open_session(&c, &params, &ep);
+	assert_int_equal(client_identity(&c, &who, &e), 0);
+	client_quit(&c);
+	server_is_content(pid, row.name);
+}
+
 static struct pki pki;
 
 static int
@@ -1363,6 +1575,11 @@ main(void)
 		cmocka_unit_test(
 		    a_thousand_long_recipients_do_not_jam_the_line),
 		cmocka_unit_test(a_session_carries_many_transactions),
+		cmocka_unit_test(a_transaction_goes_step_by_step),
+		cmocka_unit_test(
+		    the_client_is_named_only_where_it_is_asked_for),
+		cmocka_unit_test(
+		    an_identity_that_is_too_long_keeps_the_line_short),
 	};
 
 	return cmocka_run_group_tests(tests, make_pki, remove_pki);

@@ -712,6 +712,117 @@ ids_and_ports_cannot_be_guessed(void **state)
 	end(&s);
 }
 
+/* ---- one given server ---- */
+
+static void
+ask_at(struct tally *t, const struct fakedns *f, const char *name,
+    enum dns_type type)
+{
+	struct endpoint ep;
+	struct dns_how how = { .server = &ep };
+	struct err e = ERR_INIT;
+
+	assert_true(endpoint_parse(&ep, f->address, 53));
+	assert_int_equal(
+	    dns_ask_how(t->scene->dns, name, type, &how, count, t, &e), 0);
+	t->asked++;
+}
+
+static void
+a_given_server_is_asked_alone_without_recursion(void **state)
+{
+	static const enum fakedns_way ways[] = {
+		FAKEDNS_ANSWER,
+		FAKEDNS_TC,
+		FAKEDNS_FORMERR_OPT,
+		FAKEDNS_SILENT_ONCE,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		struct scene s;
+		struct tally t = { .scene = &s };
+		struct fakedns own;
+
+		start(&s, WAYS(FAKEDNS_SERVFAIL, FAKEDNS_SILENT), DEADLINE_MS);
+		fakedns_start(&own, ways[i]);
+		ask_at(&t, &own, "a.example", DNS_A);
+		ask_at(&t, &own, "b.example", DNS_A);
+		ask_at(&t, &own, "a.example", DNS_A);
+		run(&s);
+		ask_at(&t, &own, "a.example", DNS_A); /* from the cache */
+		run(&s);
+		assert_int_equal(t.found, 4);
+		assert_int_equal(own.with_rd, 0);
+		assert_int_equal(s.fakes[0].udp + s.fakes[1].udp, 0);
+		if (ways[i] == FAKEDNS_ANSWER)
+			assert_int_equal(own.udp, 2);
+		end(&s);
+		fakedns_stop(&own);
+	}
+}
+
+/* What one server says is not what the others say. */
+static void
+answers_of_a_given_server_are_kept_apart(void **state)
+{
+	struct scene s;
+	struct tally t = { .scene = &s };
+	struct fakedns own;
+	struct dns_how how = { .is_unchecked = true };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	start(&s, WAYS(FAKEDNS_ANSWER), DEADLINE_MS);
+	fakedns_start(&own, FAKEDNS_REFUSED);
+	ask(&t, "a.example", DNS_A);
+	run(&s);
+	ask_at(&t, &own, "a.example", DNS_A);
+	run(&s);
+	assert_int_equal(t.done, 2);
+	assert_int_equal(t.found, 1);
+	assert_int_equal(s.fakes[0].with_rd, 1);
+	assert_int_equal(s.fakes[0].with_cd, 0);
+	/* nor is what was not checked what was */
+	assert_int_equal(
+	    dns_ask_how(s.dns, "a.example", DNS_A, &how, count, &t, &e), 0);
+	run(&s);
+	assert_int_equal(t.found, 2);
+	assert_int_equal(s.fakes[0].with_cd, 1);
+	end(&s);
+	fakedns_stop(&own);
+}
+
+static void
+many_questions_for_given_servers_are_all_answered(void **state)
+{
+	struct scene s;
+	struct tally t = { .scene = &s };
+	struct fakedns own[2];
+	char name[32];
+
+	(void)state;
+	start(&s, WAYS(FAKEDNS_ANSWER), DEADLINE_MS);
+	fakedns_start(&own[0], FAKEDNS_ANSWER);
+	fakedns_start(&own[1], FAKEDNS_TC);
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(name, sizeof name, "n%u.example", i);
+		ask_at(&t, &own[i % 2], name, DNS_A);
+		ask(&t, name, DNS_A);
+	}
+	run(&s);
+	assert_int_equal(t.found, 3000);
+	for (unsigned i = 0; i < 50; i++) { /* dropped in every state */
+		snprintf(name, sizeof name, "m%u.example", i);
+		ask_at(&t, &own[i % 2], name, DNS_A);
+		if (i == 40)
+			dns_run(s.dns, false, &(struct err)ERR_INIT);
+	}
+	end(&s);
+	fakedns_stop(&own[0]);
+	fakedns_stop(&own[1]);
+}
+
 /* ---- the cache ---- */
 
 static struct dns_answer *
@@ -866,6 +977,9 @@ main(void)
 		TEST(a_run_that_does_not_wait_returns_at_once),
 		TEST(what_is_forgotten_is_not_called),
 		TEST(ids_and_ports_cannot_be_guessed),
+		TEST(a_given_server_is_asked_alone_without_recursion),
+		TEST(answers_of_a_given_server_are_kept_apart),
+		TEST(many_questions_for_given_servers_are_all_answered),
 		TEST(the_cache_keeps_to_the_TTL),
 		TEST(the_cache_is_bounded_and_drops_what_was_not_used),
 		TEST(an_answer_larger_than_the_cache_is_not_kept),

@@ -311,6 +311,14 @@ static const struct row rows[] = {
 	{ "a TXT string longer than its record", DNS_TXT, REPLY, 1, 1, 0, 0,
 	    BYTES(ASK(T_TXT) IS IN(T_TXT) TTL300 "\0\2\2a"),
 	    "failed malformed answer" },
+	{ "a SOA with 19 bytes of numbers", DNS_SOA, REPLY, 1, 1, 0, 0,
+	    BYTES(ASK(T_SOA) IS IN(T_SOA) TTL300
+		"\0\x17" IS IS "\1\2\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+	    "failed malformed answer" },
+	{ "a SOA with 21 bytes of numbers", DNS_SOA, REPLY, 1, 1, 0, 0,
+	    BYTES(ASK(T_SOA) IS IN(T_SOA) TTL300
+		"\0\x19" IS IS "\1\2\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+	    "failed malformed answer" },
 	{ "an owner that points to itself", DNS_A, REPLY, 1, 1, 0, 0,
 	    BYTES(ASK(T_A) "\xc0\x1d" IN(T_A) TTL300 "\0\4\1\1\1\1"),
 	    "failed malformed answer, edns" },
@@ -342,6 +350,26 @@ replies_are_read(void **state)
 			fail_msg("%s: \"%s\", expected \"%s\"", rows[i].name,
 			    got, rows[i].expected);
 	}
+}
+
+/* A resolver that was asked without recursion and has nothing in its cache. */
+static void
+who_refers_to_others_denies_nothing(void **state)
+{
+	static const unsigned char reply_to_a[] = { ID >> 8, ID & 0xff, 0x80,
+		0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 1, 0, 1 };
+	struct dns_question q;
+	struct dns_reply reply;
+
+	(void)state;
+	assert_true(dns_question_set(&q, "a", DNS_A));
+	dns_decode(&q, ID, reply_to_a, sizeof reply_to_a, &reply);
+	assert_int_equal(reply.verdict, DNS_ANSWERED);
+	dns_answer_free(reply.answer);
+	q.at = (struct dns_place){ .addr = { 192, 0, 2, 1 }, .len = 4 };
+	dns_decode(&q, ID, reply_to_a, sizeof reply_to_a, &reply);
+	assert_int_equal(reply.verdict, DNS_FAILED);
+	assert_int_equal(reply.status, DNS_REFUSED);
 }
 
 static void
@@ -564,6 +592,11 @@ questions_are_encoded(void **state)
 	len = dns_encode(&q, 0xabcd, false, packet);
 	assert_int_equal(len, sizeof with_opt - 1 - 11);
 	assert_int_equal(packet[11], 0);
+	q.is_unchecked = true; /* CD */
+	q.at.len = 4;          /* a given server: no RD */
+	dns_encode(&q, 0xabcd, false, packet);
+	assert_int_equal(packet[2], 0);
+	assert_int_equal(packet[3], 0x10);
 }
 
 #define LABEL63                                                                \
@@ -634,6 +667,7 @@ main(void)
 		cmocka_unit_test(names_are_taken_or_refused),
 		cmocka_unit_test(questions_with_equal_names_are_the_same),
 		cmocka_unit_test(replies_are_read),
+		cmocka_unit_test(who_refers_to_others_denies_nothing),
 		cmocka_unit_test(another_id_is_no_reply),
 		cmocka_unit_test(truncated_answers_are_none),
 		cmocka_unit_test(a_TXT_of_64_KiB_is_one_answer),

@@ -1,0 +1,90 @@
+#include "smtp/client.h"
+
+#include "smtp/client_commands.h"
+#include "smtp/client_wire.h"
+
+/*
+ * A transaction whose recipients come one by one, each with its reply. MAIL
+ * and the first RCPT go out together where PIPELINING is offered: who relays
+ * live has somebody waiting.
+ */
+
+static const struct smtp_reply no_reply = SMTP_REPLY_INIT;
+
+static int
+hear_mail(struct client *c, struct err *e)
+{
+	c->is_mail_due = false;
+	if (wire_expect(c, "MAIL", SMTP_MAIL_TIMEOUT_S, e) == -1)
+		return -1;
+	c->is_mail_taken = smtp_reply_ok(&c->reply);
+	return 0;
+}
+
+int
+client_mail(struct client *c, const struct smtp_mail *m, uint64_t size,
+    struct err *e)
+{
+	bool is_utf8 = m->smtputf8 || m->reverse_path.is_utf8;
+	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
+	const struct smtp_reply *lack;
+	int rc;
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	c->is_mail_due = c->is_mail_taken = false;
+	lack = commands_lacking(c, m, is_utf8);
+	if (lack != NULL) {
+		c->reply = *lack;
+		return 0;
+	}
+	c->transactions++;
+	commands_mail(&line, c, m, size, is_utf8);
+	rc = wire_say(c, &line, e);
+	buf_free(&line);
+	if (rc == -1)
+		return -1;
+	if (commands_offered(c, SMTP_EXT_PIPELINING)) {
+		c->is_mail_due = true;
+		c->reply = no_reply;
+		return 0;
+	}
+	return wire_flush(c, e) == -1 ? -1 : hear_mail(c, e);
+}
+
+int
+client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e)
+{
+	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
+	struct smtp_reply of_mail;
+	int rc;
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	commands_rcpt(&line, c, &r->forward_path, r->notify, r->orcpt);
+	rc = wire_say(c, &line, e);
+	buf_free(&line);
+	if (rc == -1 || wire_flush(c, e) == -1)
+		return -1;
+	if (c->is_mail_due && hear_mail(c, e) == -1)
+		return -1;
+	of_mail = c->reply;
+	if (wire_expect(c, "RCPT", SMTP_RCPT_TIMEOUT_S, e) == -1)
+		return -1;
+	commands_settle_rcpt(&c->reply);
+	if (!c->is_mail_taken)
+		c->reply = of_mail; /* RCPT's follows from it */
+	return 0;
+}
+
+int
+client_data(struct client *c, struct err *e)
+{
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	if (wire_command(c, "DATA", "", e) == -1 ||
+	    wire_read_reply(c, "DATA", false, 3, SMTP_DATA_TIMEOUT_S, e) == -1)
+		return -1;
+	c->dot = (struct dot_encoder)DOT_ENCODER_INIT;
+	return 0;
+}
