@@ -102,6 +102,10 @@ react(struct session *s, struct caller *c, enum session_event event)
 		insist(strlen(s->etrn) < sizeof s->etrn && s->etrn[0] != '\0');
 		session_answer(s, answer(c, "250 2.0.0 OK"));
 		break;
+	case SESSION_ASK_XCLIENT:
+		insist(strlen(s->xclient.addr) < sizeof s->xclient.addr);
+		session_answer(s, answer(c, "220 "));
+		break;
 	case SESSION_ASK_TLS:
 		session_answer(s, answer(c, "220 2.0.0 Ready"));
 		break;

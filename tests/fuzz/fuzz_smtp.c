@@ -1,5 +1,5 @@
 /*
- * lib/mail/smtp: the first byte says what the rest is. What is accepted is
+ * lib/mail/smtp, commands: the first byte says what the rest is. What is accepted is
  * bounded and clean, and MAIL and RCPT read the same again after the way
  * through an envelope.
  */
@@ -102,49 +102,6 @@ try_rcpt(const char *s, size_t len, bool smtputf8)
 	assert_through_envelope(&m, &r);
 }
 
-/* One reply: lines end in LF here. */
-static void
-try_reply(const char *s, size_t len)
-{
-	struct smtp_reply r = SMTP_REPLY_INIT;
-	struct err e = ERR_INIT;
-	int rc = 0;
-
-	while (len > 0 && rc == 0) {
-		const char *lf = memchr(s, '\n', len);
-		size_t n = lf == NULL ? len : (size_t)(lf - s);
-
-		rc = smtp_reply_line(&r, s, n, &e);
-		n += lf != NULL;
-		s += n;
-		len -= n;
-	}
-	assert(rc >= -1 && rc <= 1);
-	assert(r.lines <= SMTP_REPLY_LINES_MAX);
-	assert(strlen(r.text) < sizeof r.text);
-	for (const char *p = r.text; *p != '\0'; p++)
-		assert(*p >= 0x20 && *p < 0x7f);
-	assert(r.enhanced[0] == '\0' || r.enhanced[0] - '0' == r.code / 100);
-	if (rc == 1)
-		assert(r.code >= 200 && r.code <= 599 && r.lines > 0);
-	if (rc == -1)
-		assert(e.class == ERR_TEMP);
-}
-
-static void
-try_offer(const char *s, size_t len)
-{
-	struct smtp_offer o = { 0, 0, 0, 0 };
-
-	smtp_offer_line(&o, s, len);
-	assert((o.exts & (o.exts - 1)) == 0); /* one keyword a line */
-	assert(o.exts == 0 || smtp_ext_name(o.exts)[0] != '\0');
-	assert(o.size_max == 0 || o.exts == SMTP_EXT_SIZE);
-	assert((o.rcpt_max == 0 && o.mail_max == 0) ||
-	       o.exts == SMTP_EXT_LIMITS);
-	assert(o.rcpt_max <= 999999 && o.mail_max <= 999999);
-}
-
 static void
 try_split(const char *s, size_t len)
 {
@@ -197,12 +154,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'u':
 		try_rcpt(s, size - 1, true);
-		break;
-	case 'y':
-		try_reply(s, size - 1);
-		break;
-	case 'o':
-		try_offer(s, size - 1);
 		break;
 	case 's':
 		try_split(s, size - 1);
