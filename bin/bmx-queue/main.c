@@ -1,4 +1,5 @@
-/* bmx-queue: look at the spool, and act on single messages. */
+/* bmx-queue: look at the spool, and act on single messages; and what is known
+ * of recipients. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "bmx-queue/act.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/output.h"
+#include "bmx-queue/recipients.h"
 #include "bmx-queue/select.h"
 #include "bmx-queue/show.h"
 #include "spool/config.h"
@@ -21,16 +23,15 @@
 static const struct options_usage usage = {
 	"bmx-queue",
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
-	"VERB is list (the default), show, cat, remove, hold or release. list "
-	"without\nnames shows all mail in the spool; - reads names from "
-	"standard input.",
-	"  bmx-queue                               what is in the spool\n"
+	"VERB: list (the default), show, cat, hold, release, remove; or "
+	"recipients, and\nthen list, export, import, diff or forget. - reads "
+	"names from standard input.",
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n"
 	"  bmx-queue show ID                       and why it is still there\n"
-	"  bmx-queue | grep spammer.example | bmx-queue remove -\n",
+	"  bmx-queue recipients diff example.com LIST\n",
 };
 
-enum verb { LIST, SHOW, CAT, REMOVE, HOLD, RELEASE };
+enum verb { LIST, SHOW, CAT, REMOVE, HOLD, RELEASE, RECIPIENTS };
 
 static const char *const verbs[] = {
 	[LIST] = "list",
@@ -39,14 +40,17 @@ static const char *const verbs[] = {
 	[REMOVE] = "remove",
 	[HOLD] = "hold",
 	[RELEASE] = "release",
+	[RECIPIENTS] = "recipients",
 };
 
 /* The command line. */
 struct request {
 	enum verb verb;
 	const char **names; /* NULL-terminated */
-	int domains, summary, null, json, yes;
+	int domains, summary, null, json, yes, force;
+	int max_shrink; /* -1: not given */
 	char *reason;
+	struct recipients_order recipients;
 };
 
 /* The verb is the first argument, when it is one. */
@@ -69,13 +73,43 @@ is_act(enum verb verb)
 	return verb == REMOVE || verb == HOLD || verb == RELEASE;
 }
 
+static int
+take_recipients(struct request *r, struct err *e)
+{
+	struct recipients_order *order = &r->recipients;
+
+	if (r->verb == RECIPIENTS && recipients_parse(order, r->names, e) == -1)
+		return -1;
+	if ((r->force || r->max_shrink != -1) &&
+	    (r->verb != RECIPIENTS || order->verb != RECIPIENTS_IMPORT))
+		return err_usage(e,
+		    "--force and --max-shrink go with recipients import");
+	if (r->max_shrink < -1 || r->max_shrink > 100)
+		return err_usage(e, "--max-shrink is a percentage");
+	order->shrink_max = r->max_shrink == -1 ? RECIPIENTS_SHRINK_MAX
+						: (unsigned)r->max_shrink;
+	if (r->force)
+		order->shrink_max = 100;
+	order->is_yes = r->yes;
+	order->uid = getuid();
+	return 0;
+}
+
+static bool
+may_say_yes(const struct request *r)
+{
+	return r->verb == REMOVE ||
+	       (r->verb == RECIPIENTS &&
+		   r->recipients.verb == RECIPIENTS_FORGET);
+}
+
 /* Options that would have no effect are mistakes. */
 static int
 check_request(const struct request *r, struct err *e)
 {
 	const char *verb = verbs[r->verb];
 
-	if (r->verb != LIST && r->names[0] == NULL)
+	if (r->verb != LIST && r->verb != RECIPIENTS && r->names[0] == NULL)
 		return err_usage(e, "%s what? give IDs or domains", verb);
 	if ((r->domains || r->summary) && r->verb != LIST)
 		return err_usage(e, "%s takes no --domains or --summary", verb);
@@ -85,8 +119,9 @@ check_request(const struct request *r, struct err *e)
 		return err_usage(e, "--null goes with --domains");
 	if (r->json && r->verb == CAT)
 		return err_usage(e, "cat takes no --json");
-	if (r->yes && r->verb != REMOVE)
-		return err_usage(e, "--yes goes with remove");
+	if (r->yes && !may_say_yes(r))
+		return err_usage(e,
+		    "--yes goes with remove and recipients forget");
 	if (r->reason != NULL && !is_act(r->verb))
 		return err_usage(e,
 		    "--reason goes with remove, hold and release");
@@ -199,6 +234,8 @@ do_verb(const struct request *r, const struct select *s, const struct spool *sp,
 		return act(r, ACT_HOLD, s, sp, uid, o, e);
 	case RELEASE:
 		return act(r, ACT_RELEASE, s, sp, uid, o, e);
+	case RECIPIENTS: /* needs no spool: not in here */
+		break;
 	}
 	return 0;
 }
@@ -242,7 +279,7 @@ choose_form(const struct request *r)
 int
 main(int argc, char **argv)
 {
-	struct request r = { .reason = NULL };
+	struct request r = { .max_shrink = -1 };
 	struct options options = OPTIONS_INIT;
 	const struct poptOption rows[] = {
 		{ "domains", '\0', POPT_ARG_NONE, &r.domains, 0,
@@ -256,7 +293,11 @@ main(int argc, char **argv)
 		{ "reason", 'r', POPT_ARG_STRING, &r.reason, 0,
 		    "why, for the log and the ledger", "TEXT" },
 		{ "yes", 'y', POPT_ARG_NONE, &r.yes, 0,
-		    "remove whole domains without asking", NULL },
+		    "remove or forget whole domains without asking", NULL },
+		{ "max-shrink", '\0', POPT_ARG_INT, &r.max_shrink, 0,
+		    "import: lose so many good recipients (20 %)", "N" },
+		{ "force", '\0', POPT_ARG_NONE, &r.force, 0,
+		    "import: however many are lost", NULL },
 		OPTIONS_COMMON(&options),
 		POPT_TABLEEND,
 	};
@@ -268,7 +309,9 @@ main(int argc, char **argv)
 	if (rc != 0)
 		goto out;
 	take_verb(&r, options.args);
-	rc = check_request(&r, &e);
+	rc = take_recipients(&r, &e);
+	if (rc == 0)
+		rc = check_request(&r, &e);
 	if (rc == 0)
 		rc = config_load(&conf, options.config_path, &e);
 	if (rc == -1)
@@ -279,7 +322,8 @@ main(int argc, char **argv)
 	}
 	o.form = choose_form(&r);
 	o.now_us = clock_wall_us();
-	rc = run(&r, &conf, &o, &e);
+	rc = r.verb == RECIPIENTS ? recipients_run(&r.recipients, &conf, &o, &e)
+				  : run(&r, &conf, &o, &e);
 out:
 	if (rc == -1)
 		output_complain(&o, &e);

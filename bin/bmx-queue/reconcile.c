@@ -1,0 +1,366 @@
+#include "bmx-queue/reconcile.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define QUEUE_ID_MAX 32 /* Postfix's long ones have 10 to 20 characters */
+
+/* One hand-over. */
+struct handover {
+	char id[SPOOL_ID_LEN + 1];
+	char queue_id[QUEUE_ID_MAX]; /* "": the reply names none */
+	char *domain;
+	bool is_logged, is_sent, is_bounced;
+	bool is_doubled; /* an earlier line has the same id and domain */
+};
+
+struct handovers {
+	struct handover *list;
+	size_t n, room;
+};
+
+static void
+handovers_free(struct handovers *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		free(h->list[i].domain);
+	free(h->list);
+	*h = (struct handovers){ NULL, 0, 0 };
+}
+
+/* ---- the ledger ---- */
+
+/* The value of " key=" in line, up to a blank, into out. */
+static bool
+take_value(const char *line, const char *key, char *out, size_t size)
+{
+	const char *at = strstr(line, key);
+	size_t len;
+
+	if (at == NULL)
+		return false;
+	at += strlen(key);
+	len = strcspn(at, " \r\n");
+	if (len >= size)
+		return false;
+	memcpy(out, at, len);
+	out[len] = '\0';
+	return true;
+}
+
+/* "250 2.0.0 Ok: queued as 4XyZ1234": Postfix's words. */
+static void
+take_queue_id(const char *line, char out[QUEUE_ID_MAX])
+{
+	const char *reply = strstr(line, " reply=");
+
+	out[0] = '\0';
+	if (reply == NULL ||
+	    !take_value(reply, "queued as ", out, QUEUE_ID_MAX))
+		out[0] = '\0';
+	for (const char *p = out; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p)) {
+			out[0] = '\0';
+			return;
+		}
+}
+
+static int
+add_line(struct handovers *h, const char *line, struct err *e)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct handover *added;
+
+	if (h->n == h->room) {
+		size_t room = h->room == 0 ? 1024 : 2 * h->room;
+
+		added = reallocarray(h->list, room, sizeof *added);
+		if (added == NULL)
+			return err_temp(e, "no memory for %zu lines", room);
+		h->list = added;
+		h->room = room;
+	}
+	added = &h->list[h->n];
+	memset(added, 0, sizeof *added);
+	if (!take_value(line, " id=", added->id, sizeof added->id) ||
+	    !take_value(line, " domain=", domain, sizeof domain))
+		return 0;
+	take_queue_id(line, added->queue_id);
+	added->domain = strdup(domain);
+	if (added->domain == NULL)
+		return err_temp(e, "out of memory");
+	h->n++;
+	return 0;
+}
+
+/* A line of the ledger that is a hand-over since then. */
+static bool
+is_wanted(const char *line, const char *since)
+{
+	const char *reply = strstr(line, " reply=");
+	const char *what = strstr(line, " what=delivered ");
+
+	return what != NULL && (reply == NULL || what < reply) &&
+	       (since == NULL || strncmp(line, since, strlen(since)) >= 0);
+}
+
+static int
+read_month(struct handovers *h, int dirfd, const char *name, const char *since,
+    struct err *e)
+{
+	int fd =
+	    openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	FILE *file = fd == -1 ? NULL : fdopen(fd, "r");
+	char *line = NULL;
+	size_t size = 0;
+	int rc = 0;
+
+	if (file == NULL) {
+		err_sys(e, "open ledger/%s", name);
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	while (rc == 0 && getline(&line, &size, file) != -1)
+		if (is_wanted(line, since))
+			rc = add_line(h, line, e);
+	if (rc == 0 && ferror(file))
+		rc = err_sys(e, "read ledger/%s", name);
+	free(line);
+	fclose(file);
+	return rc;
+}
+
+/* All months: those that are compressed or moved away are not asked for. */
+static int
+read_ledger(struct handovers *h, const struct spool *sp, const char *since,
+    struct err *e)
+{
+	int fd = openat(sp->fd, "ledger",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct dirent *entry;
+	int rc = 0;
+	DIR *dir;
+
+	if (fd == -1 && errno == ENOENT)
+		return 0;
+	dir = fd == -1 ? NULL : fdopendir(fd);
+	if (dir == NULL) {
+		err_sys(e, "open %s/ledger", sp->path);
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	while (rc == 0 && (entry = readdir(dir)) != NULL)
+		if (strlen(entry->d_name) == sizeof "YYYY-MM" - 1 &&
+		    entry->d_name[4] == '-')
+			rc = read_month(h, fd, entry->d_name, since, e);
+	closedir(dir);
+	return rc;
+}
+
+/* ---- the log ---- */
+
+static int
+by_queue_id(const void *a, const void *b)
+{
+	const struct handover *x = a, *y = b;
+
+	return strcmp(x->queue_id, y->queue_id);
+}
+
+static int
+by_message(const void *a, const void *b)
+{
+	const struct handover *x = a, *y = b;
+	int order = strcmp(x->id, y->id);
+
+	if (order == 0)
+		order = strcmp(x->domain, y->domain);
+	return order != 0 ? order : strcmp(x->queue_id, y->queue_id);
+}
+
+/* The queue ID of a line "... postfix/smtpd[123]: QUEUE-ID: ...". */
+static bool
+logged_queue_id(const char *line, char out[QUEUE_ID_MAX])
+{
+	const char *at = strstr(line, "]: ");
+	size_t len;
+
+	if (at == NULL)
+		return false;
+	at += strlen("]: ");
+	len = strspn(at, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "abcdefghijklmnopqrstuvwxyz");
+	if (len == 0 || len >= QUEUE_ID_MAX || at[len] != ':')
+		return false;
+	memcpy(out, at, len);
+	out[len] = '\0';
+	return true;
+}
+
+static void
+take_log_line(struct handovers *h, const char *line)
+{
+	struct handover key, *found;
+
+	if (!logged_queue_id(line, key.queue_id))
+		return;
+	found = bsearch(&key, h->list, h->n, sizeof *h->list, by_queue_id);
+	if (found == NULL)
+		return;
+	found->is_logged = true;
+	found->is_sent = found->is_sent || strstr(line, " status=sent ");
+	found->is_bounced =
+	    found->is_bounced || strstr(line, " status=bounced ");
+}
+
+static int
+read_log(struct handovers *h, const char *path, struct err *e)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	FILE *file = is_stdin ? stdin : fopen(path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int rc = 0;
+
+	if (file == NULL)
+		return err_sys(e, "open %s", path);
+	while (getline(&line, &size, file) != -1)
+		take_log_line(h, line);
+	if (ferror(file))
+		rc = err_sys(e, "read %s", path);
+	free(line);
+	if (!is_stdin)
+		fclose(file);
+	return rc;
+}
+
+/* ---- what does not come out even ---- */
+
+enum finding { MISSING, UNKNOWN, BOUNCED, WAITING, DOUBLED, NFINDINGS };
+
+static const char *const finding_names[NFINDINGS] = { "missing", "unknown",
+	"bounced", "waiting", "doubled" };
+
+static bool
+is_found(const struct handover *h, enum finding finding)
+{
+	bool is_named = h->queue_id[0] != '\0';
+
+	switch (finding) {
+	case MISSING:
+		return is_named && !h->is_logged;
+	case UNKNOWN:
+		return !is_named;
+	case BOUNCED:
+		return h->is_bounced;
+	case WAITING:
+		return h->is_logged && !h->is_sent && !h->is_bounced;
+	case DOUBLED:
+		return h->is_doubled;
+	case NFINDINGS:
+		break;
+	}
+	return false;
+}
+
+static int
+tell_finding(struct output *o, const struct handover *h, enum finding finding,
+    struct err *e)
+{
+	const char *queue_id = h->queue_id[0] == '\0' ? "-" : h->queue_id;
+
+	if (o->form == OUTPUT_JSON)
+		return output_json(o,
+		    json_pack("{s:s, s:s, s:s, s:s}", "finding",
+			finding_names[finding], "id", h->id, "domain",
+			h->domain, "queue_id", queue_id),
+		    e);
+	fprintf(o->data, "%s %s %s %s\n", finding_names[finding], h->id,
+	    h->domain, queue_id);
+	return 0;
+}
+
+static int
+tell_total(struct output *o, size_t total, const size_t n[NFINDINGS],
+    struct err *e)
+{
+	json_t *object;
+
+	if (o->form != OUTPUT_JSON) {
+		fprintf(o->data, "total %zu", total);
+		for (int i = 0; i < NFINDINGS; i++)
+			fprintf(o->data, " %s %zu", finding_names[i], n[i]);
+		fputc('\n', o->data);
+		return 0;
+	}
+	object = json_pack("{s:I}", "total", (json_int_t)total);
+	for (int i = 0; i < NFINDINGS && object != NULL; i++)
+		if (json_object_set_new(object, finding_names[i],
+			json_integer((json_int_t)n[i])) == -1) {
+			json_decref(object);
+			object = NULL;
+		}
+	return output_json(o, object, e);
+}
+
+static int
+tell(struct output *o, const struct handovers *h, struct err *e)
+{
+	size_t n[NFINDINGS] = { 0 };
+
+	for (size_t i = 0; i < h->n; i++)
+		for (int f = 0; f < NFINDINGS; f++) {
+			if (!is_found(&h->list[i], (enum finding)f))
+				continue;
+			n[f]++;
+			if (tell_finding(o, &h->list[i], (enum finding)f, e) ==
+			    -1)
+				return -1;
+		}
+	if (n[MISSING] + n[UNKNOWN] + n[BOUNCED] > 0 && o->status == 0)
+		o->status = EX_UNAVAILABLE;
+	return tell_total(o, h->n, n, e);
+}
+
+static void
+sort(struct handovers *h, int (*order)(const void *, const void *))
+{
+	if (h->n > 1)
+		qsort(h->list, h->n, sizeof *h->list, order);
+}
+
+static void
+mark_doubles(struct handovers *h)
+{
+	for (size_t i = 1; i < h->n; i++)
+		h->list[i].is_doubled =
+		    strcmp(h->list[i].id, h->list[i - 1].id) == 0 &&
+		    strcmp(h->list[i].domain, h->list[i - 1].domain) == 0;
+}
+
+int
+reconcile_ledger(const struct reconcile_order *order, const struct spool *sp,
+    struct output *o, struct err *e)
+{
+	struct handovers h = { NULL, 0, 0 };
+	int rc = read_ledger(&h, sp, order->since, e);
+
+	sort(&h, by_queue_id);
+	if (rc == 0)
+		rc = read_log(&h, order->log, e);
+	sort(&h, by_message);
+	mark_doubles(&h);
+	if (rc == 0)
+		rc = tell(o, &h, e);
+	handovers_free(&h);
+	return rc;
+}
