@@ -1,6 +1,5 @@
 #include "base/names.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,19 +24,45 @@ name_in_line(struct names *n)
 	return name;
 }
 
+/*
+ * One line into n->line, without its LF. 1; 0 at the end; -1. (getline(3)
+ * would take as much memory as a line without an end has bytes.)
+ */
+static int
+read_line(struct names *n, struct err *e)
+{
+	size_t len = 0;
+	int c;
+
+	if (n->line == NULL)
+		n->line = malloc(NAMES_LINE_MAX + 1);
+	if (n->line == NULL)
+		return err_temp(e, "out of memory");
+	n->line_number++;
+	while ((c = getc_unlocked(n->stream)) != EOF && c != '\n') {
+		if (len == NAMES_LINE_MAX)
+			return err_data(e, "line %lu is longer than %d bytes",
+			    n->line_number, NAMES_LINE_MAX);
+		n->line[len++] = (char)c;
+	}
+	n->line[len] = '\0';
+	if (ferror(n->stream))
+		return err_sys(e, "read names");
+	return c == EOF && len == 0 ? 0 : 1;
+}
+
 /* The next name of the stream; 0 at its end. */
 static int
 next_line(struct names *n, const char **name, struct err *e)
 {
-	while (getline(&n->line, &n->line_size, n->stream) != -1) {
-		n->line_number++;
+	int rc;
+
+	while ((rc = read_line(n, e)) == 1) {
 		*name = name_in_line(n);
 		if (*name != NULL)
-			return 1;
+			break;
 	}
-	if (ferror(n->stream))
-		return err_sys(e, "read names");
-	return 0;
+	return rc;
 }
 
 int
@@ -65,5 +90,4 @@ names_free(struct names *n)
 {
 	free(n->line);
 	n->line = NULL;
-	n->line_size = 0;
 }

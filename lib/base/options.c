@@ -1,5 +1,6 @@
 #include "base/options.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +22,24 @@ print_row(const struct poptOption *row)
 	printf("  %-26s %s\n", names, row->descrip);
 }
 
+/* A row with POPT_ARGFLAG_DOC_HIDDEN is for the manual alone. */
 static void
 print_help(const struct options_usage *usage, const struct poptOption *rows)
 {
+	bool has_more = false;
+
 	printf("Usage: %s %s\n%s\n\n", usage->program, usage->args,
 	    usage->purpose);
-	for (; rows->longName != NULL; rows++)
-		print_row(rows);
+	for (; rows->longName != NULL; rows++) {
+		if ((rows->argInfo & POPT_ARGFLAG_DOC_HIDDEN) != 0)
+			has_more = true;
+		else
+			print_row(rows);
+	}
 	if (usage->examples != NULL)
 		printf("\nExamples:\n%s", usage->examples);
-	printf("\nManual: man %s\n", usage->program);
+	printf("\n%s: man %s\n", has_more ? "Manual, with more options" : "Manual",
+	    usage->program);
 }
 
 /* Read all options. Ours need no code of their own: popt fills the rows'

@@ -18,7 +18,8 @@
  *	};
  *	switch (options_parse(&o, &usage, rows, argc, argv, &e)) { ... }
  *
- * POPT_ARG_STRING variables are copies that the caller frees.
+ * POPT_ARG_STRING variables are copies that the caller frees. A row with
+ * POPT_ARGFLAG_DOC_HIDDEN is left out of --help, which is to fit a terminal.
  */
 struct options {
 	char *config_path; /* -c, else $BMX_CONF, else the built-in path */

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/network.h"
 #include "base/text.h"
 #include "mail/addr.h"
 
@@ -23,7 +25,12 @@ enum kind {
 	KIND_SIZE,  /* uint64_t, bytes, suffix K M G */
 	KIND_SPAN,  /* unsigned, seconds, suffix s m h d */
 	KIND_COUNT, /* unsigned */
-	KIND_TLS,   /* enum config_tls */
+	KIND_FLAG,  /* bool: yes, no */
+	/* one of a few words */
+	KIND_TLS,     /* enum config_tls */
+	KIND_ADMIT,   /* enum config_admit */
+	KIND_UNKNOWN, /* enum config_unknown */
+	KIND_ON_5XX,  /* enum config_on_5xx */
 };
 
 struct key {
@@ -42,7 +49,9 @@ struct key {
 static const struct key host_keys[] = {
 	{ "hostname", KIND_TEXT, HOST(hostname), NULL, 0, 0 },
 	{ "spool", KIND_TEXT, HOST(spool), LOCALSTATEDIR "/spool/bmx", 0, 0 },
+	{ "state", KIND_TEXT, HOST(state), LOCALSTATEDIR "/lib/bmx", 0, 0 },
 	{ "log", KIND_TEXT, HOST(log), "syslog", 0, 0 },
+	{ "user", KIND_TEXT, HOST(user), NULL, 0, 0 },
 	{ "self", KIND_LIST, HOST(self), NULL, 0, 0 },
 	{ "resolver", KIND_LIST, HOST(resolver), NULL, 0, 0 },
 	{ "max-size", KIND_SIZE, HOST(max_size), "50M", 0, 1ULL << 50 },
@@ -51,13 +60,31 @@ static const struct key host_keys[] = {
 	{ "command-timeout", KIND_SPAN, HOST(command_timeout_s), "5m", 1, DAY },
 	{ "data-timeout", KIND_SPAN, HOST(data_timeout_s), "3m", 1, DAY },
 	{ "min-free", KIND_SIZE, HOST(min_free), "100M", 0, 1ULL << 50 },
-	{ "tls-certificate", KIND_TEXT, HOST(tls_certificate), NULL, 0, 0 },
-	{ "tls-key", KIND_TEXT, HOST(tls_key), NULL, 0, 0 },
+	{ "sessions", KIND_COUNT, HOST(sessions), "200", 1, 10000 },
+	{ "sessions-per-network", KIND_COUNT, HOST(sessions_per_network), "20", 1,
+	    10000 },
+	{ "idle-timeout", KIND_SPAN, HOST(idle_timeout_s), "5m", 0, 30 * DAY },
+	{ "proxy", KIND_LIST, HOST(proxy), NULL, 0, 0 },
+	{ "xclient", KIND_LIST, HOST(xclient), NULL, 0, 0 },
+	{ "greet-delay", KIND_SPAN, HOST(greet_delay_s), "0", 0, 60 },
+	{ "min-rate", KIND_SIZE, HOST(min_rate), "500", 0, 1ULL << 30 },
+	{ "message-timeout", KIND_SPAN, HOST(message_timeout_s), "6h", 0,
+	    30 * DAY },
+	{ "max-messages-per-session", KIND_COUNT, HOST(max_messages_per_session),
+	    "1000", 0, 999999 },
+	{ "tls-certificate", KIND_LIST, HOST(tls_certificate), NULL, 0, 0 },
+	{ "tls-key", KIND_LIST, HOST(tls_key), NULL, 0, 0 },
+	{ "tls-ticket-key", KIND_TEXT, HOST(tls_ticket_key), NULL, 0, 0 },
 };
 
 static const struct key domain_keys[] = {
 	{ "primary", KIND_LIST, DOMAIN(primary), "mx", 0, 0 },
 	{ "tls", KIND_TLS, DOMAIN(tls), "may", 0, 0 },
+	{ "recipients", KIND_TEXT, DOMAIN(recipients), NULL, 0, 0 },
+	{ "recipient-delimiter", KIND_TEXT, DOMAIN(recipient_delimiter), "+", 0, 0 },
+	{ "etrn", KIND_LIST, DOMAIN(etrn), NULL, 0, 0 },
+	{ "max-messages", KIND_COUNT, DOMAIN(max_messages), "0", 0, 1000000000 },
+	{ "max-bytes", KIND_SIZE, DOMAIN(max_bytes), "0", 0, 1ULL << 60 },
 	{ "rise", KIND_COUNT, DOMAIN(rise), "2", 1, 100 },
 	{ "fall", KIND_COUNT, DOMAIN(fall), "3", 1, 100 },
 	{ "state-age", KIND_SPAN, DOMAIN(state_age_s), "15m", 1, 30 * DAY },
@@ -65,6 +92,24 @@ static const struct key domain_keys[] = {
 	{ "reply-timeout", KIND_SPAN, DOMAIN(reply_timeout_s), "0", 0, DAY },
 	{ "retry-min", KIND_SPAN, DOMAIN(retry_min_s), "5m", 1, DAY },
 	{ "retry-max", KIND_SPAN, DOMAIN(retry_max_s), "1h", 1, 7 * DAY },
+	{ "max-connections", KIND_COUNT, DOMAIN(max_connections), "4", 1,
+	    CONFIG_CONNECTIONS_MAX },
+	{ "max-rate", KIND_COUNT, DOMAIN(max_rate), "0", 0, 100000 },
+	{ "max-bytes-rate", KIND_SIZE, DOMAIN(max_bytes_rate), "0", 0, 1ULL << 40 },
+	{ "on-5xx", KIND_ON_5XX, DOMAIN(on_5xx), "hold", 0, 0 },
+	{ "admit", KIND_ADMIT, DOMAIN(admit), "through", 0, 0 },
+	{ "unknown", KIND_UNKNOWN, DOMAIN(unknown), "accept-limited", 0, 0 },
+	{ "unknown-messages", KIND_COUNT, DOMAIN(unknown_messages), "20", 0,
+	    100000 },
+	{ "unknown-bytes", KIND_SIZE, DOMAIN(unknown_bytes), "100M", 0,
+	    1ULL << 50 },
+	{ "unknown-messages-all", KIND_COUNT, DOMAIN(unknown_messages_all),
+	    "1000", 0, 100000 },
+	{ "unknown-bytes-all", KIND_SIZE, DOMAIN(unknown_bytes_all), "1G", 0,
+	    1ULL << 50 },
+	{ "xclient", KIND_FLAG, DOMAIN(xclient), "no", 0, 0 },
+	{ "good-age", KIND_SPAN, DOMAIN(good_age_s), "90d", DAY, 3650 * DAY },
+	{ "bad-age", KIND_SPAN, DOMAIN(bad_age_s), "1d", 300, 3650 * DAY },
 };
 /* clang-format on */
 
@@ -94,7 +139,23 @@ static const struct unit no_units[] = {
 	{ '\0', 0 },
 };
 
-static const char *const tls_names[] = { "none", "may", "encrypt" };
+/* In the order of their enums; KIND_FLAG's are false and true. */
+static const char *const flag_words[] = { "no", "yes", NULL };
+static const char *const tls_words[] = { "none", "may", "encrypt", NULL };
+static const char *const admit_words[] = { "spool", "through", "defer", NULL };
+static const char *const unknown_words[] = { "accept-limited", "defer",
+	"accept", NULL };
+static const char *const on_5xx_words[] = { "hold", "drop", NULL };
+
+static const char *const *
+words_of(enum kind kind)
+{
+	return kind == KIND_FLAG     ? flag_words
+	       : kind == KIND_TLS    ? tls_words
+	       : kind == KIND_ADMIT  ? admit_words
+	       : kind == KIND_ON_5XX ? on_5xx_words
+				     : unknown_words;
+}
 
 /* A number with an optional suffix, within the key's range. */
 static int
@@ -160,20 +221,60 @@ add_words(const struct key *key, struct config_list *list, const char *value,
 	}
 }
 
+/* The number of a word, or -1 with all that it could be: "none, may or
+ * encrypt". */
 static int
-set_tls(const struct key *key, enum config_tls *slot, const char *value,
-    struct err *e)
+find_word(const struct key *key, const char *value, struct err *e)
 {
+	const char *const *words = words_of(key->kind);
+	struct buf known = BUF_INIT(256);
 	char said[64];
+	int n;
 
-	for (size_t i = 0; i < NKEYS(tls_names); i++) {
-		if (strcmp(value, tls_names[i]) == 0) {
-			*slot = (enum config_tls)i;
-			return 0;
+	for (n = 0; words[n] != NULL; n++) {
+		if (strcmp(value, words[n]) == 0) {
+			buf_free(&known);
+			return n;
 		}
+		buf_addf(&known, "%s%s",
+		    n == 0                 ? ""
+		    : words[n + 1] != NULL ? ", "
+					   : " or ",
+		    words[n]);
 	}
-	return err_config(e, "%s: \"%s\" is not none, may or encrypt",
-	    key->name, text_safe(said, sizeof said, value));
+	err_config(e, "%s: \"%s\" is not %s", key->name,
+	    text_safe(said, sizeof said, value), known.data);
+	buf_free(&known);
+	return -1;
+}
+
+static void
+put_word(enum kind kind, void *slot, int word)
+{
+	if (kind == KIND_FLAG)
+		*(bool *)slot = word == 1;
+	else if (kind == KIND_TLS)
+		*(enum config_tls *)slot = (enum config_tls)word;
+	else if (kind == KIND_ADMIT)
+		*(enum config_admit *)slot = (enum config_admit)word;
+	else if (kind == KIND_ON_5XX)
+		*(enum config_on_5xx *)slot = (enum config_on_5xx)word;
+	else
+		*(enum config_unknown *)slot = (enum config_unknown)word;
+}
+
+static int
+word_in(enum kind kind, const void *slot)
+{
+	if (kind == KIND_FLAG)
+		return *(const bool *)slot;
+	if (kind == KIND_TLS)
+		return (int)*(const enum config_tls *)slot;
+	if (kind == KIND_ADMIT)
+		return (int)*(const enum config_admit *)slot;
+	if (kind == KIND_ON_5XX)
+		return (int)*(const enum config_on_5xx *)slot;
+	return (int)*(const enum config_unknown *)slot;
 }
 
 static int
@@ -182,14 +283,23 @@ set_value(const struct key *key, void *section, const char *value,
 {
 	void *slot = (char *)section + key->offset;
 	unsigned long long n = 0;
+	int word;
 
 	switch (key->kind) {
 	case KIND_TEXT:
 		return set_text(slot, value, e);
 	case KIND_LIST:
 		return add_words(key, slot, value, e);
+	case KIND_FLAG:
 	case KIND_TLS:
-		return set_tls(key, slot, value, e);
+	case KIND_ADMIT:
+	case KIND_UNKNOWN:
+	case KIND_ON_5XX:
+		word = find_word(key, value, e);
+		if (word == -1)
+			return -1;
+		put_word(key->kind, slot, word);
+		return 0;
 	case KIND_SIZE:
 		if (parse_number(key, size_units, value, &n, e) == -1)
 			return -1;
@@ -271,6 +381,21 @@ is_peer(const char *word)
 	return addr_fold_domain(word, len, folded, &ignored) == 0;
 }
 
+static int
+check_networks(const char *key, const struct config_list *list, struct err *e)
+{
+	struct network network;
+	char said[128];
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!network_parse(&network, list->word[i]))
+			return err_config(e,
+			    "%s: \"%s\" is not an address or a network like "
+			    "192.0.2.0/24",
+			    key, text_safe(said, sizeof said, list->word[i]));
+	return 0;
+}
+
 /* The rules that no single value can break. */
 static int
 check_domain(const struct config_domain *d, struct err *e)
@@ -288,6 +413,16 @@ check_domain(const struct config_domain *d, struct err *e)
 			    "ADDRESS[:PORT] or [ADDRESS]:PORT",
 			    d->name,
 			    text_safe(said, sizeof said, d->primary.word[i]));
+	if (d->recipients != NULL && d->recipients[0] != '/')
+		return err_config(e, "[%s] recipients: not an absolute path",
+		    d->name);
+	if (strlen(d->recipient_delimiter) != 1 &&
+	    strcmp(d->recipient_delimiter, "none") != 0)
+		return err_config(e,
+		    "[%s] recipient-delimiter: not one character, nor none",
+		    d->name);
+	if (check_networks("etrn", &d->etrn, e) == -1)
+		return err_prefix(e, "[%s]", d->name);
 	if (d->retry_max_s < d->retry_min_s)
 		return err_config(e, "[%s] retry-max is less than retry-min",
 		    d->name);
@@ -491,6 +626,19 @@ default_hostname(struct config_host *host, struct err *e)
 }
 
 static int
+check_peers(const char *key, const struct config_list *list, struct err *e)
+{
+	char said[128];
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!is_peer(list->word[i]))
+			return err_config(e,
+			    "%s: \"%s\" is no host name or address", key,
+			    text_safe(said, sizeof said, list->word[i]));
+	return 0;
+}
+
+static int
 check_host(struct config_host *host, struct err *e)
 {
 	char folded[ADDR_DOMAIN_MAX + 1], said[128];
@@ -507,9 +655,18 @@ check_host(struct config_host *host, struct err *e)
 		return -1;
 	if (host->spool[0] != '/')
 		return err_config(e, "spool: not an absolute path");
-	if ((host->tls_certificate == NULL) != (host->tls_key == NULL))
+	if (host->state[0] != '/')
+		return err_config(e, "state: not an absolute path");
+	if (check_peers("self", &host->self, e) == -1 ||
+	    check_peers("resolver", &host->resolver, e) == -1 ||
+	    check_networks("proxy", &host->proxy, e) == -1 ||
+	    check_networks("xclient", &host->xclient, e) == -1)
+		return -1;
+	if (host->tls_certificate.n != host->tls_key.n)
 		return err_config(e,
 		    "tls-certificate and tls-key: one without the other");
+	if (host->tls_ticket_key != NULL && host->tls_ticket_key[0] != '/')
+		return err_config(e, "tls-ticket-key: not an absolute path");
 	return 0;
 }
 
@@ -613,11 +770,12 @@ config_find(const struct config *c, const char *name)
 
 /* ---- printing ---- */
 
+/* A word a line: inih has an end to its lines. */
 static void
 print_words(const struct config_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
-		printf("%s%s", i > 0 ? " " : "", list->word[i]);
+		printf("%s%s", i > 0 ? "\n    " : "", list->word[i]);
 }
 
 static void
@@ -637,8 +795,12 @@ print_value(const struct key *key, const void *slot)
 	case KIND_COUNT:
 		printf("%u", *(const unsigned *)slot);
 		break;
+	case KIND_FLAG:
 	case KIND_TLS:
-		printf("%s", tls_names[*(const enum config_tls *)slot]);
+	case KIND_ADMIT:
+	case KIND_UNKNOWN:
+	case KIND_ON_5XX:
+		printf("%s", words_of(key->kind)[word_in(key->kind, slot)]);
 		break;
 	}
 }

@@ -27,23 +27,63 @@ enum config_tls {
 	CONFIG_TLS_ENCRYPT, /* always, no matter with what certificate */
 };
 
+/* What becomes of mail while the primary is up (or may be). */
+enum config_admit {
+	CONFIG_ADMIT_SPOOL,   /* it is spooled, as by any backup MX */
+	CONFIG_ADMIT_THROUGH, /* it is relayed live: the primary answers */
+	CONFIG_ADMIT_DEFER,   /* it is to go to the primary */
+};
+
+/* And of mail for recipients that nobody knows of, while it is down. */
+enum config_unknown {
+	CONFIG_UNKNOWN_LIMITED, /* so much of it is taken */
+	CONFIG_UNKNOWN_DEFER,
+	CONFIG_UNKNOWN_ACCEPT,
+};
+
+/* What becomes of a message that the primary refuses for good. */
+enum config_on_5xx {
+	CONFIG_ON_5XX_HOLD, /* it is held, for the operator */
+	CONFIG_ON_5XX_DROP, /* it is given up, which the ledger tells */
+};
+
+#define CONFIG_CONNECTIONS_MAX 64
+
 struct config_host {
 	char *hostname; /* hostname: our name in greeting, EHLO, Received;
 			   default: the system's */
 	char *spool;    /* spool: directory, default LOCALSTATEDIR/spool/bmx */
+	char *state;    /* state: directory, default LOCALSTATEDIR/lib/bmx */
 	char *log;      /* log: syslog, stderr or a file; default syslog */
 	struct config_list self;     /* self: further names and addresses that
 					are this host (NAT, aliases) */
 	struct config_list resolver; /* resolver: ADDRESS or ADDRESS:PORT;
 					default: resolv.conf's */
-	uint64_t max_size;           /* max-size: bytes; 0: no limit */
-	unsigned max_recipients;     /* max-recipients, of one message */
-	unsigned max_errors;         /* max-errors, of one session */
-	unsigned command_timeout_s;  /* command-timeout */
-	unsigned data_timeout_s; /* data-timeout: for one block of content */
-	uint64_t min_free;       /* min-free: bytes the spool's disk keeps */
-	char *tls_certificate;   /* tls-certificate: PEM chain, or NULL */
-	char *tls_key;           /* tls-key: PEM, or NULL */
+	char *
+	    user; /* user: that bmx-receive becomes when root starts it, or NULL */
+	uint64_t max_size;          /* max-size: bytes; 0: no limit */
+	unsigned max_recipients;    /* max-recipients, of one message */
+	unsigned max_errors;        /* max-errors, of one session */
+	unsigned command_timeout_s; /* command-timeout */
+	unsigned data_timeout_s;    /* data-timeout: for one block of content */
+	uint64_t min_free;          /* min-free: bytes the spool's disk keeps */
+	unsigned sessions;          /* sessions: at once, in listening mode */
+	unsigned sessions_per_network; /* sessions-per-network: of them, from
+					  one /24 or /64 */
+	unsigned
+	    idle_timeout_s; /* idle-timeout: then listening ends; 0: never */
+	struct config_list proxy;   /* proxy: networks whose connections begin
+				       with a PROXY header */
+	struct config_list xclient; /* xclient: networks that may say XCLIENT */
+	unsigned greet_delay_s;     /* greet-delay: before the greeting */
+	uint64_t min_rate;          /* min-rate: bytes a second; 0: any */
+	unsigned message_timeout_s; /* message-timeout: for a whole message;
+				       0: any */
+	unsigned max_messages_per_session;  /* max-messages-per-session; 0: any
+					      number */
+	struct config_list tls_certificate; /* tls-certificate: PEM chains, */
+	struct config_list tls_key; /* tls-key: and the key of each, in order */
+	char *tls_ticket_key;       /* tls-ticket-key: file, or NULL */
 };
 
 struct config_domain {
@@ -52,14 +92,36 @@ struct config_domain {
 	 * HOST, HOST:PORT, ADDRESS, [ADDRESS]:PORT; several are tried in
 	 * order */
 	struct config_list primary;
-	enum config_tls tls;        /* tls: none, may, encrypt */
-	unsigned rise, fall;        /* rise, fall: see primary_learn() */
-	unsigned state_age_s;       /* state-age: older verdicts are unknown */
-	unsigned connect_timeout_s; /* connect-timeout, for one address */
-	unsigned reply_timeout_s;   /* reply-timeout: 0: RFC 5321's for each
+	enum config_tls tls;       /* tls: none, may, encrypt */
+	char *recipients;          /* recipients: file, or NULL: everybody */
+	char *recipient_delimiter; /* recipient-delimiter: one character, or
+				       "none" */
+	struct config_list etrn; /* etrn: networks that may ask for its mail */
+	unsigned max_messages;   /* max-messages: waiting; 0: any number */
+	uint64_t max_bytes;      /* max-bytes: waiting; 0: any number */
+	unsigned rise, fall;     /* rise, fall: see primary_learn() */
+	unsigned state_age_s;    /* state-age: older verdicts are unknown */
+	unsigned connect_timeout_s;  /* connect-timeout, for one address */
+	unsigned reply_timeout_s;    /* reply-timeout: 0: RFC 5321's for each
 					command */
-	unsigned retry_min_s;       /* retry-min: first wait after a 4yz */
-	unsigned retry_max_s;       /* retry-max: waits double up to this */
+	unsigned retry_min_s;        /* retry-min: first wait after a 4yz */
+	unsigned retry_max_s;        /* retry-max: waits double up to this */
+	unsigned max_connections;    /* max-connections: to the primary */
+	unsigned max_rate;           /* max-rate: messages a second; 0: any */
+	uint64_t max_bytes_rate;     /* max-bytes-rate: a second; 0: any */
+	enum config_on_5xx on_5xx;   /* on-5xx */
+	enum config_admit admit;     /* admit */
+	enum config_unknown unknown; /* unknown */
+	/* unknown-messages, unknown-bytes: for one such recipient, since the
+	 * primary was last up; unknown-messages-all, unknown-bytes-all: for
+	 * all of them */
+	unsigned unknown_messages, unknown_messages_all;
+	uint64_t unknown_bytes, unknown_bytes_all;
+	bool xclient;        /* xclient: the primary may be told by it
+				       who the client is */
+	unsigned good_age_s; /* good-age, bad-age: how long answers about
+				       recipients are believed, see memory.h */
+	unsigned bad_age_s;
 };
 
 struct config {

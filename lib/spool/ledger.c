@@ -44,9 +44,10 @@ format(struct buf *b, const struct ledger_line *line, int64_t now_us)
 	put_word(b, line->sender);
 	buf_addf(b, "> nrcpt=%u peer=", line->nrcpt);
 	put_word(b, line->peer);
-	buf_addf(b, " arrival=%s reply=%s",
-	    clock_rfc3339(arrival, line->arrival_us),
-	    text_safe(reply, sizeof reply, line->reply));
+	buf_addf(b, " arrival=%s", clock_rfc3339(arrival, line->arrival_us));
+	if (line->digest != NULL)
+		buf_addf(b, " sha256=%s", line->digest);
+	buf_addf(b, " reply=%s", text_safe(reply, sizeof reply, line->reply));
 }
 
 /* The directory of the months, made with the first line. -1. */

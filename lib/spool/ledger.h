@@ -17,6 +17,7 @@ struct ledger_line {
 	const char *sender; /* reverse-path without brackets */
 	unsigned nrcpt;     /* recipients this line is about */
 	const char *peer;   /* address, "" when none */
+	const char *digest; /* SHA-256 of those bytes in hex; NULL: none */
 	const char *reply;  /* the primary's final reply, or the reason */
 	int64_t arrival_us;
 };

@@ -308,6 +308,46 @@ names_come_from_arguments_and_lines(void **state)
 	fclose(stream);
 }
 
+static void
+an_endless_line_is_refused_with_its_number(void **state)
+{
+	static const struct {
+		size_t bytes; /* of the second line */
+		int expected;
+	} cases[] = {
+		{ NAMES_LINE_MAX, 1 },
+		{ NAMES_LINE_MAX + 1, -1 },
+		{ 4 * NAMES_LINE_MAX, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *args[] = { "-", NULL };
+		FILE *stream = tmpfile();
+		struct names n = NAMES_INIT(args, stream);
+		struct err e = ERR_INIT;
+		const char *name;
+
+		assert_non_null(stream);
+		fputs("first\n", stream);
+		for (size_t k = 0; k < cases[i].bytes; k++)
+			fputc('x', stream);
+		rewind(stream);
+		assert_int_equal(names_next(&n, &name, &e), 1);
+		assert_string_equal(name, "first");
+		assert_int_equal(names_next(&n, &name, &e), cases[i].expected);
+		if (cases[i].expected == 1) {
+			assert_int_equal(strlen(name), NAMES_LINE_MAX);
+			assert_int_equal(names_next(&n, &name, &e), 0);
+		} else {
+			assert_int_equal(e.class, ERR_DATA);
+			assert_non_null(strstr(e.text, "line 2 "));
+		}
+		names_free(&n);
+		fclose(stream);
+	}
+}
+
 /* ---- file ---- */
 
 static int
@@ -449,6 +489,7 @@ main(void)
 		cmocka_unit_test(spans_are_for_people),
 		cmocka_unit_test(deadlines_that_passed_leave_nothing),
 		cmocka_unit_test(names_come_from_arguments_and_lines),
+		cmocka_unit_test(an_endless_line_is_refused_with_its_number),
 		cmocka_unit_test_setup_teardown(replaced_file_is_read_back,
 		    make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(

@@ -85,19 +85,44 @@ every_mistake_is_named_with_its_line(void **state)
 		    ": [a.example] for the second time" },
 		{ HOST "[example.com]\ntls = maybe\n",
 		    ":4: tls: \"maybe\" is not none, may or encrypt" },
+		{ HOST "[example.com]\nadmit = yes\n",
+		    ":4: admit: \"yes\" is not spool, through or defer" },
+		{ HOST "[example.com]\nxclient = 1\n",
+		    ":4: xclient: \"1\" is not no or yes" },
+		{ HOST "[example.com]\nunknown = spool\n",
+		    ":4: unknown: \"spool\" is not accept-limited, defer or "
+		    "accept" },
 		{ HOST "[example.com]\nprimary = h:0\n",
 		    "[example.com] primary: \"h:0\" is not mx, HOST[:PORT]" },
 		{ HOST "[example.com]\nprimary = a_b!\n",
 		    "[example.com] primary: \"a_b!\" is not mx" },
 		{ HOST "[example.com]\nprimary =\n",
 		    "[example.com] primary: empty" },
+		{ HOST "proxy = 192.0.2.1/24\n",
+		    ": proxy: \"192.0.2.1/24\" is not an address or a" },
+		{ HOST "xclient = localhost\n", ": xclient: \"localhost\"" },
+		{ HOST "[example.com]\netrn = 192.0.2.1, all\n",
+		    "[example.com]: etrn: \"all\" is not an address or" },
+		{ HOST "[example.com]\nrecipients = list\n",
+		    "[example.com] recipients: not an absolute path" },
+		{ HOST "[example.com]\nrecipient-delimiter = +-\n",
+		    "[example.com] recipient-delimiter: not one character" },
 		{ HOST "[example.com]\nretry-min = 2h\n",
 		    "[example.com] retry-max is less than retry-min" },
 		{ "[bmx]\nhostname = mx2\n",
 		    ": hostname: \"mx2\" is not a full name" },
+		{ HOST "self = mx2 a_b\n",
+		    ": self: \"a_b\" is no host name or address" },
+		{ HOST "resolver = 127.0.0.1:x\n",
+		    ": resolver: \"127.0.0.1:x\" is no host name" },
 		{ HOST "spool = spool\n", ": spool: not an absolute path" },
+		{ HOST "state = state\n", ": state: not an absolute path" },
 		{ HOST "tls-key = /k\n",
 		    ": tls-certificate and tls-key: one without the other" },
+		{ HOST "tls-certificate = /a /b\ntls-key = /c\n",
+		    ": tls-certificate and tls-key: one without the other" },
+		{ HOST "tls-ticket-key = k\n",
+		    ": tls-ticket-key: not an absolute path" },
 		{ HOST "log = \033[31m\nhostname = \033[2J\n",
 		    ":4: hostname: for the second time" },
 		{ HOST "\033[2J = 1\n", ":3: \\x1b[2J: no such key" },
@@ -164,6 +189,11 @@ values_are_read_in_their_units(void **state)
 	    "[Example.COM]\n"
 	    "primary = mail.example.com:2525 [2001:db8::1]:25 192.0.2.1\n"
 	    "tls = encrypt\n"
+	    "admit = defer\n"
+	    "unknown = accept\n"
+	    "unknown-messages = 3\n"
+	    "unknown-bytes-all = 7M\n"
+	    "xclient = yes\n"
 	    "[a.example]\n"
 	    "[m\xc3\xbcller.example]\n";
 	struct config c = CONFIG_INIT;
@@ -184,6 +214,11 @@ values_are_read_in_their_units(void **state)
 	assert_int_equal(d->primary.n, 3);
 	assert_string_equal(d->primary.word[1], "[2001:db8::1]:25");
 	assert_int_equal(d->tls, CONFIG_TLS_ENCRYPT);
+	assert_int_equal(d->admit, CONFIG_ADMIT_DEFER);
+	assert_int_equal(d->unknown, CONFIG_UNKNOWN_ACCEPT);
+	assert_int_equal(d->unknown_messages, 3);
+	assert_int_equal(d->unknown_bytes_all, 7 * 1024 * 1024);
+	assert_true(d->xclient);
 	assert_non_null(config_find(&c, "xn--mller-kva.example"));
 	assert_null(config_find(&c, "example.co"));
 	assert_null(config_find(&c, "Example.COM"));
@@ -205,10 +240,24 @@ keys_that_are_not_set_have_their_defaults(void **state)
 	assert_string_equal(c.host.log, "syslog");
 	assert_int_equal(c.host.max_recipients, 1000);
 	assert_int_equal(c.host.command_timeout_s, 300); /* D16: >= 5 min */
-	assert_null(c.host.tls_key);
+	assert_int_equal(c.host.tls_key.n, 0);
+	assert_int_equal(c.host.sessions, 200);
+	assert_int_equal(c.host.sessions_per_network, 20);
+	assert_int_equal(c.host.idle_timeout_s, 300);
+	assert_int_equal(c.host.greet_delay_s, 0);
+	assert_int_equal(c.host.min_rate, 500);
 	d = config_find(&c, "example.com");
 	assert_string_equal(d->primary.word[0], "mx");
 	assert_int_equal(d->tls, CONFIG_TLS_MAY);
+	assert_null(d->recipients);
+	assert_string_equal(d->recipient_delimiter, "+");
+	assert_int_equal(d->max_messages, 0);
+	assert_int_equal(d->max_bytes, 0);
+	assert_int_equal(d->admit, CONFIG_ADMIT_THROUGH);
+	assert_int_equal(d->unknown, CONFIG_UNKNOWN_LIMITED);
+	assert_in_range(d->unknown_messages, 1, d->unknown_messages_all);
+	assert_in_range(d->unknown_bytes, 1, d->unknown_bytes_all);
+	assert_false(d->xclient); /* D47 */
 	assert_int_equal(d->rise, 2);
 	assert_int_equal(d->fall, 3);
 	assert_true(d->retry_min_s <= d->retry_max_s);

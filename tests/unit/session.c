@@ -153,6 +153,10 @@ react(struct driver *d, enum session_event event)
 		session_answer(s,
 		    answer_to(s->etrn, "250 2.0.0 Queuing started"));
 		break;
+	case SESSION_ASK_XCLIENT:
+		note(d, 'X');
+		session_answer(s, "220 ");
+		break;
 	case SESSION_ASK_TLS:
 		note(d, 'T');
 		session_answer(s, "220 2.0.0 Ready to start TLS");

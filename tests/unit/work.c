@@ -36,7 +36,7 @@ the_oldest_comes_first_wherever_it_is(void **state)
 		{ "1pn4q8s000vaaaaaaaaaa,S=4000,R=1", true },
 		{ "1pn4q8s0010aaaaaaaaaa,S=50000,R=1:2,", false },
 	};
-	struct work w = WORK_INIT;
+	struct work w = WORK_INIT(WORK_OLDEST_FIRST);
 	struct spool_entry entry;
 
 	(void)state;
@@ -61,9 +61,36 @@ the_oldest_comes_first_wherever_it_is(void **state)
 }
 
 static void
+the_smallest_comes_first_when_asked_for(void **state)
+{
+	static const char *const names[] = {
+		/* in that order; of one size the oldest */
+		"1pn4q8s000vaaaaaaaaaa,S=9,R=1:2,",
+		"1pn4q8s0000aaaaaaaaaa,S=10,R=1",
+		"1pn4q8s0001aaaaaaaaaa,S=10,R=9",
+		"1pn4q8s0002bbbbbbbbbb,S=99,R=1000:2,S",
+		"1pn4q8s0000bbbbbbbbbb,S=100,R=1",
+		"1pn4q8s0000cccccccccc,S=12345678901,R=1",
+	};
+	static const int added[] = { 3, 5, 2, 0, 4, 1 };
+	struct work w = WORK_INIT(WORK_SMALLEST_FIRST);
+	struct spool_entry entry;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		add(&w, names[added[i]], true);
+	work_sort(&w);
+	for (size_t i = 0; i < 6; i++) {
+		assert_true(work_next(&w, &entry));
+		assert_string_equal(entry.name, names[i]);
+	}
+	work_free(&w);
+}
+
+static void
 an_empty_list_gives_nothing(void **state)
 {
-	struct work w = WORK_INIT;
+	struct work w = WORK_INIT(WORK_OLDEST_FIRST);
 	struct spool_entry entry;
 
 	(void)state;
@@ -77,7 +104,7 @@ static void
 a_million_messages_take_less_than_56_MiB(void **state)
 {
 	enum { N = 1000000 };
-	struct work w = WORK_INIT;
+	struct work w = WORK_INIT(WORK_OLDEST_FIRST);
 	char name[SPOOL_NAME_MAX], last[SPOOL_NAME_MAX] = "";
 	struct spool_entry entry;
 	unsigned n = 0;
@@ -108,6 +135,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_oldest_comes_first_wherever_it_is),
+		cmocka_unit_test(the_smallest_comes_first_when_asked_for),
 		cmocka_unit_test(an_empty_list_gives_nothing),
 		cmocka_unit_test(a_million_messages_take_less_than_56_MiB),
 	};

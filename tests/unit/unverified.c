@@ -1,0 +1,176 @@
+/* SPOOL/DOMAIN/unverified: what counts, and since when. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "spool/spool.h"
+#include "spool/unverified.h"
+
+static char dir[] = "/tmp/bmx-unverified.XXXXXX";
+static int fd = -1;
+
+static int
+make_dir(void **state)
+{
+	(void)state;
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	return fd == -1 ? -1 : 0;
+}
+
+static int
+empty_dir(void **state)
+{
+	(void)state;
+	unlinkat(fd, "unverified", 0);
+	return 0;
+}
+
+static int
+remove_dir(void **state)
+{
+	(void)state;
+	close(fd);
+	return rmdir(dir);
+}
+
+static struct addr
+addr(const char *text)
+{
+	struct addr a;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(addr_parse(text, strlen(text), &a, &e), 0);
+	return a;
+}
+
+static void
+add(int64_t at_us, uint64_t bytes, const char *one, const char *two)
+{
+	struct addr a = addr(one), b = addr(two == NULL ? one : two);
+	const struct addr *rcpts[] = { &a, &b };
+	char id[SPOOL_ID_LEN + 1];
+	struct err e = ERR_INIT;
+
+	assert_int_equal(spool_new_id(id, at_us, &e), 0);
+	assert_int_equal(unverified_add(fd, 0, id, bytes, rcpts,
+			     two == NULL ? 1 : 2, &e),
+	    0);
+}
+
+static void
+expect(int64_t since_us, const char *rcpt, uint64_t each_messages,
+    uint64_t each_bytes, uint64_t all_messages, uint64_t all_bytes)
+{
+	struct unverified_count each, all;
+	struct addr a = addr(rcpt);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(unverified_count(fd, since_us, &a, &each, &all, &e),
+	    0);
+	assert_int_equal(each.messages, each_messages);
+	assert_int_equal(each.bytes, each_bytes);
+	assert_int_equal(all.messages, all_messages);
+	assert_int_equal(all.bytes, all_bytes);
+}
+
+static void
+without_a_file_nothing_was_taken(void **state)
+{
+	(void)state;
+	expect(0, "a@example.com", 0, 0, 0, 0);
+}
+
+static void
+each_and_all_are_counted(void **state)
+{
+	(void)state;
+	add(100, 10, "a@example.com", NULL);
+	add(200, 5, "b@example.com", "a@example.com");
+	add(300, 7, "A@example.com", NULL);
+	expect(0, "a@example.com", 3, 22, 4, 22);
+	expect(0, "b@example.com", 1, 5, 4, 22);
+	expect(0, "c@example.com", 0, 0, 4, 22);
+}
+
+static void
+what_came_before_the_primary_was_up_counts_no_more(void **state)
+{
+	(void)state;
+	add(100, 10, "a@example.com", NULL);
+	add(200, 5, "a@example.com", NULL);
+	expect(99, "a@example.com", 2, 15, 2, 15);
+	expect(100, "a@example.com", 1, 5, 1, 5);
+	expect(200, "a@example.com", 0, 0, 0, 0);
+}
+
+static void
+a_file_with_history_only_is_begun_anew(void **state)
+{
+	struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+	struct addr a = addr("a@example.com");
+	const struct addr *rcpts[] = { &a };
+	char id[SPOOL_ID_LEN + 1];
+	struct err e = ERR_INIT;
+	struct stat before, after;
+
+	(void)state;
+	add(100, 10, "a@example.com", NULL);
+	assert_int_equal(fstatat(fd, "unverified", &before, 0), 0);
+	assert_int_equal(utimensat(fd, "unverified", old, 0), 0);
+	assert_int_equal(spool_new_id(id, 3000000000, &e), 0);
+	assert_int_equal(unverified_add(fd, 2000000000, id, 10, rcpts, 1, &e),
+	    0);
+	assert_int_equal(fstatat(fd, "unverified", &after, 0), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	expect(0, "a@example.com", 1, 10, 1, 10);
+}
+
+/* A quoted local part may hold blanks; and what is not ours is passed over. */
+static void
+odd_addresses_and_damaged_lines_do_no_harm(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	add(100, 10, "\"a b+c=d\"@example.com", NULL);
+	assert_int_equal(file_append_line(fd, "unverified", "x 1 y", &e), 0);
+	assert_int_equal(file_append_line(fd, "unverified",
+			     "0000000000000000000gg -1 a@example.com", &e),
+	    0);
+	assert_int_equal(file_append_line(fd, "unverified", "", &e), 0);
+	add(200, 10, "a@example.com", NULL);
+	expect(0, "\"a b+c=d\"@example.com", 1, 10, 2, 20);
+	expect(0, "a@example.com", 1, 10, 2, 20);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(without_a_file_nothing_was_taken,
+		    empty_dir),
+		cmocka_unit_test_teardown(each_and_all_are_counted, empty_dir),
+		cmocka_unit_test_teardown(
+		    what_came_before_the_primary_was_up_counts_no_more,
+		    empty_dir),
+		cmocka_unit_test_teardown(
+		    a_file_with_history_only_is_begun_anew, empty_dir),
+		cmocka_unit_test_teardown(
+		    odd_addresses_and_damaged_lines_do_no_harm, empty_dir),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
