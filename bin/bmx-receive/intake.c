@@ -9,14 +9,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bmx-receive/quota.h"
 #include "mail/trace.h"
 
 #define INODES_MIN 100 /* the spool's disk keeps; a message needs one or two */
 
 static const char sender_ok[] = "250 2.1.0 Sender OK";
-static const char rcpt_ok[] = "250 2.1.5 Recipient OK";
 static const char begun[] = "250 2.0.0 Send the message";
 static const char not_ours[] = "550 5.7.1 We do not relay for that domain";
+static const char domain_full[] =
+    "452 4.3.1 Too much mail waits for that domain, try later";
 static const char too_many_domains[] =
     "452 4.5.3 Too many domains, send the others apart";
 static const char disk_full[] = "452 4.3.1 No room for the message, try later";
@@ -27,6 +29,14 @@ intake_init(struct intake *in, const struct config *config,
     const struct spool *spool)
 {
 	*in = (struct intake){ .config = config, .spool = spool };
+	admission_init(&in->admission, config, spool);
+}
+
+void
+intake_free(struct intake *in)
+{
+	intake_release(in);
+	admission_free(&in->admission);
 }
 
 /* ---- is there room? ---- */
@@ -42,11 +52,12 @@ is_short(const struct statvfs *fs, uint64_t bytes)
 }
 
 const char *
-intake_mail(const struct intake *in, const struct smtp_mail *mail)
+intake_mail(struct intake *in, const struct smtp_mail *mail)
 {
 	uint64_t needed = in->config->host.min_free;
 	struct statvfs fs;
 
+	admission_begin(&in->admission);
 	if (fstatvfs(in->spool->fd, &fs) == -1) {
 		log_alarm("statvfs %s: %s", in->spool->path, strerror(errno));
 		return spool_broken;
@@ -106,10 +117,33 @@ is_new_domain(const struct intake *in, size_t n)
 	return true;
 }
 
+/* May more wait for the domain? NULL: yes. */
+static const char *
+measure(const struct intake *in, const struct config_domain *domain,
+    uint64_t size)
+{
+	struct err e = ERR_INIT;
+	int rc = quota_allows(domain, in->spool, size, &e);
+
+	if (rc == 1)
+		return NULL;
+	if (rc == 0)
+		log_alarm("domain=%s max-messages or max-bytes wait: mail "
+			  "deferred",
+		    domain->name);
+	else
+		log_alarm("domain=%s error=\"%s\" mail deferred", domain->name,
+		    e.text);
+	return rc == 0 ? domain_full : spool_broken;
+}
+
 const char *
 intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
 {
 	size_t n = env->nrcpt;
+	struct admit_decision d;
+	const char *wrong;
+	bool is_new;
 
 	in->domain_of[n] = find_domain(in, &r->forward_path);
 	if (in->domain_of[n] == NULL)
@@ -119,26 +153,47 @@ intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
 		return not_ours;
 	if (n == 0)
 		in->ndomains = 0;
-	if (is_new_domain(in, n)) {
-		if (in->ndomains == INTAKE_DOMAINS_MAX)
-			return too_many_domains;
-		in->ndomains++;
+	is_new = is_new_domain(in, n);
+	if (is_new && in->ndomains == INTAKE_DOMAINS_MAX)
+		return too_many_domains;
+	d = in->decision =
+	    admission_rcpt(&in->admission, in->domain_of[n], env, r);
+	if (d.reply[0] != '2')
+		return d.reply;
+	if (is_new && d.what == ADMIT_SPOOL) {
+		wrong = measure(in, in->domain_of[n], env->mail.size);
+		if (wrong != NULL)
+			return wrong;
 	}
-	return rcpt_ok;
+	in->is_unverified[n] = d.is_unverified;
+	in->ndomains += is_new;
+	return d.reply;
 }
 
 /* ---- the copies ---- */
 
-void
-intake_release(struct intake *in)
+static void
+drop_copy(struct intake_copy *c)
 {
-	for (size_t i = 0; i < in->ncopies; i++) {
-		spool_abort(&in->copies[i].msg);
-		spool_domain_close(&in->copies[i].dir);
-	}
+	spool_abort(&c->msg);
+	spool_domain_close(&c->dir);
+}
+
+static void
+drop_copies(struct intake *in)
+{
+	for (size_t i = 0; i < in->ncopies; i++)
+		drop_copy(&in->copies[i]);
 	free(in->copies);
 	in->copies = NULL;
 	in->ncopies = 0;
+}
+
+void
+intake_release(struct intake *in)
+{
+	drop_copies(in);
+	relay_cancel(&in->admission.relay);
 }
 
 /* Our own trouble, and what the client is told about it. */
@@ -150,7 +205,7 @@ give_up(struct intake *in, const struct err *why)
 
 	log_alarm("id=%s spool=%s error=\"%s\" not stored", in->id,
 	    in->spool->path, why->text);
-	intake_release(in);
+	drop_copies(in);
 	return is_full ? disk_full : spool_broken;
 }
 
@@ -181,25 +236,40 @@ make_copies(struct intake *in, size_t nrcpt, struct err *e)
 	return 0;
 }
 
+/* Our Received field (RFC 5321 4.4), which names a recipient only when it is
+ * the only one of the domain. */
+static void
+add_received(const struct intake *in, const struct config_domain *domain,
+    struct buf *b)
+{
+	const struct envelope *env = in->env;
+	const char *only = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < env->nrcpt; i++) {
+		if (in->domain_of[i] == domain) {
+			only = env->rcpts[i].addr.text;
+			n++;
+		}
+	}
+	trace_received(b, env, in->config->host.hostname, in->id,
+	    n == 1 ? only : NULL);
+}
+
 /* What stands in front of the message: the envelope of this copy's
- * recipients, and our Received field (RFC 5321 4.4). */
+ * recipients, and our Received field. */
 static int
-write_head(const struct intake *in, struct intake_copy *c,
-    const struct envelope *env, struct err *e)
+write_head(const struct intake *in, struct intake_copy *c, struct err *e)
 {
 	struct buf head = BUF_INIT(ENVELOPE_MAX);
 	bool keep[ENVELOPE_RCPT_MAX];
-	const char *only = NULL;
 	int rc = -1;
 
-	for (size_t i = 0; i < env->nrcpt; i++) {
+	for (size_t i = 0; i < in->env->nrcpt; i++)
 		keep[i] = in->domain_of[i] == c->domain;
-		if (keep[i] && c->nrcpt == 1)
-			only = env->rcpts[i].addr.text;
-	}
-	if (envelope_format(env, keep, &head, e) == -1)
+	if (envelope_format(in->env, keep, &head, e) == -1)
 		goto out;
-	trace_received(&head, env, in->config->host.hostname, in->id, only);
+	add_received(in, c->domain, &head);
 	if (buf_check(&head, e) == -1)
 		goto out;
 	rc = spool_write(&c->msg, head.data, head.len, e);
@@ -208,16 +278,37 @@ out:
 	return rc;
 }
 
+/* The primary wants content now: it begins with our Received field too. */
+static const char *
+begin_live(struct intake *in)
+{
+	struct relay *relay = &in->admission.relay;
+	struct buf field = BUF_INIT(ENVELOPE_MAX);
+	enum relay_result result;
+
+	if (!relay_is_live(relay))
+		return begun;
+	result = relay_begin(relay);
+	if (result == RELAY_TAKEN) {
+		add_received(in, relay->domain, &field);
+		relay_content(relay, field.data, field.len);
+		buf_free(&field);
+	}
+	if (result != RELAY_REFUSED)
+		return begun;
+	drop_copies(in);
+	return relay->reply;
+}
+
 static int
-begin_copy(struct intake *in, struct intake_copy *c, const struct envelope *env,
-    struct err *e)
+begin_copy(struct intake *in, struct intake_copy *c, struct err *e)
 {
 	if (spool_domain_open(&c->dir, in->spool, c->domain->name, true, e) ==
 	    -1)
 		return -1;
 	if (spool_begin(&c->msg, &c->dir, in->id, c->nrcpt, e) == -1)
 		return -1;
-	return write_head(in, c, env, e);
+	return write_head(in, c, e);
 }
 
 const char *
@@ -226,37 +317,116 @@ intake_begin(struct intake *in, struct envelope *env)
 	struct err e = ERR_INIT;
 
 	in->failed = false;
+	in->env = env;
 	env->arrival_us = clock_wall_us();
 	if (spool_new_id(in->id, env->arrival_us, &e) == -1 ||
 	    make_copies(in, env->nrcpt, &e) == -1)
 		return give_up(in, &e);
 	for (size_t i = 0; i < in->ncopies; i++)
-		if (begin_copy(in, &in->copies[i], env, &e) == -1)
+		if (begin_copy(in, &in->copies[i], &e) == -1)
 			return give_up(in, &e);
-	return begun;
+	return begin_live(in);
 }
 
 void
 intake_content(struct intake *in, const char *data, size_t len)
 {
+	relay_content(&in->admission.relay, data, len);
 	for (size_t i = 0; i < in->ncopies && !in->failed; i++)
 		in->failed =
 		    spool_write(&in->copies[i].msg, data, len, &in->why) == -1;
 	if (in->failed)
-		intake_release(in); /* give the disk back at once */
+		drop_copies(in); /* give the disk back at once */
+}
+
+/* ---- the end ---- */
+
+static void
+log_live(const struct intake *in, const struct config_domain *domain,
+    const char *what)
+{
+	const struct relay *relay = &in->admission.relay;
+	char from[ADDR_MAX * 4 + 1];
+
+	log_info("id=%s domain=%s from=<%s> nrcpt=%u peer=%s reply=\"%s\" %s",
+	    in->id, domain->name,
+	    text_safe(from, sizeof from, in->env->mail.reverse_path.text),
+	    relay->taken, relay->client.peer, relay->reply, what);
+}
+
+/* The primary has the message: the copy of its domain is not wanted. */
+static void
+drop_copy_of(struct intake *in, const struct config_domain *domain)
+{
+	for (size_t i = 0; i < in->ncopies; i++) {
+		if (in->copies[i].domain != domain)
+			continue;
+		drop_copy(&in->copies[i]);
+		in->copies[i] = in->copies[--in->ncopies];
+		return;
+	}
+}
+
+/*
+ * The end of what went live. Returns the reply when that is all; NULL: there
+ * are copies to commit, for other domains, or because the primary failed. A
+ * refusal is for all domains: nobody has the message then.
+ */
+static const char *
+end_live(struct intake *in)
+{
+	struct relay *relay = &in->admission.relay;
+	const struct config_domain *domain = relay->domain;
+	enum relay_result result;
+
+	if (!relay_is_live(relay))
+		return NULL;
+	result = relay_end(relay);
+	if (result == RELAY_FAILED) {
+		if (relay->is_unknown)
+			log_warn("id=%s domain=%s peer=%s state=unknown: the "
+				 "primary's last reply was lost, so it may "
+				 "have the message that is spooled now",
+			    in->id, domain->name, relay->client.peer);
+		return NULL;
+	}
+	log_live(in, domain, result == RELAY_TAKEN ? "relayed" : "refused");
+	if (result == RELAY_TAKEN && in->ndomains > 1) {
+		drop_copy_of(in, domain);
+		return NULL;
+	}
+	drop_copies(in);
+	return relay->reply;
+}
+
+static void
+count_unverified(const struct intake *in, const struct intake_copy *c)
+{
+	const struct addr *rcpts[ENVELOPE_RCPT_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->env->nrcpt; i++)
+		if (in->is_unverified[i] && in->domain_of[i] == c->domain)
+			rcpts[n++] = &in->env->rcpts[i].addr;
+	admission_spooled(&c->dir, c->domain, &c->msg, rcpts, n);
 }
 
 const char *
 intake_commit(struct intake *in)
 {
 	struct spool_msg *msgs[INTAKE_DOMAINS_MAX];
+	const char *reply = end_live(in);
 
+	if (reply != NULL)
+		return reply;
 	if (in->failed)
 		return give_up(in, &in->why);
 	for (size_t i = 0; i < in->ncopies; i++)
 		msgs[i] = &in->copies[i].msg;
 	if (spool_commit(msgs, in->ncopies, &in->why) == -1)
 		return give_up(in, &in->why);
+	for (size_t i = 0; i < in->ncopies; i++)
+		count_unverified(in, &in->copies[i]);
 	snprintf(in->reply, sizeof in->reply, "250 2.0.0 Queued as %s", in->id);
 	return in->reply;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "bmx-receive/admission.h"
 #include "mail/envelope.h"
 #include "mail/smtp.h"
 #include "spool/config.h"
@@ -39,32 +40,42 @@ struct intake {
 	struct err why;
 	/* of each recipient of the transaction; one more, that is asked for */
 	const struct config_domain *domain_of[ENVELOPE_RCPT_MAX + 1];
+	bool is_unverified[ENVELOPE_RCPT_MAX + 1];
+	struct admit_decision decision; /* on the last recipient of ours */
+	const struct envelope *env;     /* of the message under way */
+	struct admission admission;
 	char reply[64];
 };
 
 void intake_init(struct intake *in, const struct config *config,
     const struct spool *spool);
 
+/* After the client has gone: ends the session to a primary, learns. */
+void intake_free(struct intake *in);
+
 /* MAIL: is there room on the disk? 452 4.3.1, 451 4.3.0. */
-const char *intake_mail(const struct intake *in, const struct smtp_mail *mail);
+const char *intake_mail(struct intake *in, const struct smtp_mail *mail);
 
 /*
- * RCPT: is it in a domain of ours? env has the recipients so far. A bare
- * postmaster is one of the first domain (RFC 5321 4.5.1): *r becomes that
- * address. 550 5.7.1, 452 4.5.3.
+ * RCPT: is it in a domain of ours, is it let in (admission.h), and may more
+ * wait for the domain? env has the recipients so far. A bare postmaster is one of the first
+ * domain (RFC 5321 4.5.1): *r becomes that address. 550 5.7.1, 550 5.1.1, 452
+ * 4.3.1, 452 4.5.3, 451 4.3.0.
  */
 const char *intake_rcpt(struct intake *in, const struct envelope *env,
     struct smtp_rcpt *r);
 
 /* Every recipient is known: begin a copy for each domain, with the envelope
- * and our Received field. env->arrival_us is set. */
+ * and our Received field. env->arrival_us is set; env stays where it is until
+ * the end. The same goes to the primary when it is live. */
 const char *intake_begin(struct intake *in, struct envelope *env);
 
 /* The next piece of content. Failure is kept for intake_commit(). */
 void intake_content(struct intake *in, const char *data, size_t len);
 
-/* The content is complete: 250 only when every copy is on disk. Then copies
- * says where it is, until intake_release(). */
+/* The content is complete: 250 only when every copy is on disk, or at the
+ * primary that it was relayed to live. Then copies says where it is, until
+ * intake_release(). */
 const char *intake_commit(struct intake *in);
 
 /* Drop what was begun and not committed; release all. Harmless when nothing

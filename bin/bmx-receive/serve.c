@@ -8,21 +8,34 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/network.h"
 #include "base/text.h"
+#include "bmx-receive/etrn.h"
 #include "bmx-receive/intake.h"
+#include "bmx-receive/patience.h"
 #include "bmx-receive/peer.h"
+#include "bmx-receive/proxy.h"
+#include "bmx-receive/sandbox.h"
 #include "bmx-receive/session.h"
+#include "bmx-receive/ticket.h"
 #include "net/conn.h"
 #include "net/tls.h"
 
-#define JUNK_MAX 100     /* commands without mail; as in Postfix */
-#define GOODBYE_MAX_S 10 /* for the last words to a client that is leaving */
+#define JUNK_MAX 100       /* commands without mail; as in Postfix */
+#define BUSY_TIMEOUT_S 10  /* for a command when many are connected (D16) */
+#define PROXY_TIMEOUT_S 10 /* for the header of a front end */
+#define GOODBYE_MAX_S 10   /* for the last words to a client that is leaving */
 
 static const char ready_for_tls[] = "220 2.0.0 Ready to start TLS";
 static const char no_tls[] = "454 4.7.0 TLS is not available now";
-static const char no_etrn[] = "458 4.3.0 Not now";
 static const char no_spool[] = "421 4.3.0 Cannot store mail now, try later";
 static const char timed_out[] = "421 4.4.2 Timeout, closing";
+static const char no_header[] =
+    "421 4.3.5 A front end has to begin with a PROXY header, closing";
+static const char go_on[] = "220 2.0.0 Go on";
+static const char too_slow[] = "421 4.4.2 Too slow, closing";
+static const char early_talker[] =
+    "554 5.5.1 You talk before the greeting, this is no SMTP";
 static const char shutting_down[] = "421 4.3.2 Shutting down, try later";
 
 struct serve {
@@ -32,8 +45,13 @@ struct serve {
 	struct session session;
 	struct spool spool;
 	struct intake intake;
+	struct etrn etrn;
 	struct conn *conn;
-	struct tls *tls;
+	struct tls *tls, *own_tls; /* own_tls: to be freed */
+	unsigned command_timeout_s;
+	int64_t command_deadline_ms;
+	struct patience patience;
+	bool is_paced; /* a message is under way */
 	char peer[ENDPOINT_TEXT_MAX];
 	const char *ending; /* how the session ended; NULL: it goes on */
 };
@@ -122,13 +140,35 @@ end_session(struct serve *v, const char *reply, const char *ending)
 	v->ending = ending;
 }
 
+/*
+ * When the patience with this client ends. A command line has its time as a
+ * whole, however few bytes come at once; so has a message, see patience.h.
+ */
+static int64_t
+read_deadline(struct serve *v)
+{
+	const struct session *s = &v->session;
+	int64_t deadline_ms = deadline_in(v->host->data_timeout_s);
+
+	if (!session_in_content(s)) {
+		if (!session_in_line(s))
+			v->command_deadline_ms =
+			    deadline_in(v->command_timeout_s);
+		deadline_ms = v->command_deadline_ms;
+	}
+	if (session_in_message(s) && !v->is_paced)
+		patience_begin(&v->patience, clock_monotonic_ms());
+	v->is_paced = session_in_message(s);
+	return deadline_ms;
+}
+
 static void
 read_more(struct serve *v)
 {
-	unsigned timeout_s = session_in_content(&v->session)
-				 ? v->host->data_timeout_s
-				 : v->host->command_timeout_s;
-	int64_t deadline_ms = deadline_in(timeout_s);
+	int64_t deadline_ms = read_deadline(v);
+	int64_t pace_ms =
+	    v->is_paced ? patience_deadline_ms(&v->patience) : INT64_MAX;
+	bool is_pacing = pace_ms < deadline_ms;
 	struct err e = ERR_INIT;
 	ssize_t n;
 
@@ -137,12 +177,14 @@ read_more(struct serve *v)
 			end_session(v, shutting_down, "told to end");
 			return;
 		}
-		n = conn_fill(v->conn, deadline_ms, &e);
+		n = conn_fill(v->conn, is_pacing ? pace_ms : deadline_ms, &e);
 	} while (n == -1 && e.sys == EINTR);
+	v->patience.bytes += n > 0 ? (uint64_t)n : 0;
 	if (n == 0)
 		end_session(v, NULL, "client closed without QUIT");
 	else if (n == -1 && e.sys == ETIMEDOUT)
-		end_session(v, timed_out, "timeout");
+		end_session(v, is_pacing ? too_slow : timed_out,
+		    is_pacing ? "too slow" : "timeout");
 	else if (n == -1)
 		end_session(v, NULL, "connection lost");
 }
@@ -156,8 +198,7 @@ load_tls(struct serve *v)
 	struct err e = ERR_INIT;
 
 	if (v->tls == NULL)
-		v->tls =
-		    tls_server(v->host->tls_certificate, v->host->tls_key, &e);
+		v->tls = v->own_tls = serve_tls(v->params->config, false, &e);
 	if (v->tls != NULL)
 		return ready_for_tls;
 	log_alarm("STARTTLS is not offered: %s", e.text);
@@ -168,12 +209,12 @@ load_tls(struct serve *v)
 static void
 start_tls(struct serve *v)
 {
-	int64_t deadline_ms = deadline_in(v->host->command_timeout_s);
+	int64_t deadline_ms = deadline_in(v->command_timeout_s);
 	struct envelope_client *client = &v->session.env.client;
 	char said[sizeof(struct err)];
 	struct err e = ERR_INIT;
 
-	send_replies(v, v->host->command_timeout_s);
+	send_replies(v, v->command_timeout_s);
 	if (v->ending != NULL)
 		return;
 	if (conn_start_tls(v->conn, v->tls, NULL, deadline_ms, &e) == -1) {
@@ -183,7 +224,57 @@ start_tls(struct serve *v)
 		return;
 	}
 	session_secured(&v->session);
+	peer_text(client, v->peer);
 	snprintf(client->tls, sizeof client->tls, "%s", conn_tls_text(v->conn));
+}
+
+/* ---- who the client is ---- */
+
+static bool
+is_listed(const struct config_list *list, const char *client)
+{
+	return network_any_has(list->word, list->n, client);
+}
+
+/* A listed front end says first who it speaks for (D47). */
+static bool
+read_proxy_header(struct serve *v)
+{
+	struct envelope_client *client = &v->session.env.client;
+	int64_t deadline_ms = deadline_in(PROXY_TIMEOUT_S);
+	struct err e = ERR_INIT;
+	size_t len;
+	int used;
+
+	for (;;) {
+		const char *in = conn_buffered(v->conn, &len);
+
+		used = proxy_parse(in, len, client);
+		if (used != 0 || conn_fill(v->conn, deadline_ms, &e) <= 0)
+			break;
+	}
+	if (used <= 0) {
+		log_warn("peer=%s proxy= lists it, but no PROXY header came",
+		    v->peer);
+		return false;
+	}
+	conn_consume(v->conn, (size_t)used);
+	peer_text(client, v->peer);
+	return true;
+}
+
+static const char *
+believe_xclient(struct serve *v)
+{
+	char front[ENDPOINT_TEXT_MAX];
+
+	memcpy(front, v->peer, sizeof front);
+	peer_text(&v->session.xclient, v->peer);
+	log_info("peer=%s name=%s front=%s connected", v->peer,
+	    v->session.xclient.name[0] != '\0' ? v->session.xclient.name
+					       : "unknown",
+	    front);
+	return go_on;
 }
 
 /* ---- events ---- */
@@ -215,7 +306,11 @@ answer(struct serve *v, enum session_event event)
 		return commit(v);
 	if (event == SESSION_ASK_TLS)
 		return load_tls(v);
-	return event == SESSION_ASK_ETRN ? no_etrn : NULL;
+	if (event == SESSION_ASK_XCLIENT)
+		return believe_xclient(v);
+	if (event == SESSION_ASK_ETRN)
+		return etrn_answer(&v->etrn, s->env.client.addr, s->etrn);
+	return NULL;
 }
 
 static void
@@ -238,7 +333,7 @@ react(struct serve *v, enum session_event event)
 		v->ending = "closed";
 		send_replies(v, GOODBYE_MAX_S);
 	} else {
-		send_replies(v, v->host->command_timeout_s);
+		send_replies(v, v->command_timeout_s);
 		if (event == SESSION_NEED_INPUT && v->ending == NULL)
 			read_more(v);
 	}
@@ -263,41 +358,80 @@ converse(struct serve *v)
 
 /* ---- a session ---- */
 
-/* Cheap: whether the pair is any good is seen when it is used. */
+static bool
+can_read(const char *file)
+{
+	if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) == 0)
+		return true;
+	log_alarm("a key pair is not used: %s: %s", file, strerror(errno));
+	return false;
+}
+
+/* Cheap: whether a pair is any good is seen when it is used. */
 static bool
 has_key_pair(const struct config_host *host)
 {
-	const char *files[] = { host->tls_certificate, host->tls_key };
+	bool has_one = false;
 
-	if (files[0] == NULL || files[1] == NULL)
-		return false;
-	for (size_t i = 0; i < 2; i++) {
-		if (faccessat(AT_FDCWD, files[i], R_OK, AT_EACCESS) == 0)
-			continue;
-		log_alarm("STARTTLS is not offered: %s: %s", files[i],
-		    strerror(errno));
-		return false;
-	}
-	return true;
+	for (size_t i = 0; i < host->tls_key.n; i++)
+		if (can_read(host->tls_certificate.word[i]) &&
+		    can_read(host->tls_key.word[i]))
+			has_one = true;
+	return has_one;
 }
 
-static struct session_params
-rules_of(const struct config_host *host)
+struct session_params
+serve_rules(const struct config *config)
 {
+	const struct config_host *host = &config->host;
 	struct session_params p = {
 		.hostname = host->hostname,
 		.max_size = host->max_size,
 		.max_recipients = host->max_recipients,
 		.max_errors = host->max_errors,
 		.max_junk = JUNK_MAX,
+		.max_messages = host->max_messages_per_session,
 		.exts = SMTP_EXT_SIZE | SMTP_EXT_PIPELINING |
 			SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES |
-			SMTP_EXT_DSN | SMTP_EXT_SMTPUTF8 | SMTP_EXT_CHUNKING,
+			SMTP_EXT_DSN | SMTP_EXT_SMTPUTF8 | SMTP_EXT_CHUNKING |
+			SMTP_EXT_LIMITS,
 	};
 
-	if (has_key_pair(host))
-		p.exts |= SMTP_EXT_STARTTLS;
 	return p;
+}
+
+/* ETRN is offered to whom some domain allows it. */
+static void
+offer_etrn(struct serve *v)
+{
+	struct err e = ERR_INIT;
+
+	if (v->etrn.starter_fd == -1 &&
+	    etrn_init(&v->etrn, v->params->config, &v->spool, v->params->in_fd,
+		&e) == -1)
+		log_alarm("%s", e.text);
+	if (v->etrn.starter_fd != -1)
+		v->rules.exts |= SMTP_EXT_ETRN;
+}
+
+static struct patience
+patience_of(const struct config_host *host)
+{
+	struct patience pace = {
+		.grace_s = host->data_timeout_s,
+		.min_rate = host->min_rate,
+		.max_s = host->message_timeout_s,
+	};
+
+	return pace;
+}
+
+static unsigned
+command_patience(const struct serve_params *params)
+{
+	unsigned s = params->config->host.command_timeout_s;
+
+	return params->is_busy && s > BUSY_TIMEOUT_S ? BUSY_TIMEOUT_S : s;
 }
 
 /* A spool that cannot be used is a 421: the sender keeps the mail. */
@@ -312,32 +446,140 @@ open_spool(struct serve *v)
 	return no_spool;
 }
 
+/* Who does not wait for the greeting is told 554 in its place. */
+static bool
+talks_early(struct serve *v)
+{
+	struct err e = ERR_INIT;
+	size_t len;
+
+	if (v->host->greet_delay_s == 0)
+		return false;
+	conn_buffered(v->conn, &len);
+	return len > 0 ||
+	       conn_fill(v->conn, deadline_in(v->host->greet_delay_s), &e) > 0;
+}
+
+/* Instead of the greeting; NULL: nothing is wrong. */
+static const char *
+refusal(struct serve *v)
+{
+	const char *wrong = open_spool(v);
+
+	return wrong == NULL && talks_early(v) ? early_talker : wrong;
+}
+
+/* Who is it, what may it do, and what may we still do then? Returns what to
+ * say instead of the greeting, or NULL. */
+static const char *
+introduce(struct serve *v)
+{
+	const char *client = v->session.env.client.addr, *wrong = NULL;
+	struct sandbox sandbox;
+
+	if (is_listed(&v->host->proxy, client) && !read_proxy_header(v))
+		wrong = no_header;
+	log_connected(v);
+	if (is_listed(&v->host->xclient, client))
+		v->rules.exts |= SMTP_EXT_XCLIENT;
+	if (etrn_is_allowed(v->params->config, client))
+		offer_etrn(v);
+	sandbox_enter(v->params->config, &sandbox);
+	return wrong != NULL ? wrong : refusal(v);
+}
+
 int
 serve(const struct serve_params *params, struct err *e)
 {
 	struct serve v = {
 		.params = params,
 		.host = &params->config->host,
+		.tls = params->tls,
 		.spool = SPOOL_INIT,
+		.etrn = { .starter_fd = -1 },
 	};
 
-	v.rules = rules_of(v.host);
+	v.rules = serve_rules(params->config);
+	if (params->is_preloaded ? params->tls != NULL : has_key_pair(v.host))
+		v.rules.exts |= SMTP_EXT_STARTTLS;
+	v.command_timeout_s = command_patience(params);
+	v.patience = patience_of(v.host);
 	session_init(&v.session, &v.rules);
 	peer_find(&v.session.env.client, params->in_fd);
 	peer_text(&v.session.env.client, v.peer);
 	v.conn = conn_new(params->in_fd, params->out_fd, e);
 	if (v.conn == NULL)
 		return -1;
-	log_connected(&v);
-	session_greet(&v.session, open_spool(&v));
+	session_greet(&v.session, introduce(&v));
 	intake_init(&v.intake, params->config, &v.spool);
 	converse(&v);
 	log_disconnected(&v);
 	conn_finish(v.conn, deadline_in(GOODBYE_MAX_S));
 	conn_close(v.conn);
-	tls_free(v.tls);
+	intake_free(&v.intake);
+	tls_free(v.own_tls);
+	etrn_free(&v.etrn);
 	spool_close(&v.spool);
 	session_free(&v.session);
+	return 0;
+}
+
+/* Tickets are a convenience: without a key there are none, and an alarm. */
+static void
+set_tickets(struct tls *t, const struct config_host *host, bool has_sessions)
+{
+	unsigned char key[TLS_TICKET_KEY_LEN];
+	struct err e = ERR_INIT;
+	int rc;
+
+	if (host->tls_ticket_key != NULL)
+		rc = ticket_key(host->tls_ticket_key, clock_wall_us() / 1000000,
+		    key, &e);
+	else if (has_sessions)
+		rc = ticket_key_new(key, &e);
+	else
+		return;
+	if (rc == 0)
+		rc = tls_set_ticket_key(t, key, &e);
+	explicit_bzero(key, sizeof key);
+	if (rc == -1)
+		log_alarm("no TLS session tickets: %s", e.text);
+}
+
+struct tls *
+serve_tls(const struct config *config, bool has_sessions, struct err *e)
+{
+	const struct config_host *host = &config->host;
+	struct tls *t = NULL;
+
+	for (size_t i = 0; i < host->tls_key.n; i++) {
+		const char *certificate = host->tls_certificate.word[i];
+		const char *key = host->tls_key.word[i];
+
+		if (t == NULL)
+			t = tls_server(certificate, key, e);
+		else if (tls_add_pair(t, certificate, key, e) == -1)
+			log_alarm("a key pair is not used: %s", e->text);
+		if (t == NULL && i + 1 < host->tls_key.n)
+			log_alarm("a key pair is not used: %s", e->text);
+	}
+	if (t != NULL)
+		set_tickets(t, host, has_sessions);
+	return t;
+}
+
+/* Every pair has to be good here. */
+static int
+check_pairs(const struct config_host *host, struct err *e)
+{
+	for (size_t i = 0; i < host->tls_key.n; i++) {
+		struct tls *t = tls_server(host->tls_certificate.word[i],
+		    host->tls_key.word[i], e);
+
+		if (t == NULL)
+			return -1;
+		tls_free(t);
+	}
 	return 0;
 }
 
@@ -346,16 +588,9 @@ serve_check(const struct config *config, struct err *e)
 {
 	const struct config_host *host = &config->host;
 	struct spool spool = SPOOL_INIT;
-	struct tls *tls;
 
 	if (spool_open(&spool, host->spool, e) == -1)
 		return -1;
 	spool_close(&spool);
-	if (host->tls_certificate == NULL)
-		return 0;
-	tls = tls_server(host->tls_certificate, host->tls_key, e);
-	if (tls == NULL)
-		return -1;
-	tls_free(tls);
-	return 0;
+	return check_pairs(host, e);
 }

@@ -2,8 +2,11 @@
 #define BMX_RECEIVE_SERVE_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "base/err.h"
+#include "bmx-receive/session.h"
+#include "net/tls.h"
 #include "spool/config.h"
 
 /*
@@ -17,6 +20,11 @@ struct serve_params {
 	/* not 0: say 421 4.3.2 and end. Set by a signal handler that keeps
 	 * waking us (EINTR) until we saw it. */
 	const volatile sig_atomic_t *told_to_end;
+	/* The key pair, where it was loaded before (borrowed; NULL: it is no
+	 * good). Else it is loaded at the first STARTTLS. */
+	struct tls *tls;
+	bool is_preloaded;
+	bool is_busy; /* many are connected: be short with the idle */
 };
 
 /*
@@ -25,6 +33,17 @@ struct serve_params {
  * 421 where that was possible.
  */
 int serve(const struct serve_params *params, struct err *e);
+
+/* The rules of a session with anybody, in the clear. */
+struct session_params serve_rules(const struct config *config);
+
+/*
+ * The key pairs of the configuration, which has one at least. One that is no
+ * good is an alarm; NULL: none is good. has_sessions: many sessions are going
+ * to share it, so that tickets are of use without a key file too.
+ */
+struct tls *serve_tls(const struct config *config, bool has_sessions,
+    struct err *e);
 
 /* Open what a session needs (spool, key pair) and close it again: for
  * --check-config. -1: the first thing that is wrong. */

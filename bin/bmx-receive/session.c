@@ -5,9 +5,12 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "bmx-receive/xclient.h"
 
 #define OUT_LONG (16 * 1024) /* bytes of replies after which to flush */
-#define CHUNK_DIGITS_MAX 10  /* of a BDAT size: it never overflows */
+#define DRAIN_MAX                                                              \
+	(64 << 20)          /* bytes over twice max_size that are still taken */
+#define CHUNK_DIGITS_MAX 10 /* of a BDAT size: it never overflows */
 
 /*
  * ---- all that a client can be told, but for what the caller answers ----
@@ -32,6 +35,8 @@ static const char not_offered[] = "502 5.5.1 Command not offered here";
 static const char out_of_order[] = "503 5.5.1 Command out of order";
 static const char line_too_long[] = "500 5.5.2 Command line too long";
 
+static const char not_trusted[] = "550 5.7.0 XCLIENT is not for you";
+
 static const char too_big[] = "552 5.3.4 Message over the size limit";
 static const char too_many_recipients[] =
     "452 4.5.3 Too many recipients, send the others apart";
@@ -48,6 +53,8 @@ static const char bare_in_content[] =
 static const char bad_chunk[] = "501 5.5.4 Syntax: BDAT size [LAST], closing";
 static const char tls_injection[] = "554 5.5.0 Bytes behind STARTTLS, closing";
 static const char not_http[] = "554 5.5.1 This is SMTP, not HTTP, closing";
+static const char far_too_big[] =
+    "552 5.3.4 Message far over the size limit, closing";
 static const char too_many_errors[] = "421 4.7.0 Too many errors, closing";
 static const char too_much_junk[] =
     "421 4.7.0 Too many commands without mail, closing";
@@ -181,6 +188,15 @@ offered(const struct session *s)
 	return s->params->exts & ~not_now;
 }
 
+/* Of the client itself, where a front end told us. */
+static bool
+is_esmtp(const struct session *s)
+{
+	const char *said = s->has_front ? s->xclient.proto : "";
+
+	return said[0] != '\0' ? strcmp(said, "ESMTP") == 0 : s->is_esmtp;
+}
+
 /* For "with" in Received: RFC 3848, RFC 6531 section 4.3. STARTTLS is an
  * extension, so inside TLS it is ESMTP even after HELO. */
 static const char *
@@ -190,7 +206,7 @@ protocol(const struct session *s)
 		return s->is_secured ? "UTF8SMTPS" : "UTF8SMTP";
 	if (s->is_secured)
 		return "ESMTPS";
-	return s->is_esmtp ? "ESMTP" : "SMTP";
+	return is_esmtp(s) ? "ESMTP" : "SMTP";
 }
 
 static void
@@ -214,8 +230,9 @@ hello(struct session *s, const struct smtp_command *c)
 	}
 	end_transaction(s);
 	s->state = SESSION_READY;
-	text_printable(s->env.client.helo, sizeof s->env.client.helo, c->arg,
-	    c->arg_len);
+	if (!s->has_front || s->xclient.helo[0] == '\0')
+		text_printable(s->env.client.helo, sizeof s->env.client.helo,
+		    c->arg, c->arg_len);
 	return true;
 }
 
@@ -241,6 +258,8 @@ say_keyword(struct session *s, unsigned ext)
 		buf_addf(&s->out, " RCPTMAX=%u", recipients_max(s));
 	if (ext == SMTP_EXT_LIMITS && p->max_messages != 0)
 		buf_addf(&s->out, " MAILMAX=%u", p->max_messages);
+	if (ext == SMTP_EXT_XCLIENT)
+		buf_puts(&s->out, " " XCLIENT_ATTRIBUTES);
 	buf_puts(&s->out, "\r\n");
 }
 
@@ -254,7 +273,7 @@ cmd_ehlo(struct session *s, const struct smtp_command *c)
 	s->is_esmtp = true;
 	last_line = s->out.len;
 	buf_addf(&s->out, "250-%s\r\n", s->params->hostname);
-	for (unsigned ext = 1; ext <= SMTP_EXT_ETRN; ext <<= 1) {
+	for (unsigned ext = 1; ext <= SMTP_EXT_XCLIENT; ext <<= 1) {
 		if (!(offered(s) & ext))
 			continue;
 		last_line = s->out.len;
@@ -329,6 +348,16 @@ parse_chunk(const struct smtp_command *c, uint64_t *size, bool *last)
 	return true;
 }
 
+/* Too big is too big, but a client is heard out to be told so in step; not
+ * for ever. */
+static bool
+is_far_too_big(const struct session *s, uint64_t len)
+{
+	uint64_t max = s->params->max_size;
+
+	return max != 0 && len > 2 * max + DRAIN_MAX;
+}
+
 /*
  * The bytes that follow are counted out, whatever becomes of them. A size
  * that cannot be read leaves no way to tell content from commands, so that
@@ -342,6 +371,8 @@ cmd_bdat(struct session *s, const struct smtp_command *c)
 
 	if (!parse_chunk(c, &s->chunk_size, &s->chunk_last))
 		return refuse_and_close(s, bad_chunk);
+	if (is_far_too_big(s, s->chunk_size))
+		return refuse_and_close(s, far_too_big);
 	s->chunk_left = s->chunk_size;
 	s->mode = MODE_CHUNK;
 	if (s->chunk_misplaced)
@@ -452,6 +483,20 @@ cmd_etrn(struct session *s, const struct smtp_command *c)
 	return ask(s, SESSION_ASK_ETRN);
 }
 
+/* What it says holds until the next XCLIENT or the end of the session. */
+static enum session_event
+cmd_xclient(struct session *s, const struct smtp_command *c)
+{
+	const char *wrong;
+
+	if (!(offered(s) & SMTP_EXT_XCLIENT))
+		return refuse(s, not_trusted);
+	s->xclient = s->env.client;
+	s->xclient.helo[0] = s->xclient.proto[0] = '\0';
+	wrong = xclient_parse(c->arg, c->arg_len, &s->xclient);
+	return wrong != NULL ? refuse(s, wrong) : ask(s, SESSION_ASK_XCLIENT);
+}
+
 /* A browser that was sent to our port: whoever sent it there chose the
  * commands that would follow. */
 static enum session_event
@@ -497,6 +542,7 @@ static const struct command commands[] = {
 	{ "STARTTLS", cmd_starttls, SESSION_START | SESSION_READY,
 	    ENDS_GROUP | NO_ARGUMENT | JUNK, SMTP_EXT_STARTTLS },
 	{ "ETRN", cmd_etrn, SESSION_READY, ENDS_GROUP | JUNK, SMTP_EXT_ETRN },
+	{ "XCLIENT", cmd_xclient, SESSION_START | SESSION_READY, ENDS_GROUP, 0 },
 	{ "VRFY", cmd_vrfy, ANY, ENDS_GROUP | JUNK, 0 },
 	{ "EXPN", cmd_expn, ANY, ENDS_GROUP, 0 },
 	{ "HELP", cmd_help, ANY, JUNK, 0 },
@@ -628,6 +674,8 @@ static enum session_event
 content(struct session *s, struct dot_slice piece)
 {
 	s->content_len += piece.len;
+	if (is_far_too_big(s, s->content_len))
+		return refuse_and_close(s, far_too_big);
 	trace_count(&s->hops, piece.data, piece.len);
 	if (content_refusal(s) != NULL)
 		doom(s);
@@ -886,6 +934,23 @@ answer_tls(struct session *s, const char *reply, bool yes)
 	say(s, reply);
 }
 
+/* As in a new session, to the greeting. */
+static void
+answer_xclient(struct session *s, const char *reply, bool yes)
+{
+	if (!yes) {
+		refuse(s, reply);
+		return;
+	}
+	if (!s->has_front)
+		s->front = s->env.client;
+	s->has_front = true;
+	s->env.client = s->xclient;
+	s->state = SESSION_START;
+	s->is_esmtp = false;
+	session_greet(s, NULL);
+}
+
 void
 session_answer(struct session *s, const char *reply)
 {
@@ -904,6 +969,8 @@ session_answer(struct session *s, const char *reply)
 		answer_data(s, reply, yes);
 	else if (s->asked == SESSION_ASK_END)
 		answer_end(s, reply, yes);
+	else if (s->asked == SESSION_ASK_XCLIENT)
+		answer_xclient(s, reply, yes);
 	else if (s->asked == SESSION_ASK_TLS)
 		answer_tls(s, reply, yes);
 	else if (yes)
@@ -919,8 +986,24 @@ session_secured(struct session *s)
 	s->state = SESSION_START;
 	s->is_esmtp = false;
 	s->is_secured = true;
+	if (s->has_front)
+		s->env.client = s->front;
+	s->has_front = false;
 	s->env.client.helo[0] = '\0';
 	s->mode = MODE_COMMAND;
+}
+
+bool
+session_in_message(const struct session *s)
+{
+	return session_in_content(s) || s->state == SESSION_BDAT;
+}
+
+bool
+session_in_line(const struct session *s)
+{
+	return s->mode == MODE_COMMAND &&
+	       (s->line_len > 0 || s->line_skipping || s->line_cr);
 }
 
 bool

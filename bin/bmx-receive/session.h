@@ -60,6 +60,8 @@ enum session_event {
 	SESSION_ASK_ETRN, /* s->etrn: start a flush of that domain? (RFC 1985) */
 	SESSION_ASK_TLS,  /* is there a key pair? After a 220 SESSION_STARTTLS
 			     follows */
+	SESSION_ASK_XCLIENT, /* s->xclient is who the client really is: noted?
+				After a 220 it is in s->env.client */
 	/* tells: just go on */
 	SESSION_CONTENT,  /* s->content is the next piece; valid until the next
 			     step */
@@ -101,6 +103,7 @@ struct session {
 	struct dot_slice content; /* of SESSION_CONTENT */
 	char etrn[ADDR_DOMAIN_MAX + 2]; /* of SESSION_ASK_ETRN: "example.com",
 					   "@example.com", "#queue" */
+	struct envelope_client xclient; /* of SESSION_ASK_XCLIENT */
 	char line[SMTP_COMMAND_MAX];    /* the last command, or its beginning */
 	char reply[SESSION_REPLY_MAX];  /* of SESSION_REFUSED */
 	uint64_t content_len;           /* bytes of content so far */
@@ -112,6 +115,8 @@ struct session {
 	unsigned overruns; /* commands that must end a group but had bytes
 			      behind them (RFC 2920 3.1) */
 	/* private to session.c from here */
+	struct envelope_client front; /* who said XCLIENT */
+	bool has_front;
 	int mode;
 	enum session_event asked;
 	size_t line_len;
@@ -151,8 +156,15 @@ enum session_event session_step(struct session *s, const char *in, size_t len,
  */
 void session_answer(struct session *s, const char *reply);
 
-/* TLS is up: forget everything the client said, wait for EHLO (RFC 3207 4.2). */
+/* TLS is up: forget everything the client said, XCLIENT included, wait for EHLO (RFC 3207 4.2). */
 void session_secured(struct session *s);
+
+/* True from the first byte of a message to its last, between two chunks
+ * too. */
+bool session_in_message(const struct session *s);
+
+/* True in the middle of a command line. */
+bool session_in_line(const struct session *s);
 
 /* True inside the content of a message: what comes next is awaited for
  * data-timeout, not for command-timeout. */

@@ -210,6 +210,10 @@ count(struct fakedns *f, const struct client *c)
 	f->last_id = id;
 	if (has_opt(&c->query))
 		f->with_opt++;
+	if ((c->query.bytes[2] & 0x01) != 0)
+		f->with_rd++;
+	if ((c->query.bytes[3] & 0x10) != 0)
+		f->with_cd++;
 	if ((f->port_seen[port / 8] & 1 << port % 8) == 0)
 		f->ports++;
 	f->port_seen[port / 8] |= (unsigned char)(1 << port % 8);

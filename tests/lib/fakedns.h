@@ -45,6 +45,7 @@ struct fakedns {
 	atomic_uint udp;  /* queries */
 	atomic_uint tcp;
 	atomic_uint with_opt; /* of the UDP queries */
+	atomic_uint with_rd, with_cd;
 	atomic_uint most;     /* FAKEDNS_BATCH: queries in one batch */
 	atomic_uint ports;    /* different source ports */
 	atomic_uint next_ids; /* ids that are the one before plus one */

@@ -32,7 +32,7 @@ queued()
 # nothing_queued: no message in any new/, and nothing left in any tmp/.
 nothing_queued()
 {
-	[ -z "$(find "$tmp/spool" -type f -path '*/new/*' -o \
+	[ -z "$(cd "$tmp/spool" && find . -type f -path '*/new/*' -o \
 	    -type f -path '*/tmp/*')" ]
 }
 

@@ -304,6 +304,8 @@ need_root()
 # make_conf LINE...: write $BMX_CONF with an empty spool $tmp/spool and the log
 # in $tmp/bmx.log. The lines are added to section [bmx]; domains follow as
 # lines of their own: make_conf 'max-size = 1000' '[example.com]' 'primary = ...'
+# A domain that does not say admit has "admit = spool": no test relays live, or
+# asks DNS where to, without wanting it.
 make_conf()
 {
 	[ -d "$tmp/spool" ] || mkdir -m 700 "$tmp/spool" || bail "mkdir $tmp/spool"
@@ -315,7 +317,13 @@ make_conf()
 		spool = $tmp/spool
 		log = $tmp/bmx.log
 	E
-	[ $# -eq 0 ] || printf '%s\n' "$@" >>"$BMX_CONF"
+	[ "$(id -u)" -ne 0 ] || echo 'user = root' >>"$BMX_CONF"
+	[ $# -eq 0 ] || printf '%s\n' "$@" | awk '
+		function end() { if (is_domain) print "admit = spool" }
+		/^\[/ { end(); is_domain = 1 }
+		/^admit/ { is_domain = 0 }
+		{ print }
+		END { end() }' >>"$BMX_CONF"
 }
 
 # crlf: stdin with LF line ends to stdout with CRLF.

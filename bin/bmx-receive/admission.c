@@ -1,0 +1,308 @@
+#include "bmx-receive/admission.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "spool/primary.h"
+#include "spool/recipients.h"
+#include "spool/unverified.h"
+
+static const char list_broken[] =
+    "451 4.3.0 Cannot look up the recipient now, try later";
+
+void
+admission_init(struct admission *a, const struct config *config,
+    const struct spool *spool)
+{
+	static const struct memory closed = MEMORY_INIT;
+
+	*a = (struct admission){ .config = config, .memory = closed };
+	relay_init(&a->relay, config, spool);
+}
+
+void
+admission_begin(struct admission *a)
+{
+	relay_cancel(&a->relay);
+}
+
+/* ---- memory ---- */
+
+/* Who has no state directory has no memory, and does not miss it. */
+static void
+open_memory(struct admission *a)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	if (a->is_memory_tried)
+		return;
+	a->is_memory_tried = true;
+	rc = memory_open(&a->memory, a->config->host.state, &e);
+	if (rc == 1 || (rc == -1 && e.sys != ENOENT))
+		log_alarm("%s", e.text);
+}
+
+static enum admit_knowledge
+remember(struct admission *a, const struct config_domain *domain,
+    const struct addr *rcpt)
+{
+	const struct memory_ages ages = { domain->good_age_s,
+		domain->bad_age_s };
+	struct memory_fact fact;
+	enum memory_answer answer = MEMORY_UNKNOWN;
+	struct err e = ERR_INIT;
+	int rc;
+
+	open_memory(a);
+	rc = memory_find(&a->memory, domain->name, rcpt, &fact, &e);
+	if (rc == -1)
+		log_alarm("%s", e.text);
+	if (rc == 1)
+		answer =
+		    memory_believe(&fact, &ages, clock_wall_us() / 1000000);
+	return answer == MEMORY_GOOD  ? ADMIT_GOOD
+	       : answer == MEMORY_BAD ? ADMIT_BAD
+				      : ADMIT_UNKNOWN;
+}
+
+/* For the end of the session; what does not fit is learned another time. */
+static void
+note(struct admission *a, const struct config_domain *domain,
+    const struct addr *rcpt)
+{
+	enum memory_answer answer = memory_judge(&a->relay.said);
+
+	if (!a->relay.is_of_rcpt || answer == MEMORY_UNKNOWN)
+		return;
+	if (a->lessons == NULL)
+		a->lessons = calloc(ADMISSION_LESSONS_MAX, sizeof *a->lessons);
+	if (a->lessons == NULL || a->nlessons == ADMISSION_LESSONS_MAX)
+		return;
+	a->lessons[a->nlessons++] =
+	    (struct admission_lesson){ domain, *rcpt, answer };
+}
+
+static void
+learn(struct admission *a)
+{
+	struct memory_lesson lessons[ADMISSION_LESSONS_MAX];
+	int64_t now_s = clock_wall_us() / 1000000;
+	struct err e = ERR_INIT;
+
+	if (a->nlessons == 0)
+		return;
+	for (size_t i = 0; i < a->nlessons; i++) {
+		const struct admission_lesson *l = &a->lessons[i];
+
+		lessons[i] = (struct memory_lesson){ l->domain->name, &l->rcpt,
+			{ l->answer, MEMORY_SESSION, now_s } };
+	}
+	open_memory(a);
+	if (memory_learn(&a->memory, lessons, a->nlessons, &e) == -1)
+		log_alarm("%s", e.text);
+}
+
+void
+admission_free(struct admission *a)
+{
+	relay_free(&a->relay);
+	learn(a);
+	memory_close(&a->memory);
+	free(a->lessons);
+	a->lessons = NULL;
+	a->nlessons = 0;
+}
+
+/* ---- what there is to know ---- */
+
+/* -1: there is a list, and it cannot be read. */
+static int
+look_up(const struct config_domain *domain, const struct addr *rcpt,
+    enum admit_list *answer)
+{
+	const char *delimiter = domain->recipient_delimiter;
+	struct err e = ERR_INIT;
+	int rc;
+
+	*answer = ADMIT_NO_LIST;
+	if (domain->recipients == NULL)
+		return 0;
+	rc = recipients_find(domain->recipients, rcpt, domain->name,
+	    delimiter[1] == '\0' ? delimiter[0] : '\0', &e);
+	if (rc == -1) {
+		log_alarm("domain=%s error=\"%s\" mail deferred", domain->name,
+		    e.text);
+		return -1;
+	}
+	*answer = rc == 1 ? ADMIT_LISTED : ADMIT_NOT_LISTED;
+	return 0;
+}
+
+/* When the primary was last up, microseconds since 1970: since then it counts
+ * what was taken. */
+static int64_t
+last_up_us(int domain_fd)
+{
+	struct primary state;
+	struct err e = ERR_INIT;
+
+	primary_read(domain_fd, clock_wall_us() / 1000000, 0, &state, &e);
+	return state.good_s * 1000000 + 999999; /* it is known in seconds */
+}
+
+static struct admit_count
+both(struct unverified_count c)
+{
+	return (struct admit_count){ c.messages, c.bytes };
+}
+
+/* What cannot be counted counts as too much: it has to be bounded. */
+static void
+count(const struct admission *a, const struct config_domain *domain,
+    const struct addr *rcpt, struct admit_question *q)
+{
+	static const struct admit_count too_much = { UINT64_MAX, UINT64_MAX };
+	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	struct unverified_count each, all;
+	struct err e = ERR_INIT;
+	int rc;
+
+	q->each_max = (struct admit_count){ domain->unknown_messages,
+		domain->unknown_bytes };
+	q->all_max = (struct admit_count){ domain->unknown_messages_all,
+		domain->unknown_bytes_all };
+	rc = spool_domain_open(&dir, a->relay.spool, domain->name, false, &e);
+	if (rc == 1)
+		rc = unverified_count(dir.fd, last_up_us(dir.fd), rcpt, &each,
+			 &all, &e) == -1
+			 ? -1
+			 : 1;
+	spool_domain_close(&dir);
+	if (rc == 1) {
+		q->each = both(each);
+		q->all = both(all);
+	} else if (rc == -1) {
+		log_alarm("domain=%s %s", domain->name, e.text);
+		q->each = q->all = too_much;
+	}
+}
+
+static bool
+is_limited(const struct config_domain *domain)
+{
+	return domain->admit != CONFIG_ADMIT_SPOOL &&
+	       domain->unknown == CONFIG_UNKNOWN_LIMITED;
+}
+
+/* Without the primary. -1: the list is broken. */
+static int
+find_out(struct admission *a, const struct config_domain *domain,
+    const struct addr *rcpt, struct admit_question *q)
+{
+	q->is_postmaster = addr_is_postmaster(rcpt);
+	if (q->is_postmaster)
+		return 0;
+	if (look_up(domain, rcpt, &q->list) == -1)
+		return -1;
+	if (q->list != ADMIT_NO_LIST)
+		return 0;
+	q->memory = remember(a, domain, rcpt);
+	if (q->memory == ADMIT_UNKNOWN && is_limited(domain))
+		count(a, domain, rcpt, q);
+	return 0;
+}
+
+/* ---- the decision ---- */
+
+static void
+log_decision(const struct config_domain *domain, const struct envelope *env,
+    const struct addr *rcpt, const struct admit_decision *d)
+{
+	char from[ADDR_MAX * 4 + 1], to[ADDR_MAX * 4 + 1];
+
+	log_info("domain=%s from=<%s> to=<%s> peer=%s admit=%s reason=%s "
+		 "reply=\"%s\"",
+	    domain->name,
+	    text_safe(from, sizeof from, env->mail.reverse_path.text),
+	    text_safe(to, sizeof to, rcpt->text),
+	    env->client.addr[0] != '\0' ? env->client.addr : "pipe",
+	    admit_name(d->what), d->reason, d->reply);
+}
+
+static struct admit_question
+ask(const struct admission *a, const struct config_domain *domain,
+    uint64_t size)
+{
+	struct admit_question q = { .mode = domain->admit,
+		.unknown = domain->unknown,
+		.may_relay = relay_may(&a->relay, domain),
+		.size = size };
+
+	if (domain->admit != CONFIG_ADMIT_SPOOL)
+		q.primary = relay_primary(&a->relay, domain);
+	return q;
+}
+
+/* False: the primary failed; *d is untouched. */
+static bool
+go_through(struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *r,
+    struct admit_decision *d)
+{
+	struct admit_decision through = *d;
+
+	if (relay_rcpt(&a->relay, domain, env, r) == RELAY_FAILED)
+		return false;
+	note(a, domain, &r->forward_path);
+	through.reply = a->relay.reply;
+	*d = through;
+	return true;
+}
+
+static struct admit_decision
+decide(struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *r)
+{
+	struct admit_question q = ask(a, domain, env->mail.size);
+	struct admit_decision d = admit_decide(&q);
+
+	if (d.what == ADMIT_THROUGH) {
+		if (go_through(a, domain, env, r, &d))
+			return d;
+		q.may_relay = false;
+		q.primary = ADMIT_PRIMARY_DOWN;
+	}
+	if (find_out(a, domain, &r->forward_path, &q) == -1)
+		return (struct admit_decision){ ADMIT_DEFER, false,
+			"list-broken", list_broken };
+	return admit_decide(&q);
+}
+
+struct admit_decision
+admission_rcpt(struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *r)
+{
+	struct admit_decision d = decide(a, domain, env, r);
+
+	if (domain->admit != CONFIG_ADMIT_SPOOL)
+		log_decision(domain, env, &r->forward_path, &d);
+	return d;
+}
+
+void
+admission_spooled(const struct spool_domain *dir,
+    const struct config_domain *domain, const struct spool_msg *msg,
+    const struct addr *const *unverified, size_t n)
+{
+	struct err e = ERR_INIT;
+
+	if (!is_limited(domain))
+		return;
+	if (unverified_add(dir->fd, last_up_us(dir->fd), msg->id, msg->size,
+		unverified, n, &e) == -1)
+		log_alarm("id=%s domain=%s %s", msg->id, domain->name, e.text);
+}

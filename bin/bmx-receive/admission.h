@@ -1,0 +1,62 @@
+#ifndef BMX_RECEIVE_ADMISSION_H
+#define BMX_RECEIVE_ADMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bmx-receive/admit.h"
+#include "bmx-receive/relay.h"
+#include "mail/envelope.h"
+#include "spool/config.h"
+#include "spool/memory.h"
+#include "spool/spool.h"
+
+/*
+ * Who is let in: admit.h decides, this finds out what it has to know (the
+ * primary's state, the list, the recipient memory, what was taken already)
+ * and asks the primary where that is the decision. What the primary says of
+ * recipients is learned when the session is over.
+ */
+
+#define ADMISSION_LESSONS_MAX 100 /* of one session */
+
+struct admission_lesson {
+	const struct config_domain *domain;
+	struct addr rcpt;
+	enum memory_answer answer;
+};
+
+struct admission {
+	const struct config *config; /* borrowed */
+	struct relay relay;
+	struct memory memory; /* opened when it is first asked */
+	bool is_memory_tried;
+	struct admission_lesson *lessons;
+	size_t nlessons;
+};
+
+void admission_init(struct admission *a, const struct config *config,
+    const struct spool *spool);
+
+/* The client has gone: learn, release all. */
+void admission_free(struct admission *a);
+
+/* A transaction begins: nothing of another is under way. */
+void admission_begin(struct admission *a);
+
+/*
+ * RCPT. Returns the decision with the reply for the client: of ADMIT_THROUGH
+ * the primary's own, 2yz or a refusal; it is valid until the next call. env:
+ * sender, client.
+ */
+struct admit_decision admission_rcpt(struct admission *a,
+    const struct config_domain *domain, const struct envelope *env,
+    const struct smtp_rcpt *r);
+
+/* A message is in the spool, for these n recipients of whom nobody knows:
+ * count it. */
+void admission_spooled(const struct spool_domain *dir,
+    const struct config_domain *domain, const struct spool_msg *msg,
+    const struct addr *const *unverified, size_t n);
+
+#endif

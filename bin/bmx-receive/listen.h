@@ -1,0 +1,69 @@
+#ifndef BMX_RECEIVE_LISTEN_H
+#define BMX_RECEIVE_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+/*
+ * Listening mode: a super-server gave us the listening socket itself (inetd
+ * and xinetd "wait", systemd Accept=no). One process accepts; what all
+ * sessions need (configuration, certificates) it has loaded before. Each
+ * session is a fresh child that shares nothing with the others and dies with
+ * its client.
+ *
+ * SIGTERM: accept no more, and end when the last session has; a second one
+ * ends the sessions too. SIGHUP: reload. After idle_s without a session the
+ * process ends, and the super-server starts it again for the next client.
+ */
+struct listen_limits {
+	unsigned sessions;    /* at once */
+	unsigned per_network; /* at once, of one /24 (IPv4) or /64 (IPv6) */
+	unsigned idle_s;      /* 0: never end for want of work */
+	unsigned busy;        /* sessions from which on new ones are told that
+				 the host is busy (stress mode) */
+};
+
+struct listen_ops {
+	/* In the child, with the client's socket. The return value is the exit
+	 * status. */
+	int (*session)(void *arg, int fd, bool is_busy);
+	/* In the parent, on SIGHUP: new limits into *limits. -1 and *e: go on
+	 * with the old. */
+	int (*reload)(void *arg, struct listen_limits *limits, struct err *e);
+	void *arg;
+};
+
+#define LISTEN_FDS_MAX 16
+
+/*
+ * The listening sockets that this process was given: fd 0 when it is one
+ * (inetd), or those of LISTEN_FDS (systemd, sd_listen_fds(3)). Returns their
+ * number, 0 when there are none: then fd 0 is a client. They are non-blocking,
+ * and not on 0, 1 or 2, which become /dev/null.
+ */
+size_t listen_inherited(int fds[LISTEN_FDS_MAX]);
+
+/* Serve until SIGTERM or idle: 0; -1 when the sockets are of no use. */
+int listen_serve(const int *fds, size_t nfds, struct listen_limits limits,
+    const struct listen_ops *ops, struct err *e);
+
+/*
+ * Nobody can be served: tell so whoever comes within for_s seconds (a whole
+ * line, "421 ..."). To end at once instead would make a super-server start us
+ * again and again for the client that is still waiting, and then give up.
+ */
+void listen_refuse(const int *fds, size_t nfds, const char *reply,
+    unsigned for_s);
+
+/* ---- the count of who is connected; pure, for tests ---- */
+
+/* The network a client counts under: its /24 or /64, as 16 bytes of IPv6. */
+struct listen_network {
+	unsigned char bytes[16];
+};
+struct listen_network listen_network_of(const struct sockaddr *addr);
+
+#endif

@@ -1,0 +1,520 @@
+#include "bmx-receive/relay.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "smtp/learn.h"
+
+/*
+ * Seconds that one step may take, whatever it consists of; a client waits for
+ * us all that time.
+ */
+#define CONNECT_MAX_S 10 /* to one address */
+#define RCPT_MAX_S 90    /* with the connection, EHLO, TLS and MAIL */
+#define DATA_MAX_S 60
+#define BLOCK_MAX_S 60
+#define END_MAX_S 300
+#define RESET_MAX_S 10
+#define DNS_MAX_MS 5000 /* for one question */
+
+static const struct smtp_reply no_reply = SMTP_REPLY_INIT;
+
+void
+relay_init(struct relay *r, const struct config *config,
+    const struct spool *spool)
+{
+	*r = (struct relay){
+		.config = config, .spool = spool, .client = CLIENT_INIT
+	};
+}
+
+static void
+set_deadline(struct relay *r, unsigned s)
+{
+	r->params.deadline_ms = clock_monotonic_ms() + (int64_t)s * 1000;
+}
+
+static void
+close_session(struct relay *r)
+{
+	if (r->is_open) {
+		set_deadline(r, RESET_MAX_S);
+		client_quit(&r->client);
+	}
+	r->is_open = false;
+	r->domain = NULL;
+}
+
+void
+relay_free(struct relay *r)
+{
+	if (r->step == RELAY_IN_DATA) /* QUIT would be content */
+		client_abort(&r->client);
+	close_session(r);
+	dns_close(r->dns);
+	r->dns = NULL;
+}
+
+/* ---- verdicts ---- */
+
+/* X.3.x is the mail system, X.4.x the network (RFC 3463): neither is about
+ * this mail. All other 4yz are an answer, greylisting above all: to spool
+ * instead would open a way around it. */
+static bool
+is_own_trouble(const struct smtp_reply *said)
+{
+	if (said->code == 421)
+		return true;
+	return said->code / 100 == 4 && said->enhanced[0] == '4' &&
+	       (said->enhanced[2] == '3' || said->enhanced[2] == '4') &&
+	       said->enhanced[3] == '.';
+}
+
+enum relay_result
+relay_judge(const struct smtp_reply *said)
+{
+	if (smtp_reply_ok(said))
+		return RELAY_TAKEN;
+	if (is_own_trouble(said) ||
+	    (said->code / 100 != 4 && said->code / 100 != 5))
+		return RELAY_FAILED;
+	return RELAY_REFUSED;
+}
+
+char *
+relay_format(char out[SESSION_REPLY_MAX], const struct smtp_reply *said)
+{
+	int class = said->code / 100;
+	/* of 2yz none but 250 is a reply to RCPT or content that clients know */
+	int code = class == 2 ? 250 : said->code;
+	const char *enhanced = said->enhanced, *text = said->text;
+
+	if (enhanced[0] != '0' + class)
+		enhanced = class == 2   ? "2.0.0"
+			   : class == 4 ? "4.0.0"
+					: "5.0.0";
+	if (text[0] == '\0')
+		text = class == 2 ? "OK" : "Refused";
+	snprintf(out, SESSION_REPLY_MAX, "%d %s %.450s", code, enhanced, text);
+	return out;
+}
+
+/* What the primary said, for the client or not. */
+static enum relay_result
+take_verdict(struct relay *r)
+{
+	r->said = r->client.reply;
+	relay_format(r->reply, &r->said);
+	return relay_judge(&r->said);
+}
+
+/* ---- the state file ---- */
+
+/* -1: there is none to be had, which is no reason to stop. */
+static int
+open_state(const struct relay *r, const struct config_domain *domain,
+    struct spool_domain *dir)
+{
+	struct err e = ERR_INIT;
+
+	if (spool_domain_open(dir, r->spool, domain->name, true, &e) == 1)
+		return 0;
+	log_warn("domain=%s primary: %s", domain->name, e.text);
+	spool_domain_close(dir);
+	return -1;
+}
+
+static void
+read_state(const struct relay *r, const struct config_domain *domain,
+    struct primary *state)
+{
+	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	struct err e = ERR_INIT;
+
+	*state = (struct primary)PRIMARY_INIT;
+	if (spool_domain_open(&dir, r->spool, domain->name, false, &e) == 1 &&
+	    primary_read(dir.fd, clock_wall_us() / 1000000, domain->state_age_s,
+		state, &e) == -1)
+		log_warn("domain=%s primary: %s", domain->name, e.text);
+	spool_domain_close(&dir);
+}
+
+enum admit_primary
+relay_primary(const struct relay *r, const struct config_domain *domain)
+{
+	struct primary state;
+
+	if (r->is_open && r->domain == domain)
+		return ADMIT_PRIMARY_UP; /* who would know better */
+	read_state(r, domain, &state);
+	return admit_primary(&state, clock_wall_us() / 1000000);
+}
+
+static void
+learn(const struct relay *r, const struct config_domain *domain,
+    enum primary_verdict result, const char *why)
+{
+	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	struct err e = ERR_INIT;
+
+	if (open_state(r, domain, &dir) == -1)
+		return;
+	if (learn_primary(dir.fd, domain, result, why, &r->client, &e) == -1)
+		log_warn("domain=%s primary: %s", domain->name, e.text);
+	spool_domain_close(&dir);
+}
+
+/* Most sessions find what is known already, and write nothing. */
+static void
+learn_up(const struct relay *r, const struct config_domain *domain)
+{
+	struct primary state;
+
+	read_state(r, domain, &state);
+	if (!learn_is_known_up(&state, domain, clock_wall_us() / 1000000))
+		learn(r, domain, PRIMARY_UP, "");
+}
+
+/* ---- the session ---- */
+
+static int
+open_dns(struct relay *r, struct err *e)
+{
+	const struct config_list *resolver = &r->config->host.resolver;
+	const struct dns_options options = {
+		.servers = (const char *const *)resolver->word,
+		.nservers = resolver->n,
+		.deadline_ms = DNS_MAX_MS,
+	};
+
+	if (r->dns == NULL)
+		r->dns = dns_open(&options, e);
+	return r->dns == NULL ? -1 : 0;
+}
+
+static void
+set_params(struct relay *r, const struct config_domain *domain)
+{
+	struct client_params *p = &r->params;
+
+	p->helo = r->config->host.hostname;
+	p->tls = domain->tls;
+	p->connect_timeout_s = domain->connect_timeout_s;
+	if (p->connect_timeout_s > CONNECT_MAX_S)
+		p->connect_timeout_s = CONNECT_MAX_S;
+	p->reply_timeout_s = domain->reply_timeout_s;
+	p->xclient = domain->xclient;
+}
+
+/* A signal that tells us to end says nothing about the primary. */
+static void
+learn_away(const struct relay *r, const struct config_domain *domain,
+    bool is_deferring, const struct err *e)
+{
+	if (e->sys != EINTR)
+		learn(r, domain,
+		    is_deferring ? PRIMARY_DEFERRING : PRIMARY_DOWN, e->text);
+}
+
+static int
+open_first(struct relay *r, const struct config_domain *domain,
+    const struct route *route, struct err *e)
+{
+	bool is_deferring = false;
+
+	for (size_t i = 0; i < route->naddrs && e->sys != EINTR; i++) {
+		const struct route_addr *a = &route->addrs[i];
+
+		r->client = (struct client)CLIENT_INIT;
+		if (client_open(&r->client, &r->params, &a->ep, a->host, e) ==
+		    0)
+			return 0;
+		is_deferring = r->client.reply.code / 100 == 4;
+		client_abort(&r->client);
+	}
+	learn_away(r, domain, is_deferring, e);
+	return -1;
+}
+
+static int
+open_session(struct relay *r, const struct config_domain *domain, struct err *e)
+{
+	const struct config_host *host = &r->config->host;
+	const struct route_self self = { host->hostname, &host->self };
+	struct route route = ROUTE_INIT;
+	int rc = -1;
+
+	set_params(r, domain);
+	if (open_dns(r, e) == 0 &&
+	    route_find(&route, r->dns, domain, &self, e) == 0) {
+		if (route.status == ROUTE_OK)
+			rc = open_first(r, domain, &route, e);
+		else
+			err_temp(e, "%s %s", route_status_code(route.status),
+			    route.why);
+	}
+	route_free(&route);
+	if (rc == -1)
+		return -1;
+	r->is_open = true;
+	r->domain = domain;
+	learn_up(r, domain);
+	return 0;
+}
+
+/* The session that is there, if it is this primary's and it takes more
+ * transactions (RFC 9422), or a new one. */
+static int
+need_session(struct relay *r, const struct config_domain *domain, struct err *e)
+{
+	unsigned max = r->client.offer.mail_max;
+
+	if (r->is_open &&
+	    (r->domain != domain || (max > 0 && r->client.transactions >= max)))
+		close_session(r);
+	return r->is_open ? 0 : open_session(r, domain, e);
+}
+
+/* ---- the transaction ---- */
+
+/* The session is of no more use. Where we had to wait for nothing, or were
+ * sent away, others need not try for a while. */
+static enum relay_result
+fail(struct relay *r, const struct config_domain *domain, const struct err *e)
+{
+	char why[sizeof e->text];
+
+	if (r->is_open && (e->sys == ETIMEDOUT || r->client.reply.code == 421))
+		learn_away(r, domain, r->client.reply.code == 421, e);
+	log_warn("domain=%s peer=%s relay failed: %s", domain->name,
+	    r->client.peer[0] != '\0' ? r->client.peer : "-",
+	    text_safe(why, sizeof why, e->text));
+	client_abort(&r->client);
+	r->is_open = false;
+	r->domain = NULL;
+	r->step = RELAY_OVER;
+	return RELAY_FAILED;
+}
+
+/* The primary is there, but in trouble of its own; it has nothing. */
+static enum relay_result
+give_way(struct relay *r)
+{
+	struct err e = ERR_INIT;
+
+	err_temp(&e, "the primary said: %d %s %s", r->said.code,
+	    r->said.enhanced, r->said.text);
+	learn_away(r, r->domain, true, &e);
+	set_deadline(r, RESET_MAX_S);
+	client_quit(&r->client);
+	return fail(r, r->domain, &e);
+}
+
+/* One answer for the whole transaction. */
+static enum relay_result
+refuse_all(struct relay *r)
+{
+	r->is_refused = true;
+	r->step = RELAY_OVER;
+	return RELAY_REFUSED;
+}
+
+/* MAIL, in a session that may have to be opened. */
+static int
+say_mail(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, struct err *e)
+{
+	uint64_t size = env->mail.has_size ? env->mail.size : 0;
+
+	r->client.reply = no_reply;
+	if (need_session(r, domain, e) == -1)
+		return -1;
+	r->client.reply = no_reply;
+	if (client_identity(&r->client, &env->client, e) == -1 ||
+	    client_mail(&r->client, &env->mail, size, e) == -1)
+		return -1;
+	r->step = RELAY_IN_MAIL;
+	return 0;
+}
+
+/* True when MAIL was answered, and not with 2yz. */
+static bool
+is_mail_refused(const struct relay *r)
+{
+	return !r->client.is_mail_due && !r->client.is_mail_taken;
+}
+
+/* RCPT, and MAIL before the first. */
+static int
+say_rcpt(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt, struct err *e)
+{
+	if (r->step == RELAY_NOTHING && say_mail(r, domain, env, e) == -1)
+		return -1;
+	return is_mail_refused(r) ? 0 : client_rcpt(&r->client, rcpt, e);
+}
+
+/* A server that closed a session because it was idle for long is not away:
+ * one more try on a fresh connection. */
+static int
+say_rcpt_again(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt, struct err *e)
+{
+	bool may_be_stale = r->is_open && r->step == RELAY_NOTHING;
+	int rc = say_rcpt(r, domain, env, rcpt, e);
+
+	if (rc == 0 || !may_be_stale || e->sys == ETIMEDOUT ||
+	    e->sys == EINTR || r->client.reply.code / 100 == 5)
+		return rc;
+	client_abort(&r->client);
+	r->is_open = false;
+	r->step = RELAY_NOTHING;
+	*e = (struct err)ERR_INIT;
+	return say_rcpt(r, domain, env, rcpt, e);
+}
+
+bool
+relay_may(const struct relay *r, const struct config_domain *domain)
+{
+	if (r->step == RELAY_NOTHING)
+		return true;
+	return r->domain == domain &&
+	       (r->step == RELAY_IN_MAIL || r->is_refused);
+}
+
+static enum relay_result
+too_many(struct relay *r)
+{
+	snprintf(r->reply, sizeof r->reply,
+	    "452 4.5.3 Too many recipients, send the others apart");
+	return RELAY_REFUSED;
+}
+
+enum relay_result
+relay_rcpt(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt)
+{
+	unsigned max = r->client.offer.rcpt_max;
+	enum relay_result result;
+	struct err e = ERR_INIT;
+	int rc;
+
+	r->is_of_rcpt = false;
+	if (r->is_refused)
+		return RELAY_REFUSED;
+	if (r->step == RELAY_IN_MAIL && max > 0 && r->taken >= max)
+		return too_many(r); /* RFC 9422 */
+	set_deadline(r, RCPT_MAX_S);
+	rc = say_rcpt_again(r, domain, env, rcpt, &e);
+	result = take_verdict(r);
+	/* the client itself may have been refused, at EHLO behind XCLIENT */
+	if (rc == -1 && (!r->is_open || r->step == RELAY_IN_MAIL ||
+			    result != RELAY_REFUSED))
+		return fail(r, domain, &e);
+	if (result == RELAY_FAILED)
+		return give_way(r);
+	if (rc == -1) {
+		client_quit(&r->client);
+		r->is_open = false;
+	}
+	r->is_of_rcpt = !is_mail_refused(r);
+	if (rc == -1 || !r->is_of_rcpt)
+		return refuse_all(r);
+	r->taken += result == RELAY_TAKEN;
+	return result;
+}
+
+bool
+relay_is_live(const struct relay *r)
+{
+	return r->taken > 0 &&
+	       (r->step == RELAY_IN_MAIL || r->step == RELAY_IN_DATA);
+}
+
+enum relay_result
+relay_begin(struct relay *r)
+{
+	enum relay_result result;
+	struct err e = ERR_INIT;
+
+	set_deadline(r, DATA_MAX_S);
+	if (client_data(&r->client, &e) == -1)
+		return fail(r, r->domain, &e);
+	if (r->client.reply.code / 100 == 3) {
+		r->step = RELAY_IN_DATA;
+		return RELAY_TAKEN;
+	}
+	result = take_verdict(r);
+	if (result == RELAY_REFUSED)
+		return refuse_all(r);
+	return give_way(r);
+}
+
+void
+relay_content(struct relay *r, const char *data, size_t len)
+{
+	struct err e = ERR_INIT;
+
+	if (r->step != RELAY_IN_DATA)
+		return;
+	set_deadline(r, BLOCK_MAX_S);
+	if (client_send(&r->client, data, len, &e) == -1)
+		fail(r, r->domain, &e);
+}
+
+/* A signal waits so long: to leave now would be to send the message twice. */
+static int
+end_content(struct relay *r, struct err *e)
+{
+	sigset_t signals, before;
+	int rc;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGALRM);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	set_deadline(r, END_MAX_S);
+	rc = client_end(&r->client, &r->is_unknown, e);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+enum relay_result
+relay_end(struct relay *r)
+{
+	enum relay_result result;
+	struct err e = ERR_INIT;
+
+	if (end_content(r, &e) == -1)
+		return fail(r, r->domain, &e);
+	result = take_verdict(r);
+	if (result == RELAY_FAILED)
+		return give_way(r);
+	r->step = RELAY_OVER; /* and nothing is open at the primary */
+	return result;
+}
+
+/* In its content a transaction can only be cut off. */
+void
+relay_cancel(struct relay *r)
+{
+	struct err e = ERR_INIT;
+	bool is_lost = r->step == RELAY_IN_DATA;
+
+	if (r->step == RELAY_IN_MAIL || (r->is_refused && r->is_open)) {
+		set_deadline(r, RESET_MAX_S);
+		is_lost = client_reset(&r->client, &e) == -1;
+	}
+	if (is_lost) {
+		client_abort(&r->client);
+		r->is_open = false;
+	}
+	r->step = RELAY_NOTHING;
+	r->taken = 0;
+	r->is_refused = r->is_unknown = false;
+}

@@ -1,0 +1,111 @@
+#ifndef BMX_RECEIVE_RELAY_H
+#define BMX_RECEIVE_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "bmx-receive/admit.h"
+#include "bmx-receive/session.h"
+#include "mail/envelope.h"
+#include "mail/smtp.h"
+#include "net/dns.h"
+#include "smtp/client.h"
+#include "smtp/route.h"
+#include "spool/config.h"
+#include "spool/spool.h"
+
+/*
+ * Live relay: a transaction goes on to the primary as it comes, and what the
+ * primary says is what the client is told.
+ *
+ * The domain of the first recipient that is asked for owns the session to
+ * its primary until the transaction ends. Whatever fails on the way that is
+ * not the primary's judgment of this mail (no connection, 421, trouble of its
+ * own, silence, a lost connection) is RELAY_FAILED: the rest of the
+ * transaction is the spool's, and what was accepted so far must be spooled
+ * too. The reason is in the log.
+ *
+ * Every wait ends long before the client loses its patience (RFC 5321
+ * 4.5.3.2: 5 minutes for RCPT, 2 for DATA, 3 for a block, 10 for the end).
+ */
+enum relay_result {
+	RELAY_TAKEN,   /* r->reply: 2yz */
+	RELAY_REFUSED, /* r->reply: 4yz or 5yz, for the client */
+	RELAY_FAILED,
+};
+
+enum relay_step {
+	RELAY_NOTHING, /* no transaction, or none that is the primary's */
+	RELAY_IN_MAIL, /* MAIL was said */
+	RELAY_IN_DATA, /* content goes out */
+	RELAY_OVER,    /* failed, or refused as a whole: no more of it in this
+			  transaction */
+};
+
+struct relay {
+	const struct config *config;        /* borrowed */
+	const struct spool *spool;          /* borrowed */
+	struct dns *dns;                    /* opened at the first session */
+	const struct config_domain *domain; /* whose primary it is */
+	struct client_params params;
+	struct client client;
+	bool is_open; /* the session; it may carry several transactions */
+	enum relay_step step;
+	unsigned taken;         /* recipients of this transaction */
+	bool is_unknown;        /* of relay_end(): the primary may have it */
+	bool is_refused;        /* the whole transaction was: */
+	struct smtp_reply said; /* the primary's last verdict */
+	bool is_of_rcpt;        /* it was about the recipient, not about the
+				   whole transaction */
+	char reply[SESSION_REPLY_MAX];
+};
+
+void relay_init(struct relay *r, const struct config *config,
+    const struct spool *spool);
+
+/* QUIT, and release all. */
+void relay_free(struct relay *r);
+
+/* May a recipient of the domain go this way in this transaction? */
+bool relay_may(const struct relay *r, const struct config_domain *domain);
+
+/* What is known of its primary before asking. */
+enum admit_primary relay_primary(const struct relay *r,
+    const struct config_domain *domain);
+
+/* RCPT, and before the first one the session and MAIL. env: sender and
+ * client. */
+enum relay_result relay_rcpt(struct relay *r,
+    const struct config_domain *domain, const struct envelope *env,
+    const struct smtp_rcpt *rcpt);
+
+/* True while some recipient was taken and nothing has failed: the message is
+ * on its way to the primary. */
+bool relay_is_live(const struct relay *r);
+
+/* DATA. Only when live. */
+enum relay_result relay_begin(struct relay *r);
+
+/* Content; when it fails relay_is_live() is false from then on. */
+void relay_content(struct relay *r, const char *data, size_t len);
+
+/* The end of the content, and the verdict. After RELAY_FAILED is_unknown says
+ * that only the last reply was lost. */
+enum relay_result relay_end(struct relay *r);
+
+/* The transaction is over, whatever it had come to; harmless. The primary has
+ * nothing of it. */
+void relay_cancel(struct relay *r);
+
+/* ---- pure, for tests ---- */
+
+/* Is a reply the primary's judgment of the mail (or of the client, sender or
+ * recipient), or only trouble of its own? */
+enum relay_result relay_judge(const struct smtp_reply *said);
+
+/* What the client is told: the primary's words, with an enhanced code of the
+ * right class (RFC 2034). */
+char *relay_format(char out[SESSION_REPLY_MAX], const struct smtp_reply *said);
+
+#endif

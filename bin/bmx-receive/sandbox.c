@@ -1,0 +1,184 @@
+#include "bmx-receive/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/*
+ * ---- Landlock: system calls without a C library's names ----
+ * Version 2 is the first that lets a file be linked into another directory,
+ * as the spool does.
+ */
+
+#define LANDLOCK_MIN 2
+#define RIGHT_TRUNCATE (1ULL << 14) /* version 3; headers may not have it */
+
+#define READ_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define SPOOL_RIGHTS                                                           \
+	(READ_RIGHTS | LANDLOCK_ACCESS_FS_WRITE_FILE |                         \
+	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |        \
+	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REFER |        \
+	    RIGHT_TRUNCATE)
+#define FILE_RIGHTS                                                            \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |        \
+	    RIGHT_TRUNCATE)
+
+/* What the C library, the resolver and TLS read. */
+static const char *const system_files[] = {
+	"/usr",
+	"/lib",
+	"/lib64",
+	"/etc/ld.so.cache",
+	"/etc/localtime",
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/host.conf",
+	"/etc/gai.conf",
+	"/etc/nsswitch.conf",
+	"/etc/gnutls",
+	"/etc/crypto-policies",
+	"/dev/urandom",
+};
+
+struct rules {
+	int fd;
+	uint64_t handled; /* rights that this kernel can take away */
+	bool failed;
+};
+
+/* All that is not listed here goes. */
+static uint64_t
+handled_rights(int version)
+{
+	uint64_t rights = (LANDLOCK_ACCESS_FS_REFER << 1) - 1;
+
+	return version >= 3 ? rights | RIGHT_TRUNCATE : rights;
+}
+
+/* Allow rights on path and below. A file that is not there needs none. */
+static void
+allow(struct rules *r, const char *path, uint64_t rights)
+{
+	struct landlock_path_beneath_attr rule = {
+		.parent_fd = open(path, O_PATH | O_CLOEXEC),
+	};
+	struct stat st;
+
+	if (rule.parent_fd == -1)
+		return;
+	rights &= r->handled;
+	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rights &= FILE_RIGHTS;
+	rule.allowed_access = rights;
+	if (syscall(SYS_landlock_add_rule, r->fd, LANDLOCK_RULE_PATH_BENEATH,
+		&rule, 0) == -1) {
+		log_alarm("landlock: %s: %s", path, strerror(errno));
+		r->failed = true;
+	}
+	close(rule.parent_fd);
+}
+
+/* The directory a file is in: the file may be replaced by rename(2). */
+static void
+allow_directory_of(struct rules *r, const char *path, uint64_t rights)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory;
+
+	if (slash == NULL)
+		return;
+	directory = strndup(path, (size_t)(slash - path + 1));
+	if (directory != NULL)
+		allow(r, directory, rights);
+	free(directory);
+}
+
+static void
+allow_lists(struct rules *r, const struct config *config)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < config->ndomains; i++) {
+		const char *list = config->domains[i].recipients;
+
+		if (list == NULL || strcmp(list, last) == 0)
+			continue;
+		allow_directory_of(r, list, READ_RIGHTS);
+		last = list;
+	}
+}
+
+static void
+allow_configured(struct rules *r, const struct config *config)
+{
+	const struct config_host *host = &config->host;
+	const char *module = secure_getenv("BMX_TLS_MODULE");
+
+	allow(r, host->spool, SPOOL_RIGHTS);
+	/* a damaged recipient memory is a directory that gets another name */
+	allow(r, host->state, SPOOL_RIGHTS | LANDLOCK_ACCESS_FS_REMOVE_DIR);
+	allow_lists(r, config);
+	for (size_t i = 0; i < host->tls_key.n; i++) {
+		allow(r, host->tls_certificate.word[i], READ_RIGHTS);
+		allow(r, host->tls_key.word[i], READ_RIGHTS);
+	}
+	if (host->tls_ticket_key != NULL)
+		allow_directory_of(r, host->tls_ticket_key, SPOOL_RIGHTS);
+	if (module != NULL)
+		allow_directory_of(r, module, READ_RIGHTS);
+	else
+		allow(r, PKGLIBDIR, READ_RIGHTS);
+}
+
+/* Returns the version in force, 0: none. */
+static int
+restrict_files(const struct config *config)
+{
+	struct landlock_ruleset_attr attr = { .handled_access_fs = 0 };
+	struct rules r = { .fd = -1, .failed = false };
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (version < LANDLOCK_MIN)
+		return 0;
+	attr.handled_access_fs = r.handled = handled_rights((int)version);
+	r.fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+	if (r.fd == -1) {
+		log_alarm("landlock: %s", strerror(errno));
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof system_files / sizeof *system_files; i++)
+		allow(&r, system_files[i], READ_RIGHTS);
+	allow(&r, "/dev/null", FILE_RIGHTS);
+	allow_configured(&r, config);
+	if (!r.failed && syscall(SYS_landlock_restrict_self, r.fd, 0) == -1) {
+		log_alarm("landlock: %s", strerror(errno));
+		r.failed = true;
+	}
+	close(r.fd);
+	return r.failed ? 0 : (int)version;
+}
+
+/* ---- all of it ---- */
+
+void
+sandbox_enter(const struct config *config, struct sandbox *s)
+{
+	*s = (struct sandbox){ false, 0, false };
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1) {
+		log_alarm("no_new_privs: %s", strerror(errno));
+		return; /* the others need it */
+	}
+	s->no_new_privs = true;
+	s->landlock = restrict_files(config);
+	s->seccomp = sandbox_filter_calls();
+}

@@ -1,0 +1,115 @@
+#include "bmx-receive/service.h"
+
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bmx-receive/listen.h"
+#include "bmx-receive/process.h"
+#include "bmx-receive/serve.h"
+
+int
+service_load(struct service *s, struct err *e)
+{
+	if (config_load(&s->config, s->config_path, e) == -1 ||
+	    process_become(s->config.host.user, e) == -1)
+		return -1;
+	return process_settle_log(s->config.host.log, s->stderr_is_client, e);
+}
+
+void
+service_free(struct service *s)
+{
+	tls_free(s->tls);
+	config_free(&s->config);
+	s->tls = NULL;
+}
+
+int
+service_one(struct service *s, struct err *e)
+{
+	struct serve_params params = {
+		.config = &s->config,
+		.in_fd = STDIN_FILENO,
+		.out_fd = STDOUT_FILENO,
+		.told_to_end = s->told_to_end,
+	};
+
+	return serve(&params, e);
+}
+
+/* ---- many ---- */
+
+/* A pair that is no good is an alarm; mail in the clear goes on. */
+static void
+load_tls(struct service *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->config.host.tls_certificate.n == 0)
+		return;
+	s->tls = serve_tls(&s->config, true, &e);
+	if (s->tls == NULL)
+		log_alarm("STARTTLS is not offered: %s", e.text);
+}
+
+static struct listen_limits
+limits_of(const struct config_host *host)
+{
+	struct listen_limits limits = {
+		.sessions = host->sessions,
+		.per_network = host->sessions_per_network,
+		.idle_s = host->idle_timeout_s,
+		.busy = host->sessions - host->sessions / 5,
+	};
+
+	return limits;
+}
+
+static int
+session(void *arg, int fd, bool is_busy)
+{
+	struct service *s = arg;
+	struct serve_params params = {
+		.config = &s->config,
+		.in_fd = fd,
+		.out_fd = fd,
+		.told_to_end = s->told_to_end,
+		.tls = s->tls,
+		.is_preloaded = true,
+		.is_busy = is_busy,
+	};
+	struct err e = ERR_INIT;
+
+	if (serve(&params, &e) == 0)
+		return EX_OK;
+	log_alarm("%s", e.text);
+	return err_exit_code(&e);
+}
+
+static int
+reload(void *arg, struct listen_limits *limits, struct err *e)
+{
+	struct service *s = arg, fresh = *s;
+
+	fresh.config = (struct config)CONFIG_INIT;
+	fresh.tls = NULL;
+	if (service_load(&fresh, e) == -1) {
+		service_free(&fresh);
+		return -1;
+	}
+	load_tls(&fresh);
+	service_free(s);
+	*s = fresh;
+	*limits = limits_of(&s->config.host);
+	return 0;
+}
+
+int
+service_many(struct service *s, const int *fds, size_t nfds, struct err *e)
+{
+	const struct listen_ops ops = { session, reload, s };
+
+	load_tls(s);
+	return listen_serve(fds, nfds, limits_of(&s->config.host), &ops, e);
+}

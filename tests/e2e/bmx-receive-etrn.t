@@ -1,0 +1,113 @@
+#!/bin/sh
+# D40 ETRN: who may ask, what is answered, what is started.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/receive.sh"
+
+make_conf 'min-free = 1M' '[example.com]' 'etrn = 192.0.2.0/24, 2001:db8::/32' \
+    '[sub.example.com]' 'etrn = 192.0.2.1' '[example.org]'
+# what is started instead of bmx-flush: it tells, and waits for the fifo
+mkfifo "$tmp/fifo"
+exec 8<>"$tmp/fifo" # so that nobody waits for a reader
+cat >"$tmp/flush" <<-E
+	#!/bin/sh
+	echo "\$@" >>"$tmp/runs"
+	ls -l /proc/self/fd | sed 's/.*-> //' | grep -v '^/proc' | sort -u >"$tmp/fds"
+	: >"$tmp/started"
+	read line <"$tmp/fifo"
+	: >"$tmp/done"
+E
+chmod 755 "$tmp/flush"
+BMX_FLUSH=$tmp/flush
+export BMX_FLUSH
+
+# etrn CLIENT LINE...: the replies after that to EHLO
+etrn()
+{
+	TCPREMOTEIP=$1
+	export TCPREMOTEIP
+	shift
+	say 'EHLO c' "$@" QUIT | bmx-receive >"$tmp/out" 8>&-
+	codes "$tmp/out" | sed '1,2d; $d'
+}
+
+queue()
+{
+	TCPREMOTEIP=198.51.100.1 bmx-receive <<-E >/dev/null
+		EHLO c$(printf '\r')
+		MAIL FROM:<a@s.example>$(printf '\r')
+		RCPT TO:<1@$1>$(printf '\r')
+		DATA$(printf '\r')
+		text$(printf '\r')
+		.$(printf '\r')
+	E
+}
+
+etrn 192.0.2.7 NOOP >/dev/null
+like 'it is offered to whom a domain allows it' "$(cat "$tmp/out")" '^250.ETRN'
+etrn 198.51.100.1 NOOP >/dev/null
+unlike 'and to nobody else' "$(cat "$tmp/out")" '^250.ETRN'
+is '502 then' "$(etrn 198.51.100.1 'ETRN example.com')" '502 5.5.1'
+is '459 for what it may not ask' "$(etrn 192.0.2.7 'ETRN example.org' \
+    'ETRN sub.example.com' 'ETRN elsewhere.example' 'ETRN @example.org' 'ETRN #queue' |
+    sort -u)" '459 4.7.1'
+is '501 for syntax' "$(etrn 192.0.2.7 ETRN 'ETRN a b' 'ETRN ../x' | sort -u)" '501 5.5.4'
+is '503 inside a transaction' \
+    "$(etrn 192.0.2.7 'MAIL FROM:<a@s.example>' 'ETRN example.com' | tail -n 1)" '503 5.5.1'
+is '251 when nothing waits' "$(etrn 192.0.2.7 'ETRN example.com' 'ETRN @example.com')" \
+    '251 2.0.0
+251 2.0.0'
+
+queue example.com
+queue example.com
+queue sub.example.com
+is '253 n when it starts' "$(etrn 2001:db8::1 'ETRN example.com')" '253 2.0.0'
+like 'with their number' "$(cat "$tmp/out")" '^253 2.0.0 2 pending'
+ok 'bmx-flush is started, and goes on without the session' \
+    wait_for 20 test -e "$tmp/started"
+is 'for that domain' "$(cat "$tmp/runs")" "-c $BMX_CONF --now example.com"
+is 'with nothing of ours open' "$(sed 's/pipe.*//; s/socket.*/socket/' "$tmp/fds" |
+    grep -v '^$\|^total')" /dev/null
+is '458 when it is asked again at once' "$(etrn 192.0.2.7 'ETRN example.com')" '458 4.7.1'
+echo go >"$tmp/fifo"
+wait_for 20 test -e "$tmp/done"
+
+# ---- a flusher at work: its lock is held ----
+
+rm -f "$tmp/started" "$tmp/spool/example.com/etrn"
+cat >"$tmp/lock.py" <<'E'
+"""lock.py FILE MARK FIFO: hold an open file description lock."""
+import fcntl, os, struct, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+F_OFD_SETLK = 37
+fcntl.fcntl(fd, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+open(sys.argv[2], "w").close()
+open(sys.argv[3]).read()
+E
+if command -v python3 >/dev/null; then
+	mkfifo "$tmp/hold"
+	start_bg lock python3 "$tmp/lock.py" "$tmp/spool/example.com/lock" \
+	    "$tmp/locked" "$tmp/hold"
+	wait_for 20 test -e "$tmp/locked"
+	is '252 while one runs' "$(etrn 192.0.2.7 'ETRN example.com')" '252 2.0.0'
+	is 'and no second is started' "$(wc -l <"$tmp/runs")" 1
+	wait_for 20 sh -c "echo >'$tmp/hold'"
+	wait_gone "$(pid_of lock)"
+else
+	skip '252 while one runs' 'python3 is not installed'
+	skip 'and no second is started' 'python3 is not installed'
+fi
+
+is '@ is for the domains below too' "$(etrn 192.0.2.1 'ETRN @Example.COM')" '253 2.0.0'
+like 'all of them' "$(cat "$tmp/out")" '^253 2.0.0 3 pending'
+ok 'it is started' wait_for 20 test -e "$tmp/started"
+is 'once, for both' "$(tail -n 1 "$tmp/runs")" \
+    "-c $BMX_CONF --now example.com sub.example.com"
+echo go >"$tmp/fifo"
+
+BMX_FLUSH=$tmp/none
+rm -f "$tmp/spool/example.com/etrn"
+etrn 192.0.2.7 'ETRN example.com' >/dev/null
+ok 'what cannot be started is an alarm' \
+    wait_for 20 grep -q "alarm=yes $tmp/none: No such file" "$tmp/bmx.log"
+done_testing
