@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "bmx-flush/retry.h"
@@ -35,6 +36,7 @@ enum fate {
 };
 
 struct delivery_room {
+	struct digest digest; /* of the content that was sent */
 	enum fate fate[ENVELOPE_RCPT_MAX];
 	bool send[ENVELOPE_RCPT_MAX]; /* in this transaction */
 	struct client_outcome outcome[ENVELOPE_RCPT_MAX];
@@ -186,6 +188,7 @@ send_content(struct handover *h, struct err *e)
 	struct spool_file *f = &h->file;
 	uint64_t at = f->content;
 
+	digest_begin(&h->room->digest);
 	while (at < f->size) {
 		uint64_t left = f->size - at;
 		ssize_t got = pread(f->fd, h->room->piece,
@@ -203,6 +206,7 @@ send_content(struct handover *h, struct err *e)
 			h->r->was_session_lost = e->class != ERR_DATA;
 			return -1;
 		}
+		digest_add(&h->room->digest, h->room->piece, (size_t)got);
 		if (*h->d->stop)
 			return err_temp(e, "stopped by a signal");
 		at += (uint64_t)got;
@@ -214,6 +218,7 @@ send_content(struct handover *h, struct err *e)
 static void
 enter_in_ledger(struct handover *h, unsigned nrcpt, const char *reply)
 {
+	char digest[DIGEST_HEX_MAX];
 	const struct ledger_line line = {
 		.id = h->entry->id,
 		.domain = h->d->domain->name,
@@ -222,6 +227,7 @@ enter_in_ledger(struct handover *h, unsigned nrcpt, const char *reply)
 		.sender = h->file.env.mail.reverse_path.text,
 		.nrcpt = nrcpt,
 		.peer = h->d->client->peer,
+		.digest = digest_hex(&h->room->digest, digest),
 		.reply = reply,
 		.arrival_us = h->file.env.arrival_us,
 	};
@@ -283,6 +289,7 @@ conclude(struct handover *h, bool some_accepted)
 		enter_in_ledger(h, taken,
 		    reply_line(reply, &h->d->client->reply));
 	h->r->was_taken = h->r->was_taken || taken > 0;
+	h->r->was_deferred = count_fate(h, FATE_LATER) > 0;
 	stays = !is_complete(h);
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
 		if (h->room->send[i] && h->room->fate[i] != FATE_OPEN)
@@ -304,7 +311,7 @@ session_lost(struct handover *h, const struct err *e)
 {
 	char why[REPLY_MAX];
 	bool is_innocent = h->r->was_session_lost && h->transactions == 1 &&
-			   h->d->client->transactions > 1;
+			   h->d->client->transactions > 1 && !h->d->is_again;
 
 	h->r->is_session_over = true;
 	text_safe(why, sizeof why, e->text);
@@ -330,6 +337,7 @@ session_lost(struct handover *h, const struct err *e)
 static int
 end_content(struct handover *h, struct err *e)
 {
+	int64_t begun_ms = clock_monotonic_ms();
 	sigset_t signals, before;
 	int rc;
 
@@ -339,6 +347,7 @@ end_content(struct handover *h, struct err *e)
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	rc = client_end(h->d->client, &h->is_unknown, e);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	h->r->wait_ms = clock_monotonic_ms() - begun_ms;
 	return rc;
 }
 

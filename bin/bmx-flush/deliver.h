@@ -38,6 +38,8 @@ struct deliver_result {
 	bool is_session_over;  /* the client is of no more use */
 	bool was_session_lost; /* and that was the server's doing */
 	bool was_taken;        /* by the server, for one recipient at least */
+	bool was_deferred;     /* a 4yz came, for one recipient at least */
+	int64_t wait_ms;       /* from the final dot to its reply */
 	struct smtp_reply refusal; /* the last 5yz; code 0: none */
 };
 
@@ -47,6 +49,8 @@ struct delivery {
 	const struct spool_domain *maildir;
 	const struct config_domain *domain;
 	struct client *client;
+	bool
+	    is_again; /* this message was DELIVER_UNTOUCHED before: not twice */
 	const volatile sig_atomic_t *stop; /* not 0: come to an end */
 	struct delivery_room *room;        /* deliver_room()'s */
 };

@@ -1,5 +1,6 @@
 #include "bmx-flush/drain.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,15 +8,23 @@
 #include "base/text.h"
 #include "bmx-flush/breaker.h"
 #include "bmx-flush/deliver.h"
+#include "bmx-flush/giveup.h"
+#include "bmx-flush/pace.h"
 #include "bmx-flush/progress.h"
 #include "bmx-flush/work.h"
+#include "bmx-flush/worker.h"
 #include "smtp/client.h"
 #include "smtp/route.h"
 #include "spool/primary.h"
 
-/* Sessions in a row that broke with nothing done: the rest waits for the next
- * run. */
-#define LOST_MAX 3
+/* Sessions in a row that brought nothing, each after a longer wait: the rest
+ * waits for the next run. */
+#define LOST_MAX 6
+
+/* A further session was refused while others go on: ask again after this. */
+#define REFUSED_WAIT_MS 2000
+
+#define WORKERS_MAX CONFIG_CONNECTIONS_MAX
 
 /* One domain's drain under way. */
 struct drain {
@@ -25,13 +34,22 @@ struct drain {
 	struct spool_domain maildir;
 	struct work work;
 	struct route route;
+	size_t address; /* of the route: the one that answered last */
 	struct client_params client_params;
-	struct client client;
-	bool is_open;    /* the session */
-	bool was_learnt; /* this run has told the state file "up" */
-	unsigned lost;   /* see LOST_MAX */
+	struct delivery delivery; /* what all workers have in common */
+	struct worker workers[WORKERS_MAX];
+	/* messages whose session broke before it was their turn */
+	struct spool_entry again[WORKERS_MAX];
+	size_t nagain;
+	bool is_ending;    /* r->end is decided: what is under way is awaited */
+	bool was_open;     /* there was a session in this run */
+	bool was_told;     /* the workers have been told of a signal */
+	unsigned lost;     /* see LOST_MAX */
+	int64_t reopen_ms; /* no new session before that */
+	struct err trouble; /* of our own; ERR_NONE: none */
+	struct pace pace;
 	struct breaker breaker;
-	struct delivery delivery;
+	struct giveup giveup; /* on-5xx = drop */
 	struct progress progress;
 };
 
@@ -43,20 +61,27 @@ drain_init(struct drain *d, const struct drain_params *p,
 		.domain = domain,
 		.r = r,
 		.maildir = SPOOL_DOMAIN_INIT,
-		.work = WORK_INIT,
+		.work = WORK_INIT(p->order),
 		.route = ROUTE_INIT,
 		.client_params = { .helo = p->config->host.hostname,
 		    .tls = domain->tls,
 		    .connect_timeout_s = domain->connect_timeout_s,
 		    .reply_timeout_s = domain->reply_timeout_s },
-		.client = CLIENT_INIT,
+		.trouble = ERR_INIT,
 		.breaker = BREAKER_INIT,
 		.progress = PROGRESS_INIT };
 	d->delivery = (struct delivery){ .spool = p->spool,
 		.maildir = &d->maildir,
 		.domain = domain,
-		.client = &d->client,
 		.stop = p->stop };
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		d->workers[i] = (struct worker)WORKER_INIT;
+	d->giveup.spool = p->spool;
+	d->giveup.maildir = &d->maildir;
+	pace_begin(&d->pace,
+	    &(struct pace_limits){ .connections = domain->max_connections,
+		.rate = domain->max_rate,
+		.bytes_per_second = domain->max_bytes_rate });
 	*r = (struct drain_report){ .end = DRAIN_NOTHING };
 }
 
@@ -64,7 +89,9 @@ static void
 drain_free(struct drain *d)
 {
 	progress_end(&d->progress);
-	client_quit(&d->client);
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		worker_dismiss(&d->workers[i]);
+	worker_reap(true);
 	deliver_room_free(d->delivery.room);
 	route_free(&d->route);
 	work_free(&d->work);
@@ -77,13 +104,14 @@ drain_free(struct drain *d)
 static int
 collect(struct drain *d, struct err *e)
 {
-	struct work_rest rest = { 0, 0, 0 };
+	struct work_rest rest = { .held = 0 };
 	int64_t now_s = d->p->is_forced ? INT64_MAX : clock_wall_us() / 1000000;
 
 	if (work_collect(&d->work, &d->maildir, now_s, &rest, e) == -1)
 		return -1;
 	d->r->held = rest.held;
 	d->r->later = rest.later;
+	d->r->due_s = rest.due_s;
 	d->r->left = work_left(&d->work);
 	if (rest.foreign > 0)
 		log_warn("domain=%s foreign=%lu files in the spool that are "
@@ -118,12 +146,14 @@ find_route(struct drain *d, struct err *e)
 
 /* ---- the primary ---- */
 
-/* Tell the state file what we learnt; it is no reason to stop when it cannot
- * be written. */
+/* Tell the state file what a worker learnt; it is no reason to stop when it
+ * cannot be written. */
 static void
-learn(struct drain *d, enum primary_verdict result, const char *why)
+learn(struct drain *d, enum primary_verdict result,
+    const struct worker_report *report)
 {
 	const struct config_domain *domain = d->domain;
+	const char *why = result == PRIMARY_UP ? "" : report->why.text;
 	struct primary state = PRIMARY_INIT;
 	struct err e = ERR_INIT;
 	int64_t now_s = clock_wall_us() / 1000000;
@@ -136,80 +166,93 @@ learn(struct drain *d, enum primary_verdict result, const char *why)
 		    primary_verdict_name(state.verdict), why);
 	if (result == PRIMARY_UP) {
 		snprintf(state.address, sizeof state.address, "%s",
-		    d->client.peer);
-		state.plain = d->client.plain;
-		state.secured = (struct smtp_offer){ 0 };
-		if (*conn_tls_text(d->client.conn) != '\0')
-			state.secured = d->client.offer;
+		    report->peer);
+		state.plain = report->plain;
+		state.secured = report->secured;
 	}
 	if (primary_write(d->maildir.fd, &state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
 }
 
-/* RFC 5321 4.2.1: it answered, and said "later". */
-static bool
-is_deferring(const struct client *c)
+/* No more orders, for this reason; the first one counts. */
+static void
+come_to_an_end(struct drain *d, enum drain_end end)
 {
-	return c->reply.code / 100 == 4;
+	if (!d->is_ending)
+		d->r->end = end;
+	d->is_ending = true;
 }
 
-/* It greets us by our own name: we would talk to ourselves (D9). */
-static bool
-is_loop(const struct client *c, const struct err *e)
+static size_t
+count_workers(const struct drain *d)
 {
-	return e->class == ERR_PERM && smtp_reply_ok(&c->reply);
+	size_t n = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		n += d->workers[i].fd != -1;
+	return n;
 }
 
-/*
- * A session with the first address that gives one. 0, or -1 (*e of the last
- * one tried): r->end says what it is.
- */
-static int
-open_session(struct drain *d, struct err *e)
+static size_t
+count_busy(const struct drain *d)
 {
-	enum primary_verdict result = PRIMARY_DOWN;
-	char peer[ENDPOINT_TEXT_MAX];
+	size_t n = 0;
 
-	for (size_t i = 0; i < d->route.naddrs && !*d->p->stop; i++) {
-		const struct route_addr *a = &d->route.addrs[i];
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		n += d->workers[i].is_busy;
+	return n;
+}
 
-		d->client = (struct client)CLIENT_INIT;
-		if (client_open(&d->client, &d->client_params, &a->ep, a->host,
-			e) == 0) {
-			d->is_open = true;
-			if (!d->was_learnt)
-				learn(d, PRIMARY_UP, "");
-			d->was_learnt = true;
-			return 0;
-		}
-		endpoint_text(&a->ep, peer);
-		if (is_deferring(&d->client))
-			result = PRIMARY_DEFERRING;
-		client_abort(&d->client);
-		if (is_loop(&d->client, e)) {
-			log_alarm("domain=%s peer=%s status=4.4.6 %s",
-			    d->domain->name, peer, e->text);
-			d->r->end = DRAIN_NO_ROUTE;
-			return -1;
-		}
-		log_warn("domain=%s peer=%s no session: %s", d->domain->name,
-		    peer, e->text);
-	}
-	if (*d->p->stop) {
-		d->r->end = DRAIN_STOPPED;
-		return -1;
-	}
-	learn(d, result, e->text);
-	d->r->end = DRAIN_PRIMARY_DOWN;
-	return -1;
+static size_t
+count_opening(const struct drain *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		n += d->workers[i].fd != -1 && !d->workers[i].is_open;
+	return n;
+}
+
+static bool
+is_idle(const struct worker *w)
+{
+	return w->fd != -1 && w->is_open && !w->is_busy;
 }
 
 static void
-end_session(struct drain *d)
+session_opened(struct drain *d, const struct worker_report *report)
 {
-	if (d->is_open)
-		client_abort(&d->client);
-	d->is_open = false;
+	if (!d->was_open)
+		learn(d, PRIMARY_UP, report);
+	d->was_open = true;
+	d->address = report->address;
+}
+
+/* One session more that brought nothing. True: that is enough of them. */
+static bool
+is_lost_once_more(struct drain *d)
+{
+	d->lost++;
+	d->reopen_ms = clock_monotonic_ms() + pace_reopen_ms(d->lost);
+	return d->lost >= LOST_MAX;
+}
+
+/*
+ * No address gave a session. In the beginning that is the end: the primary is
+ * down. Later it was up a moment ago, so it is asked again for a while.
+ */
+static void
+session_failed(struct drain *d, const struct worker_report *report)
+{
+	if (d->was_open && count_workers(d) > 0) {
+		pace_result(&d->pace, PACE_BAD, 0, (unsigned)count_busy(d));
+		d->reopen_ms = clock_monotonic_ms() + REFUSED_WAIT_MS;
+		return;
+	}
+	if (d->was_open && !is_lost_once_more(d))
+		return;
+	learn(d, report->verdict, report);
+	come_to_an_end(d, DRAIN_PRIMARY_DOWN);
 }
 
 /* ---- the messages ---- */
@@ -238,91 +281,280 @@ count(struct drain *d, const struct spool_entry *entry,
 	}
 }
 
-/* Is there reason to stop? Sets r->end. */
-static bool
-is_enough(struct drain *d, const struct deliver_result *result)
+/* on-5xx = drop: see giveup.h. */
+static void
+drop(struct drain *d)
+{
+	unsigned long gone = giveup_all(&d->giveup);
+
+	d->r->refused -= gone;
+	d->r->dropped += gone;
+}
+
+/* What a result says of the primary. */
+static enum pace_event
+pace_event(const struct deliver_result *result)
+{
+	if (result->was_session_lost || result->was_deferred)
+		return PACE_BAD;
+	return result->was_taken ? PACE_GOOD : PACE_ELSE;
+}
+
+/* Is there reason to stop? */
+static void
+judge(struct drain *d, const struct deliver_result *result)
 {
 	char said[SMTP_REPLY_TEXT_MAX];
 
-	d->lost =
-	    result->was_session_lost && !result->was_taken ? d->lost + 1 : 0;
-	if (result->was_taken)
+	if (result->was_taken) {
 		breaker_taken(&d->breaker);
-	else if (result->refusal.code != 0 &&
-		 breaker_refused(&d->breaker, &result->refusal)) {
-		log_alarm("domain=%s stopped: the primary refused %d messages "
-			  "in a row: %d %s %s",
-		    d->domain->name, BREAKER_LIMIT, result->refusal.code,
-		    result->refusal.enhanced,
-		    text_safe(said, sizeof said, result->refusal.text));
-		d->r->end = DRAIN_BREAKER;
+		drop(d);
+	} else if (result->refusal.code != 0 &&
+		   breaker_refused(&d->breaker, &result->refusal)) {
+		if (!d->is_ending)
+			log_alarm("domain=%s stopped: the primary refused %d "
+				  "messages in a row: %d %s %s",
+			    d->domain->name, BREAKER_LIMIT,
+			    result->refusal.code, result->refusal.enhanced,
+			    text_safe(said, sizeof said, result->refusal.text));
+		come_to_an_end(d, DRAIN_BREAKER);
+	}
+	if (!result->was_session_lost || result->was_taken) {
+		d->lost = 0;
+	} else if (is_lost_once_more(d)) {
+		log_warn("domain=%s stopped: %u sessions broke one after the "
+			 "other",
+		    d->domain->name, d->lost);
+		come_to_an_end(d, DRAIN_LOST);
+	}
+}
+
+/* A message that was not its session's fault goes first in another one. */
+static void
+message_done(struct drain *d, const struct worker *w,
+    const struct deliver_result *result)
+{
+	pace_result(&d->pace, pace_event(result), result->wait_ms,
+	    (unsigned)count_busy(d));
+	if (result->what == DELIVER_UNTOUCHED) {
+		d->again[d->nagain++] = w->entry;
+	} else {
+		d->r->left--;
+		count(d, &w->entry, result);
+		progress_step(&d->progress);
+	}
+	if (result->what == DELIVER_REFUSED &&
+	    d->domain->on_5xx == CONFIG_ON_5XX_DROP)
+		giveup_add(&d->giveup, w->entry.id, &result->refusal);
+	judge(d, result);
+}
+
+/* A worker was killed, or crashed. Whether its message went through nobody
+ * knows; it is as it was, for the next run. */
+static void
+worker_died(struct drain *d, const struct worker *w, bool was_busy)
+{
+	if (*d->p->stop)
+		return;
+	log_alarm("domain=%s%s%s worker %ld died", d->domain->name,
+	    was_busy ? " id=" : "", was_busy ? w->entry.id : "", (long)w->pid);
+	if (is_lost_once_more(d))
+		come_to_an_end(d, DRAIN_LOST);
+}
+
+static void
+take_report(struct drain *d, struct worker *w)
+{
+	struct worker_report report;
+	bool was_busy = w->is_busy;
+	struct worker was;
+
+	worker_take(w, &report);
+	was = *w;
+	if (report.event != WORKER_OPEN &&
+	    (report.event != WORKER_RESULT || report.result.is_session_over))
+		worker_dismiss(w);
+	switch (report.event) {
+	case WORKER_OPEN:
+		session_opened(d, &report);
+		break;
+	case WORKER_NO_SESSION:
+		session_failed(d, &report);
+		break;
+	case WORKER_LOOP:
+		log_alarm("domain=%s peer=%s status=4.4.6 %s", d->domain->name,
+		    report.peer, report.why.text);
+		come_to_an_end(d, DRAIN_NO_ROUTE);
+		break;
+	case WORKER_STOPPED:
+		break;
+	case WORKER_RESULT:
+		message_done(d, &was, &report.result);
+		break;
+	case WORKER_TROUBLE:
+		d->trouble = report.why;
+		d->is_ending = true;
+		break;
+	case WORKER_DIED:
+		worker_died(d, &was, was_busy);
+		break;
+	}
+}
+
+/* ---- the workers ---- */
+
+static bool
+is_max_reached(const struct drain *d)
+{
+	return d->p->max > 0 && d->r->tried >= d->p->max;
+}
+
+static bool
+has_orders(const struct drain *d)
+{
+	return !d->is_ending && (d->nagain > 0 || (work_left(&d->work) > 0 &&
+						      !is_max_reached(d)));
+}
+
+/* The next message for w. */
+static bool
+next_order(struct drain *d, struct worker *w)
+{
+	w->is_again = d->nagain > 0;
+	if (w->is_again) {
+		w->entry = d->again[--d->nagain];
 		return true;
 	}
-	if (d->lost < LOST_MAX)
+	if (is_max_reached(d) || !work_next(&d->work, &w->entry))
 		return false;
-	log_warn("domain=%s stopped: %u sessions broke one after the other",
-	    d->domain->name, d->lost);
-	d->r->end = DRAIN_LOST;
+	d->r->tried++;
 	return true;
 }
 
-/* LIMITS MAILMAX (RFC 9422): the server wants no more in this session. */
-static bool
-is_used_up(const struct client *c)
+/* Idle workers get a message each, as fast as may be; those that are too many
+ * go home. */
+static void
+hand_out(struct drain *d)
 {
-	return c->offer.mail_max > 0 && c->transactions >= c->offer.mail_max;
+	int64_t now_ms = clock_monotonic_ms();
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &d->workers[i];
+
+		if (!is_idle(w))
+			continue;
+		if (!has_orders(d) || count_workers(d) > d->pace.window) {
+			worker_dismiss(w);
+			continue;
+		}
+		if (pace_wait_ms(&d->pace, now_ms) > 0 || !next_order(d, w))
+			continue;
+		pace_sent(&d->pace, w->entry.size, now_ms);
+		/* if it has died its report will say so */
+		worker_give(w, &e);
+	}
 }
 
-/* One message; a second try when the first session broke before it. 1: go on.
- * 0: enough, see r->end. -1. */
-static int
-hand_over(struct drain *d, struct spool_entry *entry, struct err *e)
+/* A free place, when one more session is wanted; they are opened one after the
+ * other. */
+static struct worker *
+vacancy(struct drain *d)
 {
-	struct deliver_result result;
+	if (!has_orders(d) || count_opening(d) > 0 ||
+	    count_busy(d) < count_workers(d) ||
+	    count_workers(d) >= d->pace.window)
+		return NULL;
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (d->workers[i].fd == -1)
+			return &d->workers[i];
+	return NULL;
+}
 
-	do {
-		if (d->is_open && is_used_up(&d->client)) {
-			client_quit(&d->client);
-			d->is_open = false;
-		}
-		if (!d->is_open && open_session(d, e) == -1)
-			return 0;
-		if (deliver_message(&d->delivery, entry, &result, e) == -1)
-			return -1;
-		if (result.is_session_over)
-			end_session(d);
-	} while (result.what == DELIVER_UNTOUCHED && !*d->p->stop);
-	if (result.what == DELIVER_UNTOUCHED)
-		return 1;
-	d->r->left--;
-	count(d, entry, &result);
-	progress_step(&d->progress);
-	return is_enough(d, &result) ? 0 : 1;
+static void
+hire(struct drain *d)
+{
+	struct worker *w = vacancy(d);
+
+	if (w == NULL || clock_monotonic_ms() < d->reopen_ms)
+		return;
+	worker_reap(false);
+	if (worker_start(w, d->workers, WORKERS_MAX, &d->delivery,
+		&d->client_params, &d->route, d->address, &d->trouble) == -1)
+		d->is_ending = true;
+}
+
+/* A signal: what is under way is broken off. */
+static void
+heed_stop(struct drain *d)
+{
+	if (!*d->p->stop || d->was_told)
+		return;
+	d->was_told = true;
+	come_to_an_end(d, DRAIN_STOPPED);
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		worker_stop(&d->workers[i]);
+}
+
+/* Until when nothing but a report can bring us on; -1: for ever. */
+static int
+wait_ms(struct drain *d)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (vacancy(d) != NULL)
+		return clock_left_ms(d->reopen_ms);
+	if (has_orders(d) && count_busy(d) < count_workers(d) &&
+	    count_opening(d) == 0)
+		return (int)pace_wait_ms(&d->pace, now_ms);
+	return -1;
+}
+
+/* Signals are let in here alone, so that none is missed. */
+static void
+await_reports(struct drain *d, const sigset_t *let_in)
+{
+	struct pollfd polled[WORKERS_MAX];
+	struct timespec span;
+	int ms = wait_ms(d);
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		polled[i] =
+		    (struct pollfd){ .fd = d->workers[i].fd, .events = POLLIN };
+	span.tv_sec = ms / 1000;
+	span.tv_nsec = ms % 1000 * 1000000L;
+	if (ppoll(polled, WORKERS_MAX, ms == -1 ? NULL : &span, let_in) <= 0)
+		return;
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (polled[i].revents != 0)
+			take_report(d, &d->workers[i]);
 }
 
 static int
 hand_over_all(struct drain *d, struct err *e)
 {
-	struct spool_entry entry;
-	int rc = 1;
+	sigset_t signals, before;
 
-	while (rc == 1) {
-		if (*d->p->stop) {
-			d->r->end = DRAIN_STOPPED;
-			return 0;
-		}
-		if (d->p->max > 0 && d->r->tried == d->p->max) {
-			d->r->end = DRAIN_MAX;
-			return 0;
-		}
-		if (!work_next(&d->work, &entry)) {
-			d->r->end = DRAIN_DONE;
-			return 0;
-		}
-		d->r->tried++;
-		rc = hand_over(d, &entry, e);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	for (;;) {
+		heed_stop(d);
+		hand_out(d);
+		hire(d);
+		if (count_workers(d) == 0 && !has_orders(d))
+			break;
+		await_reports(d, &before);
 	}
-	return rc;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	come_to_an_end(d, is_max_reached(d) ? DRAIN_MAX : DRAIN_DONE);
+	if (d->r->end != DRAIN_BREAKER)
+		drop(d);
+	if (d->trouble.class == ERR_NONE)
+		return 0;
+	*e = d->trouble;
+	return -1;
 }
 
 static int

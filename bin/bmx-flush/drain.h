@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "bmx-flush/work.h"
 #include "net/dns.h"
 #include "spool/config.h"
 #include "spool/spool.h"
@@ -23,7 +24,8 @@ struct drain_params {
 	const struct config *config;
 	const struct spool *spool;
 	struct dns *dns;
-	bool is_forced;    /* also what is not due yet */
+	bool is_forced; /* also what is not due yet */
+	enum work_order order;
 	unsigned long max; /* messages to try at most; 0: all */
 	FILE *watch;       /* where a progress bar may be drawn; NULL: none */
 	const volatile sig_atomic_t *stop; /* not 0: come to an end */
@@ -34,7 +36,7 @@ enum drain_end {
 	DRAIN_NOTHING,      /* nothing is due */
 	DRAIN_BUSY,         /* another bmx-flush has the domain */
 	DRAIN_NO_ROUTE,     /* it is not known where to send */
-	DRAIN_PRIMARY_DOWN, /* no address gave a session */
+	DRAIN_PRIMARY_DOWN, /* no address gave a session, or none any more */
 	DRAIN_LOST,         /* sessions break before anything gets done */
 	DRAIN_BREAKER,      /* it refuses everything: see breaker.h */
 	DRAIN_STOPPED,      /* a signal */
@@ -47,9 +49,11 @@ struct drain_report {
 	unsigned long tried;
 	unsigned long delivered, deferred;
 	unsigned long refused;   /* held now */
+	unsigned long dropped;   /* refused and given up: on-5xx */
 	unsigned long set_aside; /* damaged, held now */
 	unsigned long left;      /* due, but not tried */
 	unsigned long later;     /* not due yet */
+	int64_t due_s;           /* the first of those is, then; 0: none */
 	unsigned long held;      /* were held before */
 	uint64_t bytes;          /* delivered */
 	int64_t elapsed_ms;

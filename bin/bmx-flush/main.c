@@ -10,7 +10,9 @@
 #include "base/names.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "bmx-flush/ask.h"
 #include "bmx-flush/drain.h"
+#include "bmx-flush/watch.h"
 #include "mail/addr.h"
 
 static const struct options_usage usage = {
@@ -19,6 +21,9 @@ static const struct options_usage usage = {
 	"Hand the mail that waits for a domain to its primary.",
 	"  bmx-flush                       every domain that has mail waiting\n"
 	"  bmx-flush --now example.com     also what is not due yet\n"
+	"  bmx-flush --watch               one long run\n"
+	"  bmx-flush --ask mx2.example.net example.com\n"
+	"                                  on the primary: ask for its mail\n"
 	"  bmx-flush --dry-run             show where it would go\n"
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n",
 };
@@ -53,7 +58,8 @@ catch_signals(void)
 
 struct flush {
 	struct options options;
-	int now, dry_run, verbose;
+	int now, dry_run, verbose, oldest_first, smallest_first, watch;
+	char *ask; /* --ask: the backup */
 	long max;
 	struct config config;
 	struct spool spool;
@@ -82,11 +88,11 @@ summarize(struct flush *f, const char *domain, const struct drain_report *r)
 	double s = (double)r->elapsed_ms / 1000;
 
 	snprintf(line, sizeof line,
-	    "delivered=%lu deferred=%lu refused=%lu set-aside=%lu "
+	    "delivered=%lu deferred=%lu refused=%lu dropped=%lu set-aside=%lu "
 	    "left=%lu later=%lu held=%lu bytes=%llu seconds=%.1f rate=%.0f/s "
 	    "end=%s",
-	    r->delivered, r->deferred, r->refused, r->set_aside, r->left,
-	    r->later, r->held, (unsigned long long)r->bytes, s,
+	    r->delivered, r->deferred, r->refused, r->dropped, r->set_aside,
+	    r->left, r->later, r->held, (unsigned long long)r->bytes, s,
 	    s > 0 ? (double)r->delivered / s : 0.0, drain_end_name(r->end));
 	if (r->end != DRAIN_NOTHING)
 		log_info("domain=%s %s", domain, line);
@@ -214,6 +220,127 @@ flush_all(struct flush *f, struct err *e)
 	return rc == -1 ? -1 : 0;
 }
 
+/* ---- one long run ---- */
+
+/* The domains it is about: those named, else all of bmx.conf. */
+static int
+choose_domains(struct flush *f, bool *is_chosen, struct err *e)
+{
+	struct names names = NAMES_INIT(f->options.args, stdin);
+	char folded[ADDR_DOMAIN_MAX + 1];
+	const struct config_domain *domain;
+	const char *name;
+	int rc;
+
+	while ((rc = names_next(&names, &name, e)) == 1) {
+		domain = NULL;
+		if (addr_fold_domain(name, strlen(name), folded, e) == 0)
+			domain = config_find(&f->config, folded);
+		if (domain == NULL)
+			reject_name(f, name, "not in bmx.conf");
+		else
+			is_chosen[domain - f->config.domains] = true;
+	}
+	names_free(&names);
+	for (size_t i = 0; i < f->config.ndomains && !*f->options.args; i++)
+		is_chosen[i] = true;
+	return rc;
+}
+
+static void
+watch_domain(struct flush *f, struct watch *w,
+    const struct config_domain *domain)
+{
+	struct drain_report r;
+	struct err e = ERR_INIT;
+	int rc;
+
+	if (!watch_is_due(w, &f->spool, domain->name))
+		return;
+	rc = drain_domain(&f->params, domain, &r, &e);
+	if (rc == -1)
+		note_trouble(f, domain->name, &e);
+	if (r.end != DRAIN_NOTHING)
+		summarize(f, domain->name, &r);
+	watch_ran(w, &r, rc == -1);
+}
+
+/* Until a signal. */
+static void
+watch_domains(struct flush *f, struct watch *watches, const bool *is_chosen)
+{
+	const struct timespec tick = { WATCH_TICK_MS / 1000,
+		WATCH_TICK_MS % 1000 * 1000000L };
+
+	log_info("watching");
+	while (!stop_asked) {
+		for (size_t i = 0; i < f->config.ndomains && !stop_asked; i++)
+			if (is_chosen[i])
+				watch_domain(f, &watches[i],
+				    &f->config.domains[i]);
+		if (!stop_asked)
+			nanosleep(&tick, NULL);
+		f->params.is_forced = false; /* --now is for the first look */
+	}
+	log_info("watching no longer");
+	f->trouble.class = ERR_NONE; /* it is in the log, and was tried again */
+}
+
+static int
+flush_watching(struct flush *f, struct err *e)
+{
+	size_t n = f->config.ndomains;
+	struct watch *watches = calloc(n + 1, sizeof *watches);
+	bool *is_chosen = calloc(n + 1, sizeof *is_chosen);
+	int rc = -1;
+
+	if (watches == NULL || is_chosen == NULL)
+		err_temp(e, "no memory for %zu domains", n);
+	else
+		rc = choose_domains(f, is_chosen, e);
+	if (rc == 0)
+		watch_domains(f, watches, is_chosen);
+	free(watches);
+	free(is_chosen);
+	return rc;
+}
+
+/* ---- the primary's side ---- */
+
+/* Without bmx.conf, unless it is named: the primary is no backup. */
+static int
+ask_backup(struct flush *f, struct err *e)
+{
+	char hostname[ADDR_DOMAIN_MAX + 1] = "";
+	struct names names = NAMES_INIT(f->options.args, stdin);
+	const struct config_list *servers = &f->config.host.resolver;
+	const struct dns_options dns_options = {
+		.servers = (const char *const *)servers->word,
+		.nservers = servers->n,
+	};
+	struct dns *dns = dns_open(&dns_options, e);
+	const char *name;
+	int rc = -1;
+
+	if (f->config.host.hostname != NULL)
+		snprintf(hostname, sizeof hostname, "%s",
+		    f->config.host.hostname);
+	else if (gethostname(hostname, sizeof hostname - 1) == -1)
+		snprintf(hostname, sizeof hostname, "localhost");
+	if (dns == NULL)
+		return -1;
+	while ((rc = names_next(&names, &name, e)) == 1)
+		if (ask_for_mail(dns, hostname, f->ask, name, stdout, e) ==
+		    -1) {
+			err_prefix(e, "%s", name);
+			rc = -1;
+			break;
+		}
+	names_free(&names);
+	dns_close(dns);
+	return rc;
+}
+
 /* ---- the run ---- */
 
 static int
@@ -237,11 +364,15 @@ run(struct flush *f, struct err *e)
 		.spool = &f->spool,
 		.dns = dns_open(&dns_options, e),
 		.is_forced = f->now,
+		.order =
+		    f->smallest_first ? WORK_SMALLEST_FIRST : WORK_OLDEST_FIRST,
 		.watch = is_talking ? NULL : stderr,
 		.stop = &stop_asked };
 	if (f->params.dns == NULL)
 		goto out;
-	if (*f->options.args != NULL)
+	if (f->watch)
+		rc = flush_watching(f, e);
+	else if (*f->options.args != NULL)
 		rc = flush_named(f, e);
 	else
 		rc = flush_all(f, e);
@@ -257,11 +388,31 @@ exit_code(const struct flush *f)
 {
 	if (f->trouble.class != ERR_NONE)
 		return err_exit_code(&f->trouble);
+	if (f->watch) /* a signal is its good end */
+		return f->has_bad_name ? EX_DATAERR : EX_OK;
 	if (f->has_refused)
 		return EX_UNAVAILABLE;
 	if (f->has_bad_name)
 		return EX_DATAERR;
 	return f->has_left ? EX_TEMPFAIL : EX_OK;
+}
+
+/* Options that would have no effect are mistakes. */
+static int
+check_options(const struct flush *f, struct err *e)
+{
+	if (f->max < 0)
+		return err_usage(e, "--max: not less than 1");
+	if (f->oldest_first && f->smallest_first)
+		return err_usage(e,
+		    "either --oldest-first or --smallest-first");
+	if (f->watch && (f->dry_run || f->max > 0))
+		return err_usage(e, "--watch takes no --dry-run and no --max");
+	if (f->ask != NULL && (f->watch || f->dry_run || f->now || f->max > 0))
+		return err_usage(e, "--ask goes with domains alone");
+	if (f->ask != NULL && *f->options.args == NULL)
+		return err_usage(e, "--ask for which domain?");
+	return 0;
 }
 
 static int
@@ -272,6 +423,15 @@ parse(struct flush *f, int argc, char **argv, struct err *e)
 		    "also messages that are not due yet", NULL },
 		{ "dry-run", 0, POPT_ARG_NONE, &f->dry_run, 0,
 		    "print the route and what would be sent", NULL },
+		{ "oldest-first", 0, POPT_ARG_NONE, &f->oldest_first, 0,
+		    "in the order of arrival (default)", NULL },
+		{ "smallest-first", 0, POPT_ARG_NONE, &f->smallest_first, 0,
+		    "the small messages before the large ones", NULL },
+		{ "watch", 'w', POPT_ARG_NONE, &f->watch, 0,
+		    "one long run: mail goes when it is due", NULL },
+		{ "ask", 0, POPT_ARG_STRING, &f->ask, 0,
+		    "on the primary: ask BACKUP by ETRN for a DOMAIN's mail",
+		    "BACKUP" },
 		{ "max", 0, POPT_ARG_LONG, &f->max, 0, "stop after N messages",
 		    "N" },
 		{ "verbose", 'v', POPT_ARG_NONE, &f->verbose, 0,
@@ -281,9 +441,14 @@ parse(struct flush *f, int argc, char **argv, struct err *e)
 	};
 	int rc = options_parse(&f->options, &usage, rows, argc, argv, e);
 
-	if (rc == 0 && f->max < 0)
-		return err_usage(e, "--max: not less than 1");
-	return rc;
+	return rc == 0 ? check_options(f, e) : rc;
+}
+
+static bool
+needs_config(const struct flush *f)
+{
+	return f->ask == NULL || f->options.config_path != NULL ||
+	       getenv("BMX_CONF") != NULL;
 }
 
 int
@@ -299,12 +464,12 @@ main(int argc, char **argv)
 	catch_signals();
 	f.is_interactive = isatty(STDERR_FILENO);
 	rc = parse(&f, argc, argv, &e);
-	if (rc == 0)
+	if (rc == 0 && needs_config(&f))
 		rc = config_load(&f.config, f.options.config_path, &e);
 	if (rc == 0 && f.options.check_config)
 		config_print(&f.config);
 	else if (rc == 0)
-		rc = run(&f, &e);
+		rc = f.ask != NULL ? ask_backup(&f, &e) : run(&f, &e);
 	if (rc == -1) {
 		fprintf(stderr, "bmx-flush: %s\n", e.text);
 		rc = err_exit_code(&e);
@@ -316,6 +481,7 @@ main(int argc, char **argv)
 	if (fflush(stdout) == EOF && rc == EX_OK)
 		rc = EX_IOERR;
 	config_free(&f.config);
+	free(f.ask);
 	options_free(&f.options);
 	return rc;
 }

@@ -36,11 +36,30 @@ by_arrival(const void *a, const void *b, void *arg)
 	    names + *(const uint32_t *)b + 1);
 }
 
+/* The size stands behind the ID, without leading zeros: the shorter number is
+ * the smaller one. */
+static int
+by_size(const void *a, const void *b, void *arg)
+{
+	enum { AT = 1 + SPOOL_ID_LEN + sizeof ",S=" - 1 };
+	const char *x = (const char *)arg + *(const uint32_t *)a + AT;
+	const char *y = (const char *)arg + *(const uint32_t *)b + AT;
+	size_t x_len = strcspn(x, ","), y_len = strcspn(y, ",");
+	int order;
+
+	if (x_len != y_len)
+		return x_len < y_len ? -1 : 1;
+	order = memcmp(x, y, x_len);
+	return order != 0 ? order : by_arrival(a, b, arg);
+}
+
 void
 work_sort(struct work *w)
 {
 	if (w->n > 1)
-		qsort_r(w->at, w->n, sizeof *w->at, by_arrival, w->names.data);
+		qsort_r(w->at, w->n, sizeof *w->at,
+		    w->order == WORK_SMALLEST_FIRST ? by_size : by_arrival,
+		    w->names.data);
 }
 
 /* 1: for this run; 0: not; -1. */
@@ -63,6 +82,8 @@ is_due(const struct spool_domain *d, const struct spool_entry *entry,
 	if (when_s <= now_s)
 		return 1;
 	rest->later++;
+	if (rest->due_s == 0 || when_s < rest->due_s)
+		rest->due_s = when_s;
 	return 0;
 }
 

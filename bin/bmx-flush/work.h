@@ -10,13 +10,20 @@
 #include "spool/spool.h"
 
 /*
- * What is to be done in one run: the names of the messages, oldest first.
+ * What is to be done in one run: the names of the messages, oldest first or
+ * smallest first.
  *
  * A name says all that is needed, so names are what is kept, one behind the
  * other, and the place of each: some 45 bytes a message, so that a million of
  * them fit into 64 MiB with the program.
  */
+enum work_order {
+	WORK_OLDEST_FIRST,
+	WORK_SMALLEST_FIRST, /* of one size the oldest */
+};
+
 struct work {
+	enum work_order order;
 	struct buf names; /* per message: 'n' (new/) or 'c' (cur/), name, NUL */
 	uint32_t *at;     /* where each begins, in the order of the work */
 	size_t n, room;
@@ -25,19 +32,21 @@ struct work {
 };
 
 /* clang-format off */
-#define WORK_INIT { BUF_INIT(UINT32_MAX), NULL, 0, 0, 0, 0 }
+#define WORK_INIT(order)                                                       \
+	{ (order), BUF_INIT(UINT32_MAX), NULL, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* What else is in the domain: not for this run. */
 struct work_rest {
 	unsigned long held;
 	unsigned long later;   /* not due yet */
+	int64_t due_s;         /* the first of them is, then; 0: none */
 	unsigned long foreign; /* files that are not messages */
 };
 
 /*
  * Read the domain's directories: every message that is not held and is due at
- * now_s (all of them when now_s is INT64_MAX), sorted by arrival. -1: a
+ * now_s (all of them when now_s is INT64_MAX), in the order asked for. -1: a
  * directory cannot be read, or no memory.
  */
 int work_collect(struct work *w, const struct spool_domain *d, int64_t now_s,

@@ -42,13 +42,13 @@ arrivals()
 # after "what": run again, twice for what was deferred.
 after()
 {
-	bmx-flush --now
-	bmx-flush --now
+	flush_again --now
+	flush_again --now
 	got=$(arrivals)
 	doubles=$(($(echo "$got" | tr ' ' '+') - 5))
 	like "$1: every message arrived" "$got" \
 	    '^[12] [12] [12] [12] [12]$'
-	ok "$1: one at most twice" test "$doubles" -le 1
+	ok "$1: one at most twice" test "$doubles" -le "${crashes:-1}"
 	is "$1: only what was refused is left, held" \
 	    "$(waiting) $(held) $(states "$two")" "1 1 D D F"
 }
@@ -72,9 +72,24 @@ for n in 1 2 4; do
 	begin "dot#$n store-run kill -9 \$(cat $tmp/flush.pid)"
 	start_bg flush bmx-flush
 	wait_gone "$(pid_of flush)"
-	after "killed when the primary has it, $n"
+	after "the flusher alone killed when the primary has it, $n"
+	is "the worker still waited for the reply: nothing twice" "$doubles" 0
+	begin "dot#$n store-run kill -s KILL -- -\$(cat $tmp/flush.pid)"
+	start_bg flush bmx-flush
+	wait_gone "$(pid_of flush)"
+	after "killed with its worker when the primary has it, $n"
 	is "that one is there twice" "$doubles" 1
 done
+
+# ---- a worker alone ----
+
+begin "dot#2 store-run pkill -9 -P \$(cat $tmp/flush.pid)"
+start_bg flush bmx-flush
+wait_gone "$(pid_of flush)"
+is "a worker is killed: the others are delivered by the next one" \
+    "$(primary_count) $(waiting)" "4 1"
+like "the log says so" "$(logged alarm=yes)" ' id=[^ ]* worker [0-9]* died$'
+after "a worker is killed"
 
 # ---- at each system call that changes the disk ----
 
@@ -85,10 +100,11 @@ strace -qq -o /dev/null true 2>/dev/null || {
 }
 
 begin
-strace -qq -o "$tmp/trace" -e trace=pwrite64,fdatasync,renameat2,unlinkat,sendmsg,writev \
+strace -f -qq -o "$tmp/trace" -e trace=pwrite64,fdatasync,renameat2,unlinkat,sendmsg,writev \
     bmx-flush
 is "the states of a message that stays are synced before anything else goes on" \
-    "$(grep -A 3 -m 1 pwrite64 "$tmp/trace" | sed 's/(.*//' | tr '\n' ' ')" \
+    "$(grep -A 3 -m 1 pwrite64 "$tmp/trace" |
+	sed 's/^[0-9]* *//; s/(.*//' | tr '\n' ' ')" \
     "pwrite64 pwrite64 fdatasync renameat2 "
 is "one sync for all of them, none for a message that was taken whole" \
     "$(grep -c fdatasync "$tmp/trace")" 1
@@ -100,9 +116,13 @@ for call in unlinkat renameat2 renameat utimensat pwrite64 fdatasync fsync \
 	while :; do
 		n=$((n + 1))
 		begin
-		strace -qq -o /dev/null -e trace="$call" \
+		: >"$tmp/bmx.log"
+		strace -f -qq -o /dev/null -e trace="$call" \
 		    -e inject="$call":signal=KILL:when="$n" bmx-flush 2>/dev/null
-		[ $? -eq 137 ] || break
+		status=$?
+		crashes=$(logged 'worker [0-9]* died' | wc -l)
+		[ "$status" -eq 137 ] || [ "$crashes" -gt 0 ] || break
+		[ "$status" -ne 137 ] || crashes=$((crashes + 1))
 		total=$((total + 1))
 		after "killed at $call number $n"
 	done

@@ -126,9 +126,9 @@ clear_spool
 primary_renew 'data reset'
 put many n=10
 exits "every session breaks: 75" 75 bmx-flush
-is "it ends after three" "$(primary_said 'S: 220 ')" 3
+is "it ends after six" "$(primary_said 'S: 220 ')" 6
 is "the others are as they were" \
-    "$(find "$spool/example.com/new" -type f | wc -l | tr -d ' ')" 7
+    "$(find "$spool/example.com/new" -type f | wc -l | tr -d ' ')" 4
 clear_spool
 
 primary_renew 'connect#2+ 421 4.3.2 no more' 'mail#4 421 4.3.2 shutting down'

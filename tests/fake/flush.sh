@@ -26,6 +26,15 @@ put()
 	put_file "$tmp/$put_subject.in" "$@"
 }
 
+# flush_again [OPTION...]: run bmx-flush, as soon as nobody has the domain any
+# more: a worker outlives its flusher for a moment.
+flush_again()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	wait_for 20 sh -c 'bmx-flush "$@"; ! tail -n 1 "$0" | grep -q end=busy' \
+	    "$tmp/bmx.log" "$@"
+}
+
 # waiting: messages in new/ and cur/, held ones too.
 waiting()
 {

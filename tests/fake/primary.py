@@ -11,7 +11,8 @@ message, except where a row says otherwise:
 
     STAGE[<ADDRESS>][#N[+]] ACTION
 
-STAGE    connect ehlo helo starttls mail rcpt data dot rset quit
+STAGE    connect ehlo helo starttls xclient xforward mail rcpt data dot rset quit
+         etrn
 ADDRESS  only for this address (mail, rcpt)
 #N       only the N-th time that this stage is reached, over all sessions
          (an ADDRESS counts for itself); #N+ from then on
@@ -350,6 +351,26 @@ class Session:
     def on_rset(self, _line):
         self.envelope = None
         if self.act("rset", None, None):
+            self.reply("250 2.0.0 OK")
+
+    def offers(self, keyword):
+        return any(k.split()[0] == keyword for k in self.primary.keywords)
+
+    def on_xclient(self, line):
+        if not self.offers("XCLIENT"):
+            self.on_unknown(line)
+        elif self.act("xclient", None, None):
+            self.envelope = None
+            self.reply("220 primary.test ESMTP")
+
+    def on_xforward(self, line):
+        if not self.offers("XFORWARD"):
+            self.on_unknown(line)
+        elif self.act("xforward", None, None):
+            self.reply("250 2.0.0 OK")
+
+    def on_etrn(self, _line):
+        if self.act("etrn", None, None):
             self.reply("250 2.0.0 OK")
 
     def on_noop(self, _line):

@@ -1,0 +1,41 @@
+#ifndef BMX_FLUSH_WATCH_H
+#define BMX_FLUSH_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "bmx-flush/drain.h"
+#include "spool/spool.h"
+
+/*
+ * When a domain is worth another run, for --watch: its new/ or cur/ changed, a
+ * message has become due, or it is time to ask a primary again that was down.
+ *
+ * It is found by looking, at two directories' times each WATCH_TICK_MS, and
+ * not told by inotify(7): a spool may be shared, and inotify knows nothing of
+ * what other hosts do.
+ */
+#define WATCH_TICK_MS 1000
+#define WATCH_AGAIN_MS 60000 /* after a run that ended before its work */
+
+struct watch {
+	struct timespec new_changed, cur_changed;
+	int64_t looked_s;      /* wall clock; 0: never */
+	int64_t due_s;         /* a message is, then; 0: none is known */
+	int64_t not_before_ms; /* monotonic */
+	bool is_unfinished;    /* the last run left work */
+};
+
+/* clang-format off */
+#define WATCH_INIT { .looked_s = 0 }
+/* clang-format on */
+
+/* Is it time? Then w is what it was before the run that follows now. */
+bool watch_is_due(struct watch *w, const struct spool *spool,
+    const char *domain);
+
+/* That run has ended; failed: with trouble of our own. */
+void watch_ran(struct watch *w, const struct drain_report *r, bool failed);
+
+#endif

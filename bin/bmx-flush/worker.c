@@ -1,0 +1,291 @@
+#include "bmx-flush/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "smtp/client.h"
+
+/* ---- in the worker ---- */
+
+/* The session under way. */
+struct shift {
+	int fd;
+	struct delivery delivery; /* its client is below */
+	struct client client;
+	const struct client_params *params;
+	const struct route *route;
+};
+
+static int
+tell(const struct shift *s, const struct worker_report *report)
+{
+	ssize_t n;
+
+	do
+		n = send(s->fd, report, sizeof *report, MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	return n == -1 ? -1 : 0;
+}
+
+/* RFC 5321 4.2.1: it answered, and said "later". */
+static bool
+is_deferring(const struct client *c)
+{
+	return c->reply.code / 100 == 4;
+}
+
+/* It greets us by our own name: we would talk to ourselves (D9). */
+static bool
+is_loop(const struct client *c, const struct err *e)
+{
+	return e->class == ERR_PERM && smtp_reply_ok(&c->reply);
+}
+
+static void
+describe_session(const struct shift *s, struct worker_report *report)
+{
+	report->event = WORKER_OPEN;
+	snprintf(report->peer, sizeof report->peer, "%s", s->client.peer);
+	report->plain = s->client.plain;
+	if (*conn_tls_text(s->client.conn) != '\0')
+		report->secured = s->client.offer;
+}
+
+/* A session with an address that gives one: from first on, then those before
+ * it. */
+static void
+open_session(struct shift *s, size_t first, struct worker_report *report)
+{
+	char peer[ENDPOINT_TEXT_MAX];
+
+	report->event = WORKER_NO_SESSION;
+	report->verdict = PRIMARY_DOWN;
+	for (size_t n = 0; n < s->route->naddrs; n++) {
+		size_t i = (first + n) % s->route->naddrs;
+		const struct route_addr *a = &s->route->addrs[i];
+
+		if (*s->delivery.stop) {
+			report->event = WORKER_STOPPED;
+			return;
+		}
+		s->client = (struct client)CLIENT_INIT;
+		report->address = i;
+		if (client_open(&s->client, s->params, &a->ep, a->host,
+			&report->why) == 0) {
+			describe_session(s, report);
+			return;
+		}
+		endpoint_text(&a->ep, peer);
+		if (is_deferring(&s->client))
+			report->verdict = PRIMARY_DEFERRING;
+		client_abort(&s->client);
+		if (is_loop(&s->client, &report->why)) {
+			report->event = WORKER_LOOP;
+			snprintf(report->peer, sizeof report->peer, "%s", peer);
+			return;
+		}
+		log_warn("domain=%s peer=%s no session: %s",
+		    s->delivery.domain->name, peer, report->why.text);
+	}
+	if (*s->delivery.stop)
+		report->event = WORKER_STOPPED;
+}
+
+/* The next order. False: there are no more. */
+static bool
+listen_for(const struct shift *s, struct worker_order *order)
+{
+	ssize_t n;
+
+	do {
+		if (*s->delivery.stop)
+			return false;
+		n = recv(s->fd, order, sizeof *order, 0);
+	} while (n == -1 && errno == EINTR);
+	return n == (ssize_t)sizeof *order;
+}
+
+/* LIMITS MAILMAX (RFC 9422): the server wants no more in this session. */
+static bool
+is_used_up(const struct client *c)
+{
+	return c->offer.mail_max > 0 && c->transactions >= c->offer.mail_max;
+}
+
+static void
+deliver(struct shift *s, const struct worker_order *order,
+    struct worker_report *report)
+{
+	struct spool_entry entry;
+
+	report->event = WORKER_RESULT;
+	s->delivery.is_again = order->is_again;
+	if (!spool_parse_name(&entry, order->name, order->is_new)) {
+		report->event = WORKER_TROUBLE;
+		err_temp(&report->why, "no message name: %s", order->name);
+	} else if (deliver_message(&s->delivery, &entry, &report->result,
+		       &report->why) == -1) {
+		report->event = WORKER_TROUBLE;
+	}
+	if (report->result.is_session_over)
+		client_abort(&s->client);
+	else if (is_used_up(&s->client))
+		report->result.is_session_over = true;
+}
+
+static void
+work(struct shift *s, size_t first)
+{
+	struct worker_report report;
+	struct worker_order order;
+	bool goes_on;
+
+	memset(&report, 0, sizeof report);
+	open_session(s, first, &report);
+	goes_on = report.event == WORKER_OPEN;
+	if (tell(s, &report) == -1)
+		goes_on = false;
+	while (goes_on && listen_for(s, &order)) {
+		memset(&report, 0, sizeof report);
+		deliver(s, &order, &report);
+		goes_on = report.event == WORKER_RESULT &&
+			  !report.result.is_session_over;
+		if (tell(s, &report) == -1)
+			break;
+	}
+	client_quit(&s->client);
+}
+
+/* A second SIGTERM is no reason to die in the middle, and none is lost when
+ * the flusher dies. False: it is dead already. */
+static bool
+settle_in(pid_t flusher)
+{
+	struct sigaction action;
+	sigset_t signals;
+
+	if (sigaction(SIGTERM, NULL, &action) == 0) {
+		action.sa_flags &= ~(int)SA_RESETHAND;
+		sigaction(SIGTERM, &action, NULL);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_UNBLOCK, &signals, NULL);
+	return getppid() == flusher;
+}
+
+/* ---- in the flusher ---- */
+
+/* Another worker's socket would keep its stream open when we are gone. */
+static void
+close_others(const struct worker *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i].fd != -1)
+			close(all[i].fd);
+}
+
+int
+worker_start(struct worker *w, const struct worker *all, size_t n,
+    const struct delivery *d, const struct client_params *params,
+    const struct route *route, size_t first, struct err *e)
+{
+	struct shift s = { .delivery = *d,
+		.client = CLIENT_INIT,
+		.params = params,
+		.route = route };
+	pid_t flusher = getpid();
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == -1)
+		return err_sys(e, "socketpair");
+	w->pid = fork();
+	if (w->pid == -1) {
+		err_sys(e, "fork");
+		close(fds[0]);
+		close(fds[1]);
+		w->pid = 0;
+		return -1;
+	}
+	if (w->pid == 0) {
+		close(fds[0]);
+		close_others(all, n);
+		s.fd = fds[1];
+		s.delivery.client = &s.client;
+		if (settle_in(flusher))
+			work(&s, first);
+		_exit(EX_OK);
+	}
+	close(fds[1]);
+	w->fd = fds[0];
+	w->is_open = w->is_busy = false;
+	return 0;
+}
+
+int
+worker_give(struct worker *w, struct err *e)
+{
+	struct worker_order order;
+
+	memset(&order, 0, sizeof order);
+	snprintf(order.name, sizeof order.name, "%s", w->entry.name);
+	order.is_new = w->entry.is_new;
+	order.is_again = w->is_again;
+	w->is_busy = true;
+	if (send(w->fd, &order, sizeof order, MSG_NOSIGNAL) == -1)
+		return err_sys(e, "order to worker %ld", (long)w->pid);
+	return 0;
+}
+
+void
+worker_take(struct worker *w, struct worker_report *report)
+{
+	ssize_t n;
+
+	do
+		n = recv(w->fd, report, sizeof *report, 0);
+	while (n == -1 && errno == EINTR);
+	if (n != (ssize_t)sizeof *report) {
+		memset(report, 0, sizeof *report);
+		report->event = WORKER_DIED;
+	}
+	if (report->event == WORKER_OPEN)
+		w->is_open = true;
+	else
+		w->is_busy = false;
+}
+
+void
+worker_dismiss(struct worker *w)
+{
+	if (w->fd != -1)
+		close(w->fd);
+	*w = (struct worker)WORKER_INIT;
+}
+
+void
+worker_stop(const struct worker *w)
+{
+	if (w->pid > 0)
+		kill(w->pid, SIGTERM);
+}
+
+void
+worker_reap(bool waits)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, NULL, waits ? 0 : WNOHANG);
+	while (pid > 0 || (pid == -1 && errno == EINTR));
+}

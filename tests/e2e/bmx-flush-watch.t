@@ -1,0 +1,75 @@
+#!/bin/sh
+# One long run: mail goes when it is due, and a signal ends it.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+primary_make
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" \
+    'retry-min = 2' 'retry-max = 3' '[example.net]' 'primary = 127.0.0.1:1'
+primary_start 'rcpt<later@example.com>#1 450 4.2.1 greylisted'
+
+# stored N: the primary has N messages.
+# shellcheck disable=SC2016 # for the inner shell
+stored()
+{
+	wait_for 20 sh -c 'test "$(ls "$0" | grep -c "env$")" -eq "$1"' \
+	    "$primary" "$1"
+}
+
+start_bg flush bmx-flush --watch
+ok "it waits, there is no spool for anybody yet" wait_for 20 \
+    grep -q watching "$tmp/bmx.log"
+put one
+ok "a message goes when it comes" stored 1
+put two
+ok "and the next one" stored 2
+put later to=later@example.com
+ok "one that was deferred" wait_for 20 grep -q "id=$id next-try" "$tmp/bmx.log"
+ok "goes when it is due" stored 3
+
+put held
+bmx-queue hold "$id" >/dev/null 2>&1
+n=$(primary_count)
+bmx-queue release "$id" >/dev/null 2>&1
+ok "one that is released goes" wait_for 20 sh -c \
+    "test ! -e '$spool/example.com/cur/'*$id* && test ! -e '$spool/example.com/new/'*$id*"
+ok "to the primary ($n were there)" stored 4
+
+"$mkmsg" "$spool" example.net >/dev/null
+ok "a primary that is down" wait_for 20 grep -q \
+    'domain=example.net .*end=primary-down' "$tmp/bmx.log"
+put meanwhile
+ok "is no reason for others to wait" stored 5
+is "it is not asked each second" "$(logged 'domain=example.net .*end=' | wc -l |
+    tr -d ' ')" 1
+
+kill -s TERM "$(pid_of flush)"
+ok "SIGTERM ends it" wait_gone "$(pid_of flush)"
+like "and it says so" "$(tail -n 1 "$tmp/bmx.log")" 'watching no longer'
+exits "a domain that is not ours: 65" 65 timeout -s TERM 3 \
+    bmx-flush --watch example.edu
+exits "--watch and --max: 64" 64 bmx-flush --watch --max 1
+exits "--watch and --dry-run: 64" 64 bmx-flush --watch --dry-run
+
+# ---- the primary's side: ETRN ----
+
+primary_renew 'etrn#1 250 2.0.0 Queuing for it started' \
+    'etrn#2 458 4.3.0 Not now' 'etrn#3 459 Not for you' \
+    'etrn#4 500 5.5.2 What'
+unset BMX_CONF
+exits "--ask needs no bmx.conf: 0" 0 bmx-flush --ask "127.0.0.1:$primary_port" \
+    Example.COM
+is "it says what the backup said" "$(cat "$tmp/out")" \
+    "250 2.0.0 Queuing for it started"
+is "and asked by ETRN" "$(primary_said 'C: ETRN example.com$')" 1
+exits "458, not now: 75" 75 bmx-flush --ask "127.0.0.1:$primary_port" example.com
+exits "459, not for us: 75" 75 bmx-flush --ask "127.0.0.1:$primary_port" example.com
+exits "500, it knows no ETRN: 69" 69 bmx-flush --ask "127.0.0.1:$primary_port" \
+    example.com
+stop primary
+exits "the backup is down: 75" 75 bmx-flush --ask "127.0.0.1:$primary_port" \
+    example.com
+exits "for whom: 64" 64 bmx-flush --ask "127.0.0.1:$primary_port"
+exits "no domain: 65" 65 bmx-flush --ask "127.0.0.1:$primary_port" 'a b'
+done_testing
