@@ -7,15 +7,18 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "facts_json.h"
 
 #define RECORD_MAX (4 * 1024 * 1024) /* bytes; far above any real one */
 
 struct run {
 	struct audit *audit;
 	struct order order;
+	struct order recorded; /* facts; its numbers are those of order */
 	struct progress progress;
 	struct judgement *judgement; /* of the domain that is being reported */
 	struct buf text;             /* its record */
+	struct buf facts;            /* the same facts for --record */
 	size_t under_way;
 	bool is_at_end; /* of the names */
 	bool has_failed;
@@ -36,6 +39,22 @@ give_up(struct run *r, const struct err *e)
 	if (!r->has_failed)
 		*r->e = *e;
 	r->has_failed = true;
+}
+
+/* The next record; r->recorded counts in step. */
+static uint64_t
+begin_record(struct run *r)
+{
+	if (r->audit->record != NULL)
+		order_begin(&r->recorded);
+	return order_begin(&r->order);
+}
+
+static bool
+has_room(const struct run *r)
+{
+	return order_has_room(&r->order) &&
+	       (r->audit->record == NULL || order_has_room(&r->recorded));
 }
 
 /* The record is in r->text. */
@@ -62,6 +81,7 @@ report_facts(struct run *r, const struct entry *entry, struct facts *f)
 	if (roles->backup_is_us)
 		roles_find_local(f);
 	judge(f, roles, &a->policy, r->judgement);
+	baseline_apply(&a->baseline, f->domain, r->judgement);
 	if (judgement_has(r->judgement, OUTCOME_FAIL, a->fail_on))
 		a->has_findings = true;
 	if (judgement_has(r->judgement, OUTCOME_UNTESTED, a->fail_on))
@@ -70,6 +90,23 @@ report_facts(struct run *r, const struct entry *entry, struct facts *f)
 	report_domain(&r->text, &a->style, &entry->name, f, r->judgement,
 	    clock_wall_us());
 	put_record(r, entry->number, verdict_of(r->judgement));
+}
+
+/* f: NULL for a name without facts. */
+static void
+record_facts(struct run *r, uint64_t number, const struct facts *f)
+{
+	struct err e = ERR_INIT;
+
+	if (r->audit->record == NULL)
+		return;
+	buf_reset(&r->facts);
+	if (f != NULL)
+		facts_to_json(f, &r->facts);
+	if (buf_check(&r->facts, &e) == -1 ||
+	    order_put(&r->recorded, number, r->facts.data, r->facts.len, &e) ==
+		-1)
+		give_up(r, &e);
 }
 
 /* A collect_done. */
@@ -83,6 +120,7 @@ on_facts(void *arg, struct facts *f)
 	if (f == NULL) {
 		give_up(r, &r->collector.err);
 	} else {
+		record_facts(r, entry->number, f);
 		report_facts(r, entry, f);
 		facts_free(f);
 	}
@@ -116,9 +154,10 @@ begin_name(struct run *r, const char *name)
 	}
 	r->audit->tally.names++;
 	entry->run = r;
-	entry->number = order_begin(&r->order);
+	entry->number = begin_record(r);
 	report_name_set(&entry->name, name, from->rest, from->line_number);
 	if (addr_fold_domain(name, strlen(name), domain, &e) == -1) {
+		record_facts(r, entry->number, NULL);
 		reject_name(r, entry, &e);
 	} else if (collect_start(&r->collector, domain, entry) == -1) {
 		give_up(r, &r->collector.err);
@@ -154,7 +193,8 @@ flush(struct run *r)
 	struct err e = ERR_INIT;
 
 	progress_wipe(&r->progress);
-	if (fflush(r->order.out) == 0 && !ferror(r->order.out))
+	if (fflush(r->order.out) == 0 && !ferror(r->order.out) &&
+	    (r->audit->record == NULL || !ferror(r->audit->record)))
 		return;
 	err_sys(&e, "write");
 	give_up(r, &e);
@@ -167,7 +207,7 @@ read_names(struct run *r)
 	const char *name;
 
 	while (!r->is_at_end && !r->has_failed &&
-	       r->under_way < r->audit->jobs && order_has_room(&r->order) &&
+	       r->under_way < r->audit->jobs && has_room(r) &&
 	       may_read(r)) {
 		int rc;
 
@@ -201,27 +241,85 @@ run(struct run *r)
 	flush(r);
 }
 
+/* One line of facts instead of a name and the answers about it. */
+static int
+replay_line(struct run *r, struct err *e)
+{
+	const struct jsonl *lines = r->audit->replay;
+	struct entry entry = { .run = r };
+	struct facts f;
+
+	if (facts_from_json(&f, lines->text.data, lines->text.len, e) == -1)
+		return jsonl_blame(lines, e);
+	if (r->audit->assume.n > 0 && lookup_is_definite(&f.mx) &&
+	    assume_apply(&r->audit->assume, &f, e) == -1) {
+		facts_free(&f);
+		return -1;
+	}
+	r->audit->tally.names++;
+	entry.number = begin_record(r);
+	report_name_set(&entry.name, f.domain, "", lines->line);
+	record_facts(r, entry.number, &f);
+	report_facts(r, &entry, &f);
+	facts_free(&f);
+	return 0;
+}
+
+static void
+replay(struct run *r)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	while (!r->has_failed &&
+	       (rc = jsonl_next(r->audit->replay, &e)) != 0) {
+		if (rc == -1 || replay_line(r, &e) == -1)
+			give_up(r, &e);
+		progress_show(&r->progress, r->audit->tally.records);
+	}
+	flush(r);
+}
+
 int
 audit_run(struct audit *a, struct err *e)
 {
 	struct run r = {
 		.audit = a,
 		.order = ORDER_INIT(stdout),
+		.recorded = ORDER_INIT(a->record),
 		.text = BUF_INIT(RECORD_MAX),
-		.collector = { a->dns, a->question_ms, on_facts, ERR_INIT },
+		.facts = BUF_INIT(FACTS_JSON_MAX),
+		.collector = {
+			.dns = a->dns,
+			.question_ms = a->question_ms,
+			.ignored = a->policy.ignored,
+			.assume = a->assume.n > 0 ? &a->assume : NULL,
+			.dnsbl = a->dnsbl,
+			.ndnsbl = a->ndnsbl,
+			.ns_port = a->ns_port,
+			.done = on_facts,
+		},
 		.e = e,
 	};
 
 	r.judgement = malloc(sizeof *r.judgement);
-	if (r.judgement == NULL || order_open(&r.order, e) == -1) {
+	if (r.judgement == NULL || order_open(&r.order, e) == -1 ||
+	    order_open(&r.recorded, e) == -1) {
+		order_close(&r.order);
 		free(r.judgement);
 		return err_temp(e, "out of memory");
 	}
+	r.order.is_unordered = r.recorded.is_unordered = a->is_unordered;
 	progress_begin(&r.progress, a->show_progress);
-	run(&r);
+	if (a->replay != NULL)
+		replay(&r);
+	else
+		run(&r);
 	progress_end(&r.progress);
 	buf_free(&r.text);
+	buf_free(&r.facts);
 	order_close(&r.order);
+	order_close(&r.recorded);
 	free(r.judgement);
 	return r.has_failed ? -1 : 0;
 }

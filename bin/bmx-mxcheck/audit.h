@@ -6,8 +6,10 @@
 
 #include "base/err.h"
 #include "base/names.h"
+#include "baseline.h"
 #include "collect.h"
 #include "judge.h"
+#include "jsonl.h"
 #include "order.h"
 #include "progress.h"
 #include "report.h"
@@ -23,11 +25,20 @@ struct audit {
 	struct names names; /* the caller frees them */
 	struct dns *dns;
 	unsigned question_ms; /* deadline of one question, as in dns */
+	unsigned ns_port;     /* of authoritative servers */
+	const char *const *dnsbl;
+	size_t ndnsbl;
+	struct assume assume;
+	struct baseline baseline; /* the caller frees it */
+	FILE *record;             /* facts are written there; NULL: nowhere */
+	struct jsonl *replay;     /* facts are read from there, and neither
+				     names nor dns are used; NULL: they are */
 	struct role_book roles;
 	struct judge_policy policy;
 	struct report_style style;
 	enum severity fail_on;
 	unsigned jobs;
+	bool is_unordered;
 	bool show_progress;
 	/* found */
 	struct tally tally;

@@ -123,6 +123,153 @@ const struct check checks[CHECK_COUNT] = {
 	    "Caches may drop one record before the others, so that senders see half a "
 	    "list.",
 	    "Give all records of the set the same TTL." },
+	[CHECK_LOOP] = { "LOOP", SEVERITY_ERROR,
+	    "The primary has no address of the backup.",
+	    "RFC 5321 5.1, 6.3",
+	    "The backup hands the mail to itself, and goes on doing so until the message "
+	    "has too many Received fields and is returned.",
+	    "Give primary and backup addresses of their own; behind NAT, let primary in "
+	    "bmx.conf name the inside address." },
+	[CHECK_NET_FATE] = { "NET-FATE", SEVERITY_WARNING,
+	    "Not all addresses of the backup are in a network of the primary (IPv4 /24, "
+	    "IPv6 /48).",
+	    "RFC 2182 3.1 by analogy",
+	    "What cuts the primary off, a line, a router, a power supply, cuts off the "
+	    "backup with it.",
+	    "Put the backup into another network, best at another site." },
+	[CHECK_DNS_FATE_ZONE] = { "DNS-FATE-ZONE", SEVERITY_WARNING,
+	    "The zone with the backup's name has a server outside the networks of the "
+	    "primary (IPv4 /24, IPv6 /48).",
+	    "RFC 2182 3.1 by analogy",
+	    "When the primary's site is down the backup's name cannot be looked up any "
+	    "more, so that nobody finds the backup.",
+	    "Have a name server at another site, or name the backup in a zone that has.",
+	    DEPTH_FULL },
+	[CHECK_NS_SAME_MX] = { "NS-SAME-MX", SEVERITY_ERROR,
+	    "Every authoritative server of the zone, asked at each of its addresses, "
+	    "gives the same MX records, with authority.",
+	    "RFC 2181 5, RFC 1034 4",
+	    "Which list a sender sees is a matter of chance; some never hear of the "
+	    "backup. (A server that refuses is a warning.)",
+	    "Let the odd server get the zone again; look at its log for failed "
+	    "transfers; take a server that does not serve the zone out of the NS records.",
+	    DEPTH_FULL },
+	[CHECK_NS_SAME_ADDR] = { "NS-SAME-ADDR", SEVERITY_WARNING,
+	    "Every authoritative server for a mail host's name gives the same addresses.",
+	    "RFC 2181 5",
+	    "Some senders connect to an address that is no longer, or not yet, the "
+	    "host's. Servers that answer by the place of the asker differ on purpose.",
+	    "Let the odd server get the zone again.", DEPTH_FULL },
+	[CHECK_NS_BACKUP_PRESENT] = { "NS-BACKUP-PRESENT", SEVERITY_ERROR,
+	    "Every authoritative server of the zone lists the backup.",
+	    "RFC 5321 5.1, RFC 1034 4",
+	    "Senders that ask a server without the backup have none when the primary "
+	    "dies, and nobody notices before.",
+	    "Let the odd server get the zone again.", DEPTH_FULL },
+	[CHECK_NS_LAG] = { "NS-LAG", SEVERITY_NOTICE,
+	    "All authoritative servers have the same serial number of the zone.",
+	    "RFC 1996 3.11, RFC 1982 3",
+	    "Soon after a change this is normal; if it stays so, a secondary no longer "
+	    "gets the zone, and one day drops it.",
+	    "Look at the transfers (NOTIFY, TSIG key, firewall for TCP) of the server "
+	    "that is behind.", DEPTH_FULL },
+	[CHECK_DNSSEC_DOMAIN] = { "DNSSEC-DOMAIN", SEVERITY_WARNING,
+	    "The answer about the MX records is signed and validates.",
+	    "RFC 4035 3.2.3, RFC 7672 2.1.1",
+	    "Without a signature anybody on the way can change where mail goes, and DANE "
+	    "counts for nothing. A signature that does not validate (bogus) is an error: "
+	    "validating senders see no MX records at all.",
+	    "Sign the zone and put the DS record into the parent. Bogus: look for expired "
+	    "signatures, and for a DS record without its key.", DEPTH_FULL },
+	[CHECK_DNSSEC_HOST] = { "DNSSEC-HOST", SEVERITY_WARNING,
+	    "The addresses of each MX host are signed and validate, and so does the "
+	    "denial of those that it does not have.",
+	    "RFC 7672 2.1.1, 2.2.2",
+	    "DANE needs secure addresses: senders do not even ask for the TLSA records of "
+	    "a host that has others. Bogus is an error; a broken denial of AAAA makes "
+	    "some senders put the mail off though the A record is good.",
+	    "Sign the zone with the host's name; if another owns it, ask him to. A broken "
+	    "denial: renew the NSEC or NSEC3 chain.", DEPTH_FULL },
+	[CHECK_TLSA_PRESENT] = { "TLSA-PRESENT", SEVERITY_WARNING,
+	    "If one MX host has usable TLSA records, all have.",
+	    "RFC 7672 2.2",
+	    "Whoever can keep a sender from the hosts with DANE gets the mail by the one "
+	    "without: the weakest host decides.",
+	    "Publish TLSA records for the other hosts too, the backup first.",
+	    DEPTH_FULL },
+	[CHECK_TLSA_LOOKUP] = { "TLSA-LOOKUP", SEVERITY_ERROR,
+	    "The question for the TLSA records of each MX host with secure addresses is "
+	    "answered, be it by a denial.",
+	    "RFC 7672 2.1.2",
+	    "Senders with DANE take SERVFAIL or silence for an attack and pass the host "
+	    "over; they never take it for \"no DANE\". A warning where it is not known "
+	    "that the addresses are secure.",
+	    "Have servers that answer for unknown types, and denials that validate.",
+	    DEPTH_FULL },
+	[CHECK_TLSA_USABLE] = { "TLSA-USABLE", SEVERITY_WARNING,
+	    "Each TLSA record has usage 2 or 3, selector 0 or 1, matching type 0, 1 or 2 "
+	    "and data of the right length, and is signed.",
+	    "RFC 7672 3.1, RFC 6698 2.1",
+	    "Usages 0 and 1 do not count with SMTP. Where all records are unusable "
+	    "senders encrypt without checking whom they talk to.",
+	    "Publish \"3 1 1\" with the SHA-256 of the host's public key.", DEPTH_FULL },
+	[CHECK_TLSA_ROLL] = { "TLSA-ROLL", SEVERITY_NOTICE,
+	    "A host with TLSA records has two different ones: for the key in use and the "
+	    "next, or for the key and its issuer.",
+	    "RFC 7671 8",
+	    "With one record only, a change of the key is an outage for as long as caches "
+	    "keep the old record.",
+	    "Publish the record of the next key (3 1 1) or of the issuer (2 1 1) beside "
+	    "it.", DEPTH_FULL },
+	[CHECK_STS_TXT] = { "STS-TXT", SEVERITY_WARNING,
+	    "There is one MTA-STS record (v=STSv1 at _mta-sts), and it has an id.",
+	    "RFC 8461 3.1",
+	    "With two records, or one that cannot be read, senders behave as if there "
+	    "were no MTA-STS. Not applicable without a record.",
+	    "Publish one TXT record \"v=STSv1; id=20260101;\" and change the id whenever "
+	    "the policy changes.", DEPTH_FULL },
+	[CHECK_TLSRPT] = { "TLSRPT", SEVERITY_NOTICE,
+	    "A domain with MTA-STS or DANE has one TLSRPT record (v=TLSRPTv1 at "
+	    "_smtp._tls) with a rua.",
+	    "RFC 8460 3",
+	    "Senders that cannot make a secure connection put the mail off; these reports "
+	    "are how one hears of it.",
+	    "Publish \"v=TLSRPTv1; rua=mailto:tls@example.com\".", DEPTH_FULL },
+	[CHECK_SPF_MX_COUNT] = { "SPF-MX-COUNT", SEVERITY_WARNING,
+	    "A domain whose SPF record has the mechanism mx has at most 10 MX hosts.",
+	    "RFC 7208 4.6.4",
+	    "With more, SPF ends in a permanent error and mail from the domain is refused "
+	    "or suspect.",
+	    "Name the senders by ip4 and ip6, or have fewer MX hosts.", DEPTH_FULL },
+	[CHECK_SPF_BACKUP] = { "SPF-BACKUP", SEVERITY_INFO,
+	    "The domain's SPF record lets the backup send.",
+	    "RFC 7208 2.4, 5",
+	    "Needed only if the backup also sends mail of this domain. What it relays "
+	    "carries the senders' domains: the primary must not check SPF for the backup.",
+	    "Nothing, if it only relays; else add ip4:, ip6: or a: with its address.",
+	    DEPTH_FULL },
+	[CHECK_MX_NULL_SENDER] = { "MX-NULL-SENDER", SEVERITY_WARNING,
+	    "A domain with a null MX lets nobody send (v=spf1 -all).",
+	    "RFC 7505 4.2",
+	    "Mail that cannot be answered is refused by many; bounces and complaints go "
+	    "nowhere.",
+	    "Publish \"v=spf1 -all\", or real MX records if the domain sends.",
+	    DEPTH_FULL },
+	[CHECK_FCRDNS] = { "FCRDNS", SEVERITY_WARNING,
+	    "Each address of each MX host has a name (PTR) that leads back to it.",
+	    "RFC 1912 2.1",
+	    "A backup hands mail on, and sends delivery reports: many servers, maybe the "
+	    "primary, turn away clients without.",
+	    "Have the owner of the address publish a PTR with the host's name.",
+	    DEPTH_FULL },
+	[CHECK_DNSBL] = { "DNSBL", SEVERITY_NOTICE,
+	    "No address of an MX host is in the lists of --dnsbl.",
+	    "RFC 5782 2.1, 5",
+	    "A listed backup cannot hand its mail to a primary that asks the list. A list "
+	    "whose test entries are wrong (it blocks this resolver, or is dead) says "
+	    "nothing.",
+	    "Ask the list for the reason; exempt the backup at the primary.",
+	    DEPTH_FULL },
 };
 /* clang-format on */
 

@@ -35,7 +35,34 @@ enum check_id {
 	CHECK_SELF_LISTED,
 	CHECK_TTL_RANGE,
 	CHECK_TTL_RRSET,
+	CHECK_LOOP,
+	CHECK_NET_FATE,
+	CHECK_DNS_FATE_ZONE,
+	CHECK_NS_SAME_MX,
+	CHECK_NS_SAME_ADDR,
+	CHECK_NS_BACKUP_PRESENT,
+	CHECK_NS_LAG,
+	CHECK_DNSSEC_DOMAIN,
+	CHECK_DNSSEC_HOST,
+	CHECK_TLSA_PRESENT,
+	CHECK_TLSA_LOOKUP,
+	CHECK_TLSA_USABLE,
+	CHECK_TLSA_ROLL,
+	CHECK_STS_TXT,
+	CHECK_TLSRPT,
+	CHECK_SPF_MX_COUNT,
+	CHECK_SPF_BACKUP,
+	CHECK_MX_NULL_SENDER,
+	CHECK_FCRDNS,
+	CHECK_DNSBL,
 	CHECK_COUNT,
+};
+
+/* What a check costs beyond the MX records and the hosts' addresses. */
+enum depth {
+	DEPTH_PLAIN, /* nothing: made unless something else is asked for */
+	DEPTH_FULL,  /* more questions, or an answer few domains give well:
+			made with --all, or where --only names it */
 };
 
 struct check {
@@ -45,6 +72,7 @@ struct check {
 	const char *basis;      /* "RFC 5321 5.1" */
 	const char *why;
 	const char *cure;
+	enum depth depth;
 };
 
 extern const struct check checks[CHECK_COUNT];

@@ -5,43 +5,25 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "collect_parts.h"
 #include "hostname.h"
 
 #define ALIASES_MAX 8 /* more steps the engine does not follow either */
 
-/* One domain under way. */
-struct collect {
-	struct collector *with;
-	struct facts facts;
-	int64_t began_ms;
-	size_t waiting; /* answers that are to come */
-	bool has_failed;
-	void *arg;
-};
-
-/* Who asked: an answer finds its way by this. */
-struct question {
-	struct collect *collect;
-	enum dns_type type; /* CNAME: what l failed at is looked into */
-	size_t host;        /* OWNER: the domain */
-};
-
-#define OWNER SIZE_MAX
-
-static void
-out_of_memory(struct collect *c)
+void
+collect_no_memory(struct collect *c)
 {
 	err_temp(&c->with->err, "out of memory");
 	c->has_failed = true;
 }
 
-static char *
-copy(struct collect *c, const char *text)
+char *
+collect_copy(struct collect *c, const char *text)
 {
 	char *s = strdup(text);
 
 	if (s == NULL)
-		out_of_memory(c);
+		collect_no_memory(c);
 	return s;
 }
 
@@ -59,14 +41,19 @@ fill_ttls(struct lookup *l, const struct dns_answer *a)
 	}
 }
 
-static void
-fill_lookup(struct collect *c, struct lookup *l, const struct dns_answer *a)
+/* Each can be the answer to a second question. */
+void
+collect_fill(struct collect *c, struct lookup *l, const struct dns_answer *a)
 {
 	l->status = a->status;
 	l->aliases = a->aliases;
 	l->is_authoritative = a->is_authoritative;
-	if (a->aliases > 0 && a->name != NULL)
-		l->owner = copy(c, a->name);
+	l->is_authentic = a->is_authentic;
+	l->is_trusted = a->is_trusted;
+	if (a->aliases > 0 && a->name != NULL) {
+		lookup_free(l);
+		l->owner = collect_copy(c, a->name);
+	}
 	if (a->server != NULL)
 		snprintf(l->server, sizeof l->server, "%s", a->server);
 	if (a->status == DNS_OK)
@@ -121,7 +108,7 @@ add_hosts(struct collect *c, const struct dns_answer *a)
 
 	f->hosts = calloc(n, sizeof *f->hosts);
 	if (rr == NULL || f->hosts == NULL) {
-		out_of_memory(c);
+		collect_no_memory(c);
 		n = 0;
 	}
 	for (size_t i = 0; n > 0 && i < a->nrr; i++)
@@ -130,7 +117,7 @@ add_hosts(struct collect *c, const struct dns_answer *a)
 		qsort(rr, a->nrr, sizeof *rr, compare_rr);
 	for (f->nhosts = 0; f->nhosts < n; f->nhosts++) {
 		f->hosts[f->nhosts].preference = rr[f->nhosts]->mx.preference;
-		f->hosts[f->nhosts].name = copy(c, rr[f->nhosts]->mx.host);
+		f->hosts[f->nhosts].name = collect_copy(c, rr[f->nhosts]->mx.host);
 	}
 	f->hosts_left = a->nrr - n;
 	free(rr);
@@ -142,14 +129,20 @@ add_implicit_host(struct collect *c)
 {
 	c->facts.hosts = calloc(1, sizeof *c->facts.hosts);
 	if (c->facts.hosts == NULL) {
-		out_of_memory(c);
+		collect_no_memory(c);
 		return;
 	}
 	c->facts.nhosts = 1;
-	c->facts.hosts[0].name = copy(c, c->facts.domain);
+	c->facts.hosts[0].name = collect_copy(c, c->facts.domain);
 }
 
 /* ---- asking ---- */
+
+bool
+collect_wants(const struct collect *c, enum check_id id)
+{
+	return !c->with->ignored[id];
+}
 
 /* The last answer is in. */
 static void
@@ -161,60 +154,63 @@ finish(struct collect *c)
 	void *arg = c->arg;
 
 	free(c);
+	collect_zone_sort(&facts.zone);
+	for (size_t i = 0; i < facts.nhosts; i++)
+		collect_zone_sort(&facts.hosts[i].zone);
 	if (has_failed)
 		facts_free(&facts);
 	done(arg, has_failed ? NULL : &facts);
 }
 
-static dns_done on_answer;
-
+/* A dns_done. */
 static void
-ask(struct collect *c, const char *name, enum dns_type type, size_t host)
+on_answer(void *arg, const struct dns_answer *a)
 {
-	struct question *q = malloc(sizeof *q);
+	struct question *q = arg;
+	struct collect *c = q->c;
 
-	if (q == NULL) {
-		out_of_memory(c);
+	c->waiting--;
+	if (!c->has_failed)
+		q->read(q, a);
+	free(q->name);
+	free(q);
+	if (c->waiting == 0)
+		finish(c);
+}
+
+void
+collect_ask(struct collect *c, const char *name, enum dns_type type,
+    const struct dns_how *how, struct question given)
+{
+	const struct dns_how plain = { .server = NULL };
+	int64_t spent_ms = clock_monotonic_ms() - c->began_ms;
+	struct question *q;
+
+	if (given.lookup != NULL) {
+		given.lookup->was_asked = true;
+		given.lookup->status = DNS_TIMEOUT;
+	}
+	if (c->has_failed || spent_ms > c->with->question_ms) {
+		free(given.name);
 		return;
 	}
-	*q = (struct question){ c, type, host };
-	if (dns_ask(c->with->dns, name, type, on_answer, q, &c->with->err) ==
-	    -1) {
+	q = malloc(sizeof *q);
+	if (q == NULL) {
+		collect_no_memory(c);
+		free(given.name);
+		return;
+	}
+	*q = given;
+	q->c = c;
+	q->type = type;
+	if (dns_ask_how(c->with->dns, name, type, how == NULL ? &plain : how,
+		on_answer, q, &c->with->err) == -1) {
 		c->has_failed = true;
+		free(q->name);
 		free(q);
 		return;
 	}
 	c->waiting++;
-}
-
-static void
-ask_addresses(struct collect *c)
-{
-	for (size_t i = 0; i < c->facts.nhosts && !c->has_failed; i++) {
-		struct fact_host *h = &c->facts.hosts[i];
-
-		if (h->name[0] == '\0' || hostname_is_address(h->name))
-			continue;
-		h->a.was_asked = h->aaaa.was_asked = true;
-		ask(c, h->name, DNS_A, i);
-		ask(c, h->name, DNS_AAAA, i);
-	}
-}
-
-/*
- * A chain of aliases that loops, is too long, or ends at a broken zone gives
- * no answer but SERVFAIL or something malformed. Ask for the aliases alone,
- * one after the other, as long as the deadline allows.
- */
-static void
-look_into(struct collect *c, struct lookup *l, const char *name, size_t host)
-{
-	int64_t spent_ms = clock_monotonic_ms() - c->began_ms;
-
-	if (l->aliases > ALIASES_MAX)
-		l->is_endless = true;
-	else if (spent_ms < c->with->question_ms)
-		ask(c, name, DNS_CNAME, host);
 }
 
 static bool
@@ -223,68 +219,96 @@ is_worth_looking_into(const struct lookup *l)
 	return l->status == DNS_SERVFAIL || l->status == DNS_MALFORMED;
 }
 
+static collect_reader read_alias;
+
+/*
+ * A chain of aliases that loops, is too long, or ends at a broken zone gives
+ * no answer but SERVFAIL or something malformed. Ask for the aliases alone,
+ * one after the other, as long as the deadline allows.
+ */
 static void
-read_alias(struct collect *c, struct lookup *l, size_t host,
-    const struct dns_answer *a)
+look_into(struct collect *c, struct lookup *l, const char *name)
 {
-	if (a->status != DNS_OK)
-		return;
-	free(l->owner);
-	l->owner = copy(c, a->rr[0].name);
-	l->aliases++;
-	if (l->owner != NULL)
-		look_into(c, l, l->owner, host);
+	if (l->aliases > ALIASES_MAX)
+		l->is_endless = true;
+	else
+		collect_ask(c, name, DNS_CNAME, NULL,
+		    (struct question){ .read = read_alias, .again = l });
 }
 
 static void
-read_mx(struct collect *c, const struct dns_answer *a)
+read_alias(struct question *q, const struct dns_answer *a)
 {
-	struct lookup *mx = &c->facts.mx;
+	struct lookup *l = q->again;
 
-	fill_lookup(c, mx, a);
+	if (a->status != DNS_OK)
+		return;
+	lookup_free(l);
+	l->owner = collect_copy(q->c, a->rr[0].name);
+	l->aliases++;
+	if (l->owner != NULL)
+		look_into(q->c, l, l->owner);
+}
+
+/* ---- the MX records and the addresses ---- */
+
+static void
+read_addresses(struct question *q, const struct dns_answer *a)
+{
+	struct collect *c = q->c;
+	struct fact_host *h = q->host;
+	struct lookup *l = q->lookup;
+
+	collect_fill(c, l, a);
+	if (a->status == DNS_OK)
+		add_addrs(h, q->type, a);
+	else if (q->type == DNS_A && is_worth_looking_into(l))
+		look_into(c, l, h->name);
+	if (collect_wants(c, CHECK_DNSSEC_HOST))
+		collect_if_bogus(c, l, h->name, q->type);
+	if (++c->kinds_in[h - c->facts.hosts] == 2)
+		collect_more_addresses(c, h);
+}
+
+static void
+ask_host(struct collect *c, struct fact_host *h)
+{
+	if (h->name[0] == '\0' || hostname_is_address(h->name))
+		return;
+	collect_ask(c, h->name, DNS_A, NULL,
+	    (struct question){ .read = read_addresses,
+		.lookup = &h->a,
+		.host = h });
+	collect_ask(c, h->name, DNS_AAAA, NULL,
+	    (struct question){ .read = read_addresses,
+		.lookup = &h->aaaa,
+		.host = h });
+	collect_more_host(c, h);
+}
+
+static void
+read_mx(struct question *q, const struct dns_answer *a)
+{
+	struct collect *c = q->c;
+	struct lookup *mx = q->lookup;
+
+	collect_fill(c, mx, a);
 	if (a->status == DNS_OK)
 		add_hosts(c, a);
 	else if (a->status == DNS_NODATA)
 		add_implicit_host(c);
 	else if (is_worth_looking_into(mx))
-		look_into(c, mx, c->facts.domain, OWNER);
-	ask_addresses(c);
-}
-
-static void
-read_addresses(struct collect *c, size_t host, enum dns_type type,
-    const struct dns_answer *a)
-{
-	struct fact_host *h = &c->facts.hosts[host];
-	struct lookup *l = type == DNS_A ? &h->a : &h->aaaa;
-
-	fill_lookup(c, l, a);
-	if (a->status == DNS_OK)
-		add_addrs(h, type, a);
-	else if (type == DNS_A && is_worth_looking_into(l))
-		look_into(c, l, h->name, host);
-}
-
-static void
-on_answer(void *arg, const struct dns_answer *a)
-{
-	struct question q = *(struct question *)arg;
-	struct collect *c = q.collect;
-
-	free(arg);
-	c->waiting--;
-	if (c->has_failed)
-		; /* only to be finished */
-	else if (q.type == DNS_MX)
-		read_mx(c, a);
-	else if (q.type != DNS_CNAME)
-		read_addresses(c, q.host, q.type, a);
-	else if (q.host == OWNER)
-		read_alias(c, &c->facts.mx, q.host, a);
-	else
-		read_alias(c, &c->facts.hosts[q.host].a, q.host, a);
-	if (c->waiting == 0)
-		finish(c);
+		look_into(c, mx, c->facts.domain);
+	if (collect_wants(c, CHECK_DNSSEC_DOMAIN))
+		collect_if_bogus(c, mx, c->facts.domain, DNS_MX);
+	if (!c->has_failed && c->with->assume != NULL &&
+	    lookup_is_definite(mx) &&
+	    assume_apply(c->with->assume, &c->facts, &c->with->err) == -1)
+		c->has_failed = true;
+	for (size_t i = 0; i < c->facts.nhosts && !c->has_failed; i++)
+		ask_host(c, &c->facts.hosts[i]);
+	if (!c->has_failed)
+		collect_more_domain(c);
 }
 
 int
@@ -297,10 +321,9 @@ collect_start(struct collector *with, const char *domain, void *arg)
 	c->with = with;
 	c->arg = arg;
 	c->began_ms = clock_monotonic_ms();
-	c->facts.domain = copy(c, domain);
-	c->facts.mx.was_asked = true;
-	if (!c->has_failed)
-		ask(c, domain, DNS_MX, OWNER);
+	c->facts.domain = collect_copy(c, domain);
+	collect_ask(c, domain, DNS_MX, NULL,
+	    (struct question){ .read = read_mx, .lookup = &c->facts.mx });
 	if (!c->has_failed)
 		return 0;
 	facts_free(&c->facts);

@@ -5,15 +5,90 @@
 #include <string.h>
 
 void
+lookup_free(struct lookup *l)
+{
+	free(l->owner);
+	l->owner = NULL;
+}
+
+static void
+free_zone(struct fact_zone *z)
+{
+	for (size_t i = 0; i < z->nservers; i++) {
+		struct fact_server *s = &z->servers[i];
+
+		free(s->name);
+		for (int k = 0; k < 2; k++) {
+			lookup_free(&s->said[k]);
+			free(s->set[k]);
+		}
+	}
+	free(z->servers);
+	lookup_free(&z->ns);
+	free(z->apex);
+}
+
+static void
+free_texts(struct fact_texts *t)
+{
+	lookup_free(&t->said);
+	for (size_t i = 0; i < t->n; i++)
+		free(t->text[i]);
+}
+
+static void
+free_reverse(struct fact_reverse *r, size_t n)
+{
+	for (size_t i = 0; r != NULL && i < n; i++) {
+		lookup_free(&r[i].ptr);
+		lookup_free(&r[i].forward);
+		free(r[i].name);
+	}
+	free(r);
+}
+
+void
+facts_free_host(const struct facts *f, struct fact_host *h)
+{
+	size_t nlists = f->nlists;
+
+	free(h->name);
+	lookup_free(&h->a);
+	lookup_free(&h->aaaa);
+	free_zone(&h->zone);
+	lookup_free(&h->tlsa);
+	free(h->tlsas);
+	free_reverse(h->reverse, h->naddrs);
+	for (size_t i = 0; h->listings != NULL && i < h->naddrs * nlists; i++)
+		lookup_free(&h->listings[i]);
+	free(h->listings);
+}
+
+static void
+free_lists(struct facts *f)
+{
+	for (size_t i = 0; i < f->nlists; i++) {
+		for (int k = 0; k < 2; k++) {
+			lookup_free(&f->lists[i].listed[k]);
+			lookup_free(&f->lists[i].unlisted[k]);
+		}
+		free(f->lists[i].zone);
+	}
+	free(f->lists);
+}
+
+void
 facts_free(struct facts *f)
 {
-	for (size_t i = 0; i < f->nhosts; i++) {
-		free(f->hosts[i].name);
-		free(f->hosts[i].a.owner);
-		free(f->hosts[i].aaaa.owner);
-	}
+	for (size_t i = 0; i < f->nhosts; i++)
+		facts_free_host(f, &f->hosts[i]);
 	free(f->hosts);
-	free(f->mx.owner);
+	free_lists(f);
+	free_zone(&f->zone);
+	free_texts(&f->spf);
+	free_texts(&f->sts);
+	free_texts(&f->tlsrpt);
+	lookup_free(&f->mx);
 	free(f->domain);
 	*f = (struct facts)FACTS_INIT;
 }

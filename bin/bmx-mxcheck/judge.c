@@ -197,6 +197,26 @@ static const struct rule rules[CHECK_COUNT] = {
 	[CHECK_SELF_LISTED] = { NEEDS_BACKUP, .domain = self_listed },
 	[CHECK_TTL_RANGE] = { NEEDS_MX, .rrset = ttl_range },
 	[CHECK_TTL_RRSET] = { NEEDS_MX, .rrset = ttl_rrset },
+	[CHECK_LOOP] = { NEEDS_ROLES, .domain = loop },
+	[CHECK_NET_FATE] = { NEEDS_ROLES, .domain = net_fate },
+	[CHECK_DNS_FATE_ZONE] = { NEEDS_ROLES, .domain = dns_fate_zone },
+	[CHECK_NS_SAME_MX] = { NEEDS_MX, .domain = ns_same_mx },
+	[CHECK_NS_SAME_ADDR] = { NEEDS_HOSTS, .host = ns_same_addr },
+	[CHECK_NS_BACKUP_PRESENT] = { NEEDS_BACKUP, .domain = ns_backup_present },
+	[CHECK_NS_LAG] = { NEEDS_MX, .domain = ns_lag },
+	[CHECK_DNSSEC_DOMAIN] = { NEEDS_NOTHING, .domain = dnssec_domain },
+	[CHECK_DNSSEC_HOST] = { NEEDS_HOSTS, .host = dnssec_host },
+	[CHECK_TLSA_PRESENT] = { NEEDS_HOSTS, .domain = tlsa_present },
+	[CHECK_TLSA_LOOKUP] = { NEEDS_HOSTS, .host = tlsa_lookup },
+	[CHECK_TLSA_USABLE] = { NEEDS_HOSTS, .host = tlsa_usable },
+	[CHECK_TLSA_ROLL] = { NEEDS_HOSTS, .host = tlsa_roll },
+	[CHECK_STS_TXT] = { NEEDS_MX, .domain = sts_txt },
+	[CHECK_TLSRPT] = { NEEDS_MX, .domain = tlsrpt },
+	[CHECK_SPF_MX_COUNT] = { NEEDS_MX, .domain = spf_mx_count },
+	[CHECK_SPF_BACKUP] = { NEEDS_ROLES, .domain = spf_backup },
+	[CHECK_MX_NULL_SENDER] = { NEEDS_MX, .domain = mx_null_sender },
+	[CHECK_FCRDNS] = { NEEDS_HOSTS, .host = fcrdns },
+	[CHECK_DNSBL] = { NEEDS_HOSTS, .host = dnsbl },
 };
 /* clang-format on */
 
@@ -245,19 +265,40 @@ judge_hosts(struct judging *j, const struct rule *rule)
 		    f->hosts_left);
 }
 
+/* The zone's own answer, with its own TTLs, where a server was asked; else
+ * what the resolver said. */
+static const struct lookup *
+best_lookup(const struct lookup *l, const struct fact_zone *z, int poll)
+{
+	for (size_t i = 0; l->status == DNS_OK && i < z->nservers; i++) {
+		const struct lookup *own = &z->servers[i].said[poll];
+
+		if (own->was_asked && own->status == DNS_OK &&
+		    own->is_authoritative)
+			return own;
+	}
+	return l;
+}
+
 static void
 judge_rrsets(struct judging *j, const struct rule *rule)
 {
 	const struct facts *f = j->facts;
 
-	rule->rrset(j, (struct about){ f->domain, " MX", &f->mx });
+	rule->rrset(j,
+	    (struct about){ f->domain, " MX",
+		best_lookup(&f->mx, &f->zone, POLL_MX) });
 	for (size_t i = 0; i < f->nhosts; i++) {
 		const struct fact_host *h = &f->hosts[i];
 
 		if (!is_target(f, i))
 			continue;
-		rule->rrset(j, (struct about){ h->name, " A", &h->a });
-		rule->rrset(j, (struct about){ h->name, " AAAA", &h->aaaa });
+		rule->rrset(j,
+		    (struct about){ h->name, " A",
+			best_lookup(&h->a, &h->zone, POLL_A) });
+		rule->rrset(j,
+		    (struct about){ h->name, " AAAA",
+			best_lookup(&h->aaaa, &h->zone, POLL_AAAA) });
 	}
 }
 
@@ -293,6 +334,7 @@ judge(const struct facts *f, const struct roles *roles,
 	assign_roles(&j);
 	for (j.check = 0; j.check < CHECK_COUNT; j.check++) {
 		out->outcome[j.check] = OUTCOME_NOT_APPLICABLE;
+		out->is_known[j.check] = false;
 		if (!policy->ignored[j.check])
 			judge_check(&j);
 	}

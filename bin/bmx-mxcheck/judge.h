@@ -40,6 +40,8 @@ struct judgement {
 	struct finding findings[FINDINGS_MAX]; /* by check, then host */
 	size_t n;
 	enum outcome outcome[CHECK_COUNT];
+	bool is_known[CHECK_COUNT]; /* has findings that were left out, since
+				       a former run had them */
 };
 
 struct judge_policy {

@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "base/clock.h"
 #include "base/options.h"
+#include "facts_json.h"
 
 /*
  * Verdicts, on the scale CI tools have; our own trouble keeps its sysexits
@@ -27,27 +28,23 @@
 struct settings {
 	struct options common;
 	char *list_path; /* -f */
-	char **resolvers, **primaries, **backups, **ignored;
+	char **resolvers, **primaries, **backups, **assumed, **lists;
+	char **only, **ignored;
 	char *fail_on, *explain;
-	int jobs, deadline_s;
+	char *record_path, *replay_path, *baseline_path;
+	int jobs, deadline_s, ns_port;
 	long ttl_min, ttl_max;
-	int brief, json, quiet;
+	int all, brief, json, quiet, unordered, trust_ad;
 };
 
 static const struct options_usage usage = {
 	"bmx-mxcheck",
-	"[OPTION...] [DOMAIN... | -]",
-	"Are the MX records of these domains right, and primary and backup as "
-	"a "
-	"pair?",
-	"  bmx-mxcheck                          the domains of bmx.conf\n"
-	"  bmx-mxcheck example.com              anybody's domain\n"
-	"  bmx-mxcheck --brief -f domains.txt   a list, one line for each "
-	"name\n"
-	"  bmx-mxcheck --primary mx1.example.com --backup mx2.example.com "
-	"example.com\n"
-	"  bmx-mxcheck --explain MX-TARGET-ALIAS\n",
+	"[OPTION...] [DOMAIN... | -]   (default: those of bmx.conf)",
+	"Are the MX records right, and primary and backup as a pair?",
+	NULL,
 };
+
+#define IN_MANUAL POPT_ARGFLAG_DOC_HIDDEN
 
 static int
 parse_options(struct settings *s, int argc, char **argv, struct err *e)
@@ -55,32 +52,52 @@ parse_options(struct settings *s, int argc, char **argv, struct err *e)
 	/* clang-format off */
 	const struct poptOption rows[] = {
 		{ "file", 'f', POPT_ARG_STRING, &s->list_path, 0,
-		    "read names from FILE, one a line; - is stdin", "FILE" },
+		    "names from FILE, one a line; - is stdin", "FILE" },
 		{ "brief", 'b', POPT_ARG_NONE, &s->brief, 0,
-		    "a line for each name: domain, verdict, ids (tab-separated)", NULL },
+		    "a line each: domain, verdict, ids (tabs between)", NULL },
 		{ "json", 0, POPT_ARG_NONE, &s->json, 0,
-		    "a JSON object on a line for each name", NULL },
-		{ "explain", 0, POPT_ARG_STRING, &s->explain, 0,
-		    "what a check tests, why, and the cure; \"all\" lists them", "ID" },
-		{ "fail-on", 0, POPT_ARG_STRING, &s->fail_on, 0,
-		    "exit 1 for findings from here on: error (default), warning, notice", "LEVEL" },
+		    "a JSON object on a line each", NULL },
+		{ "all", 'a', POPT_ARG_NONE, &s->all, 0,
+		    "also the checks that ask more questions", NULL },
+		{ "only", 0, POPT_ARG_ARGV, &s->only, 0,
+		    "these checks alone", "ID,..." },
 		{ "ignore", 0, POPT_ARG_ARGV, &s->ignored, 0,
-		    "leave a check out (may be repeated)", "ID" },
+		    "all but these checks", "ID,..." },
+		{ "explain", 0, POPT_ARG_STRING, &s->explain, 0,
+		    "what a check tests, why, the cure; or \"all\"", "ID" },
+		{ "fail-on", 0, POPT_ARG_STRING, &s->fail_on, 0,
+		    "exit 1 from: error (default), warning, notice", "LEVEL" },
 		{ "primary", 0, POPT_ARG_ARGV, &s->primaries, 0,
-		    "this MX host is a primary (may be repeated)", "HOST" },
+		    "this MX host is a primary", "HOST" },
 		{ "backup", 0, POPT_ARG_ARGV, &s->backups, 0,
-		    "this MX host is a backup (default: this host, for the domains of bmx.conf)", "HOST" },
+		    "this MX host is a backup", "HOST" },
+		{ "assume", 0, POPT_ARG_ARGV, &s->assumed, 0,
+		    "as if published: \"MX 20 mx2.example.com\"", "CHANGE" },
+		{ "record", 0, POPT_ARG_STRING, &s->record_path, 0,
+		    "write what DNS said", "FILE" },
+		{ "replay", 0, POPT_ARG_STRING, &s->replay_path, 0,
+		    "judge what was recorded; ask nobody", "FILE" },
+		{ "baseline", 0, POPT_ARG_STRING, &s->baseline_path, 0,
+		    "tell only what is not in this former --json", "FILE" },
 		{ "resolver", 0, POPT_ARG_ARGV, &s->resolvers, 0,
-		    "ask ADDRESS or ADDRESS:PORT (default: bmx.conf's, else resolv.conf's)", "ADDRESS" },
-		{ "jobs", 'j', POPT_ARG_INT, &s->jobs, 0,
+		    "ask ADDRESS or ADDRESS:PORT", "ADDRESS" },
+		{ "jobs", 'j', POPT_ARG_INT | IN_MANUAL, &s->jobs, 0,
 		    "domains under way at once (64)", "N" },
-		{ "deadline", 0, POPT_ARG_INT, &s->deadline_s, 0,
+		{ "deadline", 0, POPT_ARG_INT | IN_MANUAL, &s->deadline_s, 0,
 		    "seconds after which a domain is given up (10)", "SECONDS" },
-		{ "ttl-min", 0, POPT_ARG_LONG, &s->ttl_min, 0,
+		{ "dnsbl", 0, POPT_ARG_ARGV | IN_MANUAL, &s->lists, 0,
+		    "a DNS block list to ask", "ZONE" },
+		{ "ns-port", 0, POPT_ARG_INT | IN_MANUAL, &s->ns_port, 0,
+		    "port of authoritative servers (53)", "N" },
+		{ "trust-ad", 0, POPT_ARG_NONE | IN_MANUAL, &s->trust_ad, 0,
+		    "believe a resolver that is not on loopback", NULL },
+		{ "unordered", 0, POPT_ARG_NONE | IN_MANUAL, &s->unordered, 0,
+		    "records in the order they are ready", NULL },
+		{ "ttl-min", 0, POPT_ARG_LONG | IN_MANUAL, &s->ttl_min, 0,
 		    "shortest good TTL, seconds (300)", "N" },
-		{ "ttl-max", 0, POPT_ARG_LONG, &s->ttl_max, 0,
+		{ "ttl-max", 0, POPT_ARG_LONG | IN_MANUAL, &s->ttl_max, 0,
 		    "longest good TTL, seconds (86400)", "N" },
-		{ "quiet", 'q', POPT_ARG_NONE, &s->quiet, 0,
+		{ "quiet", 'q', POPT_ARG_NONE | IN_MANUAL, &s->quiet, 0,
 		    "no summary and no progress on stderr", NULL },
 		OPTIONS_COMMON(&s->common),
 		POPT_TABLEEND,
@@ -106,7 +123,13 @@ free_settings(struct settings *s)
 	free_words(s->resolvers);
 	free_words(s->primaries);
 	free_words(s->backups);
+	free_words(s->assumed);
+	free_words(s->lists);
+	free_words(s->only);
 	free_words(s->ignored);
+	free(s->record_path);
+	free(s->replay_path);
+	free(s->baseline_path);
 	free(s->fail_on);
 	free(s->explain);
 }
@@ -133,6 +156,52 @@ check_range(const char *option, long value, long least, long most,
 	return 0;
 }
 
+/* The checks of an option: ids with commas between, the option repeated. */
+static int
+set_checks(bool checks_set[CHECK_COUNT], bool value, const char *option,
+    char **words, struct err *e)
+{
+	for (size_t i = 0; i < count_words(words); i++) {
+		const char *p = words[i];
+		char id[32];
+
+		do {
+			size_t len = strcspn(p, ",");
+			enum check_id check;
+
+			snprintf(id, sizeof id, "%.*s", (int)len, p);
+			check = check_find(id);
+			if (check == CHECK_COUNT)
+				return err_usage(e,
+				    "--%s: there is no check %.*s; --explain "
+				    "all lists them",
+				    option, (int)len, p);
+			checks_set[check] = value;
+			p += len;
+		} while (*p++ == ',');
+	}
+	return 0;
+}
+
+/* Which checks are made: --only, or --all, or those that ask nothing more; and
+ * lists to ask are given to be asked. */
+static int
+choose_checks(struct judge_policy *p, const struct settings *s, struct err *e)
+{
+	bool has_only = count_words(s->only) > 0;
+
+	if (has_only && s->all)
+		return err_usage(e, "--all and --only: choose one");
+	for (enum check_id id = 0; id < CHECK_COUNT; id++)
+		p->ignored[id] =
+		    has_only || (!s->all && checks[id].depth != DEPTH_PLAIN);
+	if (count_words(s->lists) > 0)
+		p->ignored[CHECK_DNSBL] = false;
+	if (set_checks(p->ignored, false, "only", s->only, e) == -1)
+		return -1;
+	return set_checks(p->ignored, true, "ignore", s->ignored, e);
+}
+
 static int
 set_policy(struct judge_policy *p, const struct settings *s, struct err *e)
 {
@@ -141,15 +210,7 @@ set_policy(struct judge_policy *p, const struct settings *s, struct err *e)
 		return -1;
 	p->ttl_min = (uint32_t)s->ttl_min;
 	p->ttl_max = (uint32_t)s->ttl_max;
-	for (size_t i = 0; i < count_words(s->ignored); i++) {
-		enum check_id id = check_find(s->ignored[i]);
-
-		if (id == CHECK_COUNT)
-			return err_usage(e, "--ignore: there is no check %s",
-			    s->ignored[i]);
-		p->ignored[id] = true;
-	}
-	return 0;
+	return choose_checks(p, s, e);
 }
 
 static int
@@ -179,6 +240,35 @@ set_roles(struct role_words *to, char **words, struct err *e)
 }
 
 static int
+set_assumptions(struct assume *a, char **words, struct err *e)
+{
+	for (size_t i = 0; i < count_words(words); i++) {
+		if (assume_add(a, words[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+set_lists(struct audit *a, const struct settings *s, struct err *e)
+{
+	char folded[ADDR_DOMAIN_MAX + 1];
+
+	a->dnsbl = (const char *const *)s->lists;
+	a->ndnsbl = count_words(s->lists);
+	if (a->ndnsbl > FACTS_LISTS_MAX)
+		return err_usage(e, "--dnsbl: more than %d lists",
+		    FACTS_LISTS_MAX);
+	for (size_t i = 0; i < a->ndnsbl; i++) {
+		if (addr_fold_domain(s->lists[i], strlen(s->lists[i]), folded,
+			e) == -1)
+			return err_usage(e, "--dnsbl: %s: not a domain",
+			    s->lists[i]);
+	}
+	return 0;
+}
+
+static int
 set_audit(struct audit *a, const struct settings *s, struct err *e)
 {
 	const char *no_color = getenv("NO_COLOR");
@@ -191,6 +281,12 @@ set_audit(struct audit *a, const struct settings *s, struct err *e)
 	if (check_range("jobs", s->jobs, 1, JOBS_MAX, e) == -1 ||
 	    check_range("deadline", s->deadline_s, 1, DEADLINE_MAX_S, e) == -1)
 		return -1;
+	if (check_range("ns-port", s->ns_port, 1, UINT16_MAX, e) == -1 ||
+	    set_lists(a, s, e) == -1 ||
+	    set_assumptions(&a->assume, s->assumed, e) == -1)
+		return -1;
+	a->ns_port = (unsigned)s->ns_port;
+	a->is_unordered = s->unordered != 0;
 	a->jobs = (unsigned)s->jobs;
 	a->show_progress = !s->quiet && isatty(STDERR_FILENO) &&
 			   (no_color == NULL || no_color[0] == '\0');
@@ -232,6 +328,7 @@ open_dns(const struct settings *s, const struct config *config, struct err *e)
 					 ? s->jobs * QUESTIONS_EACH
 					 : WINDOW_MAX),
 		.deadline_ms = question_ms(s),
+		.trust_ad = s->trust_ad != 0,
 	};
 	struct dns *dns = dns_open(&o, e);
 
@@ -293,12 +390,11 @@ choose_names(const struct settings *s, const struct config *config,
 /* ---- the run ---- */
 
 static int
-run_audit(struct audit *a, const struct settings *s, struct config *config,
+run_names(struct audit *a, const struct settings *s, struct config *config,
     struct err *e)
 {
 	FILE *list = stdin;
 	const char **own = NULL;
-	int64_t began_ms = clock_monotonic_ms();
 	int rc = -1;
 
 	if (choose_names(s, config, &own, &a->names, e) == -1 ||
@@ -310,15 +406,63 @@ run_audit(struct audit *a, const struct settings *s, struct config *config,
 		goto out;
 	a->names.stream = list;
 	rc = audit_run(a, e);
-	if (!s->quiet)
-		report_summary(stderr, &a->tally,
-		    clock_monotonic_ms() - began_ms);
 out:
 	dns_close(a->dns);
 	names_free(&a->names);
 	if (list != stdin && list != NULL)
 		fclose(list);
 	free(own);
+	return rc;
+}
+
+static int
+run_replay(struct audit *a, const struct settings *s, struct err *e)
+{
+	struct jsonl lines = JSONL_INIT(FACTS_JSON_MAX);
+	int rc = -1;
+
+	if (s->list_path != NULL || s->common.args[0] != NULL)
+		return err_usage(e,
+		    "--replay takes the names from its file; give no others");
+	a->replay = &lines;
+	if (jsonl_open(&lines, s->replay_path, e) == 0)
+		rc = audit_run(a, e);
+	jsonl_close(&lines);
+	return rc;
+}
+
+/* Close what was written: a full disk may show only now. */
+static int
+close_record(struct audit *a, const struct settings *s, int rc, struct err *e)
+{
+	if (a->record != NULL && fclose(a->record) != 0 && rc == 0)
+		rc = err_sys(e, "write %s", s->record_path);
+	a->record = NULL;
+	return rc;
+}
+
+static int
+run_audit(struct audit *a, const struct settings *s, struct config *config,
+    struct err *e)
+{
+	int64_t began_ms = clock_monotonic_ms();
+	int rc;
+
+	if (s->baseline_path != NULL &&
+	    baseline_load(&a->baseline, s->baseline_path, e) == -1)
+		return -1;
+	if (s->record_path != NULL) {
+		a->record = fopen(s->record_path, "we");
+		if (a->record == NULL)
+			return err_usage(e, "%s: %s", s->record_path,
+			    strerror(errno));
+	}
+	rc = s->replay_path != NULL ? run_replay(a, s, e)
+				    : run_names(a, s, config, e);
+	rc = close_record(a, s, rc, e);
+	if (!s->quiet && (rc == 0 || a->tally.names > 0))
+		report_summary(stderr, &a->tally,
+		    clock_monotonic_ms() - began_ms);
 	return rc;
 }
 
@@ -336,6 +480,7 @@ audit_names(const struct settings *s, int *code, struct err *e)
 	struct config config = CONFIG_INIT;
 	struct audit a = {
 		.names = NAMES_INIT(NULL, NULL),
+		.baseline = BASELINE_INIT,
 		.roles = ROLE_BOOK_INIT,
 		.policy = JUDGE_POLICY_INIT,
 		.fail_on = SEVERITY_ERROR,
@@ -355,6 +500,7 @@ audit_names(const struct settings *s, int *code, struct err *e)
 	*code = verdict_exit_code(&a);
 	rc = 0;
 out:
+	baseline_free(&a.baseline);
 	config_free(&config);
 	return rc;
 }
@@ -392,6 +538,7 @@ main(int argc, char **argv)
 		.common = OPTIONS_INIT,
 		.jobs = 64,
 		.deadline_s = 10,
+		.ns_port = 53,
 		.ttl_min = 300,
 		.ttl_max = 86400,
 	};

@@ -61,6 +61,11 @@ order_put(struct order *o, uint64_t number, const char *text, size_t len,
 {
 	struct order_record *r = &o->ring[number % ORDER_RECORDS];
 
+	if (o->is_unordered) {
+		fwrite(text, 1, len, o->out);
+		o->next_out++; /* a count, here */
+		return 0;
+	}
 	if (number == o->next_out) {
 		fwrite(text, 1, len, o->out);
 		o->next_out++;

@@ -18,7 +18,8 @@
 #define ORDER_BYTES (16 * 1024 * 1024)
 
 struct order {
-	FILE *out; /* borrowed */
+	FILE *out;         /* borrowed */
+	bool is_unordered; /* as they come: nothing waits */
 	struct order_record *ring;
 	uint64_t next_in, next_out; /* numbers of records */
 	size_t bytes;               /* that wait */

@@ -89,6 +89,18 @@ findings_array(const struct judgement *j, enum outcome outcome)
 }
 
 static json_t *
+known_array(const struct judgement *j)
+{
+	json_t *ids = json_array();
+
+	for (enum check_id id = 0; id < CHECK_COUNT; id++) {
+		if (j->is_known[id])
+			json_array_append_new(ids, json_string(checks[id].id));
+	}
+	return ids;
+}
+
+static json_t *
 ids_array(const struct judgement *j, enum outcome outcome)
 {
 	json_t *ids = json_array();
@@ -147,6 +159,7 @@ report_json_domain(struct buf *out, const struct report_name *name,
 	set(o, "untested", findings_array(j, OUTCOME_UNTESTED));
 	set(o, "passed", ids_array(j, OUTCOME_PASS));
 	set(o, "not_applicable", ids_array(j, OUTCOME_NOT_APPLICABLE));
+	set(o, "known", known_array(j));
 	end(out, o);
 }
 
@@ -165,5 +178,6 @@ report_json_bad_name(struct buf *out, const struct report_name *name,
 	set(o, "untested", json_array());
 	set(o, "passed", json_array());
 	set(o, "not_applicable", json_array());
+	set(o, "known", json_array());
 	end(out, o);
 }

@@ -83,6 +83,9 @@ void target_noaddr(struct judging *j, const struct fact_host *h);
 void addr_special(struct judging *j, const struct fact_host *h);
 void addr_dup(struct judging *j, const struct fact_host *h);
 void name_dup(struct judging *j, const struct fact_host *h);
+/* An address that both have, or NULL. */
+const struct fact_addr *shared_addr(const struct fact_host *one,
+    const struct fact_host *other);
 
 /* ---- rules_roles.c: primary and backup as a pair ---- */
 void assign_roles(struct judging *j);
@@ -90,6 +93,37 @@ bool has_roles(const struct judging *j);
 void pref_tie(struct judging *j);
 void pref_order(struct judging *j);
 void self_listed(struct judging *j);
+
+/* ---- rules_fate.c: what takes primary and backup down together ---- */
+void loop(struct judging *j);
+void net_fate(struct judging *j);
+void dns_fate_zone(struct judging *j);
+
+/* ---- rules_ns.c: what each authoritative server says ---- */
+void ns_same_mx(struct judging *j);
+void ns_same_addr(struct judging *j, const struct fact_host *h);
+void ns_backup_present(struct judging *j);
+void ns_lag(struct judging *j);
+
+/* ---- rules_dane.c: signatures and TLSA ---- */
+/* Needs no definite answer: what is bogus gives none. */
+void dnssec_domain(struct judging *j);
+void dnssec_host(struct judging *j, const struct fact_host *h);
+void tlsa_present(struct judging *j);
+void tlsa_lookup(struct judging *j, const struct fact_host *h);
+void tlsa_usable(struct judging *j, const struct fact_host *h);
+void tlsa_roll(struct judging *j, const struct fact_host *h);
+
+/* ---- rules_txt.c: MTA-STS, TLSRPT and SPF ---- */
+void sts_txt(struct judging *j);
+void tlsrpt(struct judging *j);
+void spf_mx_count(struct judging *j);
+void spf_backup(struct judging *j);
+void mx_null_sender(struct judging *j);
+
+/* ---- rules_addr.c: each address ---- */
+void fcrdns(struct judging *j, const struct fact_host *h);
+void dnsbl(struct judging *j, const struct fact_host *h);
 
 /* ---- rules_ttl.c: each RRset; about.said is its look-up ---- */
 void ttl_range(struct judging *j, struct about about);

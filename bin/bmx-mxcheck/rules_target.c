@@ -110,8 +110,7 @@ addr_special(struct judging *j, const struct fact_host *h)
 		pass(j);
 }
 
-/* An address that both have, or NULL. */
-static const struct fact_addr *
+const struct fact_addr *
 shared_addr(const struct fact_host *one, const struct fact_host *other)
 {
 	for (size_t i = 0; i < one->naddrs; i++) {

@@ -12,11 +12,11 @@ good MX 10 mx1
 good MX 20 mx2
 mx1 A 20.0.0.1
 mx1 AAAA 2600::1
-mx2 A 20.0.0.2
-mx2 AAAA 2600::2
+mx2 A 21.0.0.2
+mx2 AAAA 2601::2
 v6 MX 10 mx1
 v6 MX 20 six
-six AAAA 2600::6
+six AAAA 2602::6
 
 bare TXT "neither MX nor address"
 implicit A 20.0.0.9
@@ -116,7 +116,7 @@ check()
 # A domain without fault passes all checks, and so does its pair.
 check good ok -
 check good ok - --primary mx1.test --backup mx2.test
-check v6 ok - --primary mx1.test --backup 2600::6
+check v6 ok - --primary mx1.test --backup 2602::6
 exits "no fault is exit 0" 0 bmx-mxcheck --resolver "$nsd" good.test
 
 # The set.
@@ -159,7 +159,7 @@ check tie error PREF-TIE --primary mx1.test
 check good error PREF-ORDER,SELF-LISTED --backup mx1.test
 check good error SELF-LISTED --backup mx9.test
 check good error PREF-ORDER --primary mx9.test --backup mx2.test
-check good error PREF-ORDER,SELF-LISTED --primary 20.0.0.2 --backup 20.0.0.1
+check good error PREF-ORDER,SELF-LISTED --primary 21.0.0.2 --backup 20.0.0.1
 
 # TTLs, from the server that has them.
 check short notice TTL-RANGE

@@ -26,9 +26,9 @@ here MX 20 thishost
 none A 20.0.0.9
 null MX 0 .
 mx1 A 20.0.0.1
-mx2 A 20.0.0.2
-backup A 20.0.0.3
-other A 20.0.0.4
+mx2 A 24.0.0.2
+backup A 22.0.0.3
+other A 23.0.0.4
 thishost A 127.0.0.1
 E
 nsd_start
@@ -61,7 +61,7 @@ check noother ok - # not in bmx.conf: not ours
 check here error MX-ADDR-SPECIAL # listed by an address of this host
 check byaddress error SELF-LISTED
 # ... until bmx.conf says that the address is ours too
-sed -i 's/^\[bmx\]/[bmx]\nself = 20.0.0.4/' "$BMX_CONF"
+sed -i 's/^\[bmx\]/[bmx]\nself = 23.0.0.4/' "$BMX_CONF"
 check byaddress ok -
 
 # The command line wins.
