@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/lib/peers.sh"
 need_nsd
 routedump=$top_builddir/tests/lib/routedump
-plan 42
+plan 48
 
 # An address of an interface that is not loopback, where there is one.
 interface=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -F . | head -n 1)
@@ -45,6 +45,12 @@ psx MX 30 x
 psq MX 10 p
 psq MX 20 us
 psq MX 20 q
+anyorder MX 30 x
+anyorder MX 20 us
+anyorder MX 10 p
+qsp MX 20 q
+qsp MX 20 us
+qsp MX 10 p
 sfirst MX 10 us
 sfirst MX 20 p
 stie MX 10 us
@@ -144,6 +150,8 @@ found "D2 10 primary, 20 self, 30 other: only the primary" psx.$d OK \
     "p=198.51.100.1:25"
 found "D2 10 primary, 20 self, 20 other: only the primary" psq.$d OK \
     "p=198.51.100.1:25"
+found "D2 the same in another order" anyorder.$d OK "p=198.51.100.1:25"
+found "D2 self after its equal" qsp.$d OK "p=198.51.100.1:25"
 found "D2 self by a name of bmx.conf" aliased.$d OK "p=198.51.100.1:25" \
     "Alias-of-Us.$d."
 found "D2 self by an IPv4 address of bmx.conf" aliased.$d OK \
@@ -180,6 +188,8 @@ found "D5 no MX: the domain itself, which is not self" implicit.$d \
     NOT_LISTED ""
 found "D5 no MX: the domain itself, which is self" implicit-us.$d \
     WE_ARE_BEST "" 198.51.100.9
+found "D5 no MX: the domain itself, which is self by name" us.$d \
+    WE_ARE_BEST ""
 found "D5 the same through an alias" implicit-cname.$d WE_ARE_BEST "" \
     198.51.100.9
 found "D5 MX without use: not the domain itself" noaddress.$d NO_ADDRESS ""
@@ -215,4 +225,10 @@ found "a set primary: hosts and addresses, with and without port, in order" \
 found "a set primary that is this host is left out" unlisted.$d OK \
     "p=198.51.100.1:25 127.0.0.1:2525=127.0.0.1:2525" 198.51.100.9 \
     us.$d 198.51.100.9 127.0.0.1 '[::1]:25' p.$d 127.0.0.1:2525
+found "a final dot is fine" unlisted.$d OK \
+    "p=198.51.100.1:25 q=198.51.100.2:26" "" p.$d. q.$d.:26
+found "by its name" unlisted.$d OK "p=198.51.100.1:25" "" \
+    us.$d. US.$d:25 p.$d
+found "by its name, unless with another port" unlisted.$d OK \
+    "us=198.51.100.9:2525" "" us.$d:2525
 found "nothing is left of it" unlisted.$d WE_ARE_BEST "" "" loop.$d
