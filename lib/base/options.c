@@ -38,8 +38,8 @@ print_help(const struct options_usage *usage, const struct poptOption *rows)
 	}
 	if (usage->examples != NULL)
 		printf("\nExamples:\n%s", usage->examples);
-	printf("\n%s: man %s\n", has_more ? "Manual, with more options" : "Manual",
-	    usage->program);
+	printf("\n%s: man %s\n",
+	    has_more ? "Manual, with more options" : "Manual", usage->program);
 }
 
 /* Read all options. Ours need no code of their own: popt fills the rows'

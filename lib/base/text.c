@@ -5,19 +5,20 @@
 #include <string.h>
 
 static bool
-is_plain(unsigned char c)
+is_plain(unsigned char c, const char *escaped)
 {
-	return c >= 0x20 && c < 0x7f && c != '\\';
+	return c >= 0x20 && c < 0x7f && strchr(escaped, c) == NULL;
 }
 
-char *
-text_printable(char *out, size_t size, const char *in, size_t len)
+/* escaped: which of the printable characters become \xNN too. */
+static char *
+escape(char *out, size_t size, const char *in, size_t len, const char *escaped)
 {
 	size_t used = 0, safe = 0; /* safe: where "..." still fits */
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)in[i];
-		size_t need = is_plain(c) ? 1 : 4;
+		size_t need = is_plain(c, escaped) ? 1 : 4;
 
 		if (used + need >= size) {
 			memcpy(out + safe, "...", 4);
@@ -33,6 +34,24 @@ text_printable(char *out, size_t size, const char *in, size_t len)
 	}
 	out[used] = '\0';
 	return out;
+}
+
+char *
+text_printable(char *out, size_t size, const char *in, size_t len)
+{
+	return escape(out, size, in, len, "\\");
+}
+
+char *
+text_word(char *out, size_t size, const char *in)
+{
+	return escape(out, size, in, strlen(in), "\\ \"");
+}
+
+char *
+text_quoted(char *out, size_t size, const char *in)
+{
+	return escape(out, size, in, strlen(in), "\\\"");
 }
 
 char *

@@ -19,6 +19,12 @@ char *text_printable(char *out, size_t size, const char *in, size_t len);
 /* The same for a NUL-terminated text. */
 char *text_safe(char *out, size_t size, const char *in);
 
+/* For a line of "key=value" pairs, in which no peer may write a pair of its
+ * own: a word, in which blanks and double quotes become \xNN too; and a text
+ * to stand between double quotes, in which they do. */
+char *text_word(char *out, size_t size, const char *in);
+char *text_quoted(char *out, size_t size, const char *in);
+
 /*
  * Parse the whole of text as a decimal number in [0, max], no sign, no
  * blanks. Returns 0, or -1 and *value is untouched.

@@ -103,16 +103,21 @@ take_char(struct reader *r, bool (*is_in_set)(char))
 
 /* ---- the grammar of RFC 5321 4.1.2 ---- */
 
-/* Dot-string = Atom *("." Atom) */
+static bool
+is_atext_or_dot(char c)
+{
+	return c == '.' || is_atext(c);
+}
+
+/* Dot-string = Atom *("." Atom); dots elsewhere are let pass, since there are
+ * mailboxes that have them and primaries that take them. */
 static bool
 read_dot_string(struct reader *r)
 {
-	do {
-		if (!take_char(r, is_atext))
-			return false;
-		while (take_char(r, is_atext))
-			;
-	} while (take(r, '.'));
+	if (!take_char(r, is_atext_or_dot))
+		return false;
+	while (take_char(r, is_atext_or_dot))
+		;
 	return true;
 }
 
@@ -142,14 +147,21 @@ read_local(struct reader *r)
 	return read_dot_string(r);
 }
 
-/* sub-domain = Let-dig [Ldh-str], or a U-label. */
+static bool
+is_label_char(char c)
+{
+	return c == '_' || is_let_dig(c);
+}
+
+/* sub-domain = Let-dig [Ldh-str], or a U-label. An underscore is let pass:
+ * there are senders with one, and no domain of ours has it. */
 static bool
 read_label(struct reader *r)
 {
-	if (!take_char(r, is_let_dig))
+	if (!take_char(r, is_label_char))
 		return false;
 	for (;;) {
-		while (take_char(r, is_let_dig))
+		while (take_char(r, is_label_char))
 			;
 		if (!take(r, '-'))
 			return r->p[-1] != '-';

@@ -14,7 +14,9 @@
  * a source route, its local part kept byte for byte (case and quotes
  * included).
  */
-#define ADDR_LOCAL_MAX 64   /* octets, RFC 5321 4.5.3.1.1 */
+/* octets; RFC 5321 4.5.3.1.1 wants 64 at the least, and the reverse-paths of
+ * bulk senders and forwarders (VERP, SRS) are longer */
+#define ADDR_LOCAL_MAX 255
 #define ADDR_DOMAIN_MAX 255 /* octets, 4.5.3.1.2 */
 #define ADDR_MAX (ADDR_LOCAL_MAX + 1 + ADDR_DOMAIN_MAX)
 

@@ -406,6 +406,11 @@ check_domain(const struct config_domain *d, struct err *e)
 		return err_config(e,
 		    "[%s] primary: empty; set mx, or one or more hosts",
 		    d->name);
+	for (size_t i = 0; i < d->primary.n && d->primary.n > 1; i++)
+		if (strcasecmp(d->primary.word[i], "mx") == 0)
+			return err_config(e,
+			    "[%s] primary: mx stands alone, without hosts",
+			    d->name);
 	for (size_t i = 0; i < d->primary.n; i++)
 		if (!is_peer(d->primary.word[i]))
 			return err_config(e,
@@ -550,7 +555,7 @@ next_line(char *line, int size, void *arg)
 		return NULL;
 	}
 	r->is_continuation = *line == ' ' || *line == '\t';
-	if (section_name(line, name, sizeof name) &&
+	if (!r->is_continuation && section_name(line, name, sizeof name) &&
 	    begin_section(r, name) == -1) {
 		r->failed = true;
 		return NULL;

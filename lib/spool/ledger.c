@@ -15,39 +15,22 @@
 #define LINE_MAX_BYTES 4096
 #define TEXT_MAX 1024 /* of one value, made printable */
 
-/* A printable word: blanks too become \x20, so that no sender can write what
- * reads like a key. */
-static void
-put_word(struct buf *b, const char *word)
-{
-	char safe[TEXT_MAX];
-
-	text_safe(safe, sizeof safe, word);
-	for (const char *p = safe; *p != '\0'; p++) {
-		if (*p == ' ')
-			buf_puts(b, "\\x20");
-		else
-			buf_add(b, p, 1);
-	}
-}
-
 /* The reply comes last: it is the rest of the line. */
 static void
 format(struct buf *b, const struct ledger_line *line, int64_t now_us)
 {
 	char now[CLOCK_RFC3339_MAX], arrival[CLOCK_RFC3339_MAX];
-	char reply[TEXT_MAX];
+	char sender[4 * ADDR_MAX + 1], text[TEXT_MAX];
 
-	buf_addf(b, "%s id=%s domain=%s what=%s size=%" PRIu64 " from=<",
+	buf_addf(b, "%s id=%s domain=%s what=%s size=%" PRIu64 " from=<%s>",
 	    clock_rfc3339(now, now_us), line->id, line->domain, line->what,
-	    line->size);
-	put_word(b, line->sender);
-	buf_addf(b, "> nrcpt=%u peer=", line->nrcpt);
-	put_word(b, line->peer);
+	    line->size, text_word(sender, sizeof sender, line->sender));
+	buf_addf(b, " nrcpt=%u peer=%s", line->nrcpt,
+	    text_word(text, sizeof text, line->peer));
 	buf_addf(b, " arrival=%s", clock_rfc3339(arrival, line->arrival_us));
 	if (line->digest != NULL)
 		buf_addf(b, " sha256=%s", line->digest);
-	buf_addf(b, " reply=%s", text_safe(reply, sizeof reply, line->reply));
+	buf_addf(b, " reply=%s", text_safe(text, sizeof text, line->reply));
 }
 
 /* The directory of the months, made with the first line. -1. */

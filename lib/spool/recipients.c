@@ -292,6 +292,9 @@ recipients_find(const char *path, const struct addr *rcpt, const char *domain,
 		rc = err_sys(e, "recipients %s", path);
 	} else if (!S_ISREG(st.st_mode)) {
 		rc = err_temp(e, "recipients %s: not a regular file", path);
+	} else if (st.st_size ==
+		   0) { /* what a failed "generate >list" leaves */
+		rc = err_temp(e, "recipients %s: empty", path);
 	} else {
 		l.size = st.st_size;
 		want(&w, rcpt, domain, delimiter);

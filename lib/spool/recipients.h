@@ -29,7 +29,8 @@
  * Is the address one of them? delimiter, unless it is NUL, begins a tag that
  * does not count: with '+', bob+lists is bob, when the list has no
  * bob+lists. Returns 1 or 0; -1 when the list cannot be read (ERR_TEMP, also
- * when there is none).
+ * when there is none, or when it has no byte: so looks one whose writer
+ * failed; a list of nobody has a comment).
  */
 int recipients_find(const char *path, const struct addr *rcpt,
     const char *domain, char delimiter, struct err *e);

@@ -226,7 +226,8 @@ prepare(struct spool_domain *d, const struct spool *sp, struct err *e)
 	if (fstat(d->fd, &st) == -1)
 		return err_sys(e, "fstat %s", d->name);
 	if ((st.st_mode & S_ISVTX) == 0 && d->new_fd != -1 && d->cur_fd != -1 &&
-	    d->log_fd != -1)
+	    d->log_fd != -1 &&
+	    faccessat(d->fd, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	if (make_whole(d, sp, e) == -1)
 		return -1;

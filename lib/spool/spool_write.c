@@ -122,6 +122,22 @@ sync_file(struct spool_msg *m, struct err *e)
 	return 0;
 }
 
+/* After link(2) failed: over a network it may have worked and its reply been
+ * lost, and then the name is there and is ours. Leaves errno alone. */
+static bool
+is_linked(const struct spool_msg *m)
+{
+	struct stat ours, there;
+	int saved = errno;
+	bool found = fstat(m->fd, &ours) == 0 &&
+		     fstatat(m->domain->new_fd, m->name, &there,
+			 AT_SYMLINK_NOFOLLOW) == 0 &&
+		     ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+
+	errno = saved;
+	return found;
+}
+
 /* The name. A link never replaces a file that is there. */
 static int
 link_new(const struct spool_msg *m, struct err *e)
@@ -137,7 +153,7 @@ link_new(const struct spool_msg *m, struct err *e)
 		rc = linkat(AT_FDCWD, path, m->domain->new_fd, m->name,
 		    AT_SYMLINK_FOLLOW);
 	}
-	if (rc == -1)
+	if (rc == -1 && !is_linked(m))
 		return err_sys(e, "link %s/new/%s", m->domain->name, m->name);
 	return 0;
 }

@@ -154,6 +154,18 @@ printable_text_shows_every_byte_once(void **state)
 }
 
 static void
+no_value_can_hold_a_pair_of_its_own(void **state)
+{
+	char out[64];
+
+	(void)state;
+	assert_string_equal(text_word(out, sizeof out, "x id=1 \"a\\\n"),
+	    "x\\x20id=1\\x20\\x22a\\x5c\\x0a");
+	assert_string_equal(text_quoted(out, sizeof out, "a b\" id=1\r"),
+	    "a b\\x22 id=1\\x0d");
+}
+
+static void
 number_is_all_digits_and_in_range(void **state)
 {
 	static const struct {
@@ -482,6 +494,7 @@ main(void)
 		cmocka_unit_test(buf_keeps_its_cap_and_remembers_the_failure),
 		cmocka_unit_test(buf_grows_with_what_is_added),
 		cmocka_unit_test(printable_text_shows_every_byte_once),
+		cmocka_unit_test(no_value_can_hold_a_pair_of_its_own),
 		cmocka_unit_test(number_is_all_digits_and_in_range),
 		cmocka_unit_test(rfc3339_survives_the_round_trip),
 		cmocka_unit_test(bad_times_are_refused),

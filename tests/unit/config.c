@@ -96,6 +96,8 @@ every_mistake_is_named_with_its_line(void **state)
 		    "[example.com] primary: \"h:0\" is not mx, HOST[:PORT]" },
 		{ HOST "[example.com]\nprimary = a_b!\n",
 		    "[example.com] primary: \"a_b!\" is not mx" },
+		{ HOST "[example.com]\nprimary = mx, 192.0.2.1\n",
+		    "[example.com] primary: mx stands alone" },
 		{ HOST "[example.com]\nprimary =\n",
 		    "[example.com] primary: empty" },
 		{ HOST "proxy = 192.0.2.1/24\n",
@@ -187,7 +189,8 @@ values_are_read_in_their_units(void **state)
 	    "self = mx2.example.org, 192.0.2.9\n"
 	    "  2001:db8::9\n"
 	    "[Example.COM]\n"
-	    "primary = mail.example.com:2525 [2001:db8::1]:25 192.0.2.1\n"
+	    "primary = mail.example.com:2525\n"
+	    "  [2001:db8::1]:25 192.0.2.1\n"
 	    "tls = encrypt\n"
 	    "admit = defer\n"
 	    "unknown = accept\n"

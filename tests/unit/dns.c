@@ -723,8 +723,9 @@ ask_at(struct tally *t, const struct fakedns *f, const char *name,
 	struct err e = ERR_INIT;
 
 	assert_true(endpoint_parse(&ep, f->address, 53));
-	assert_int_equal(
-	    dns_ask_how(t->scene->dns, name, type, &how, count, t, &e), 0);
+	assert_int_equal(dns_ask_how(t->scene->dns, name, type, &how, count, t,
+			     &e),
+	    0);
 	t->asked++;
 }
 
@@ -784,8 +785,9 @@ answers_of_a_given_server_are_kept_apart(void **state)
 	assert_int_equal(s.fakes[0].with_rd, 1);
 	assert_int_equal(s.fakes[0].with_cd, 0);
 	/* nor is what was not checked what was */
-	assert_int_equal(
-	    dns_ask_how(s.dns, "a.example", DNS_A, &how, count, &t, &e), 0);
+	assert_int_equal(dns_ask_how(s.dns, "a.example", DNS_A, &how, count, &t,
+			     &e),
+	    0);
 	run(&s);
 	assert_int_equal(t.found, 2);
 	assert_int_equal(s.fakes[0].with_cd, 1);

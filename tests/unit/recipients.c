@@ -150,7 +150,7 @@ catch_all_of_another_domain_takes_nobody(void **state)
 static void
 empty_list_has_nobody(void **state)
 {
-	static const char *const lists[] = { "", "\n", "#sorted\n", "#sorted",
+	static const char *const lists[] = { "\n", "#sorted\n", "#sorted",
 		"# none" };
 
 	(void)state;
@@ -210,6 +210,9 @@ a_list_that_cannot_be_read_is_no_answer(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
+	write_list("");
+	assert_int_equal(find("bob@example.com", '\0', &e), -1);
+	assert_non_null(strstr(e.text, "empty"));
 	memset(big, 'a', sizeof big);
 	big[sizeof big - 1] = '\0';
 	write_list(big);

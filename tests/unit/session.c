@@ -983,15 +983,18 @@ limits_of_rfc5321_are_accepted(void **state)
 	memset(label, 'd', sizeof label);
 	snprintf(domain, sizeof domain, "%.61s.%.61s.%.61s.%.3s", label, label,
 	    label, label);
-	assert_int_equal(ADDR_LOCAL_MAX + 1 + strlen(domain),
-	    254); /* path 256 */
+	assert_int_equal(64 + 1 + strlen(domain), 254); /* path 256 */
 	snprintf(text, sizeof text,
 	    EHLO "MAIL FROM:<%.64s@%s>\r\nRCPT TO:<%.64s@%s>\r\n", local,
 	    domain, local, domain);
 	play_text("D10 local part 64, path 256", text, &usual, SAID_RCPT, "MR");
-	snprintf(text, sizeof text, EHLO "MAIL FROM:<%.65s@%s>\r\n", local,
+	snprintf(text, sizeof text,
+	    EHLO "MAIL FROM:<%.255s@%s>\r\nRCPT TO:<%.255s@%s>\r\n", local,
+	    domain, local, domain);
+	play_text("D10 longer than asked for", text, &usual, SAID_RCPT, "MR");
+	snprintf(text, sizeof text, EHLO "MAIL FROM:<%.256s@%s>\r\n", local,
 	    domain);
-	play_text("D10 local part 65", text, &usual, HELLO ", 501 5.1.7", "!");
+	play_text("D10 local part 256", text, &usual, HELLO ", 501 5.1.7", "!");
 }
 
 static void

@@ -1031,8 +1031,7 @@ a_message_is_found_by_the_id_of_the_entry_that_is_filled(void **state)
 		put_message(w, &put[i]);
 	for (int i = 0; i < 20; i++) {
 		entry = put[i];
-		assert_int_equal(
-		    spool_find(&w->d, entry.id, &entry, &w->e), 1);
+		assert_int_equal(spool_find(&w->d, entry.id, &entry, &w->e), 1);
 		assert_string_equal(entry.name, put[i].name);
 	}
 }
@@ -1403,8 +1402,16 @@ the_longest_values_fit_a_ledger_line(void **state)
 	struct world *w = *state;
 	struct buf lines = BUF_INIT(8192);
 	char sender[ADDR_MAX + 1], reply[SMTP_REPLY_TEXT_MAX];
-	struct ledger_line line = { ID, "example.com", "failed", UINT64_MAX,
-		sender, 1000, "[2001:db8::1]:65535", reply, 0 };
+	struct ledger_line line = {
+		.id = ID,
+		.domain = "example.com",
+		.what = "failed",
+		.size = UINT64_MAX,
+		.sender = sender,
+		.nrcpt = 1000,
+		.peer = "[2001:db8::1]:65535",
+		.reply = reply,
+	};
 
 	memset(sender, 0xff, sizeof sender);
 	sender[sizeof sender - 1] = '\0';
