@@ -1369,7 +1369,7 @@ a_ledger_line_cannot_be_forged(void **state)
 	static const char expected[] =
 	    "2026-11-24T03:11:14.123456Z id=" ID " domain=example.com "
 	    "what=delivered size=1234 "
-	    "from=<\"a\\x20nrcpt=9\\x0a\"@example.org> nrcpt=2 "
+	    "from=<\\x22a\\x20nrcpt=9\\x0a\\x22@example.org> nrcpt=2 "
 	    "peer=192.0.2.1:25 arrival=2026-11-24T03:11:13.123456Z "
 	    "reply=250 2.0.0 Ok:\\x0d\\x0a queued as 4711\n";
 	struct world *w = *state;
