@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,15 +108,20 @@ sync_directory(int dirfd, const char *name, struct err *e)
 	return rc;
 }
 
-/* ".name.PID" beside name. */
+/* ".name.PID.CHANCE" beside name: two hosts that share a directory may have
+ * one process id. */
 static int
 temporary_name(char out[NAME_BYTES], const char *name, struct err *e)
 {
 	const char *slash = strrchr(name, '/');
 	int dir = slash == NULL ? 0 : (int)(slash - name) + 1;
-	int len = snprintf(out, NAME_BYTES, "%.*s.%s.%ld", dir, name,
-	    name + dir, (long)getpid());
+	uint32_t chance;
+	int len;
 
+	if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+		return err_sys(e, "getrandom");
+	len = snprintf(out, NAME_BYTES, "%.*s.%s.%ld.%08lx", dir, name,
+	    name + dir, (long)getpid(), (unsigned long)chance);
 	if (len >= NAME_BYTES)
 		return err_temp(e, "%s: name too long", name);
 	return 0;
@@ -129,8 +136,6 @@ file_replace(int dirfd, const char *name, const char *data, size_t len,
 
 	if (temporary_name(temporary, name, e) == -1)
 		return -1;
-	if (unlinkat(dirfd, temporary, 0) == -1 && errno != ENOENT)
-		return err_sys(e, "remove %s", temporary);
 	fd = openat(dirfd, temporary,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)

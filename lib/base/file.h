@@ -20,7 +20,7 @@ int file_read(int dirfd, const char *name, struct buf *b, struct err *e);
 
 /*
  * Replace name atomically: a reader sees the old contents or the new, also
- * after a power cut. Written beside it as ".name.PID", synced, renamed, and
+ * after a power cut. Written beside it as ".name.PID.CHANCE", synced, renamed, and
  * the directory synced. -1: the old file is untouched.
  */
 int file_replace(int dirfd, const char *name, const char *data, size_t len,
