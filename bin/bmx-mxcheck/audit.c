@@ -207,8 +207,7 @@ read_names(struct run *r)
 	const char *name;
 
 	while (!r->is_at_end && !r->has_failed &&
-	       r->under_way < r->audit->jobs && has_room(r) &&
-	       may_read(r)) {
+	       r->under_way < r->audit->jobs && has_room(r) && may_read(r)) {
 		int rc;
 
 		if (r->under_way == 0)
@@ -271,8 +270,7 @@ replay(struct run *r)
 	struct err e = ERR_INIT;
 	int rc;
 
-	while (!r->has_failed &&
-	       (rc = jsonl_next(r->audit->replay, &e)) != 0) {
+	while (!r->has_failed && (rc = jsonl_next(r->audit->replay, &e)) != 0) {
 		if (rc == -1 || replay_line(r, &e) == -1)
 			give_up(r, &e);
 		progress_show(&r->progress, r->audit->tally.records);

@@ -68,8 +68,7 @@ add_findings(struct baseline *b, json_t *record, const char *domain,
 		if (id == NULL || severity == NULL || subject == NULL)
 			return err_data(e,
 			    "a finding without id, severity or subject");
-		if (add(b,
-			hash_finding(domain, outcome, id, severity, subject),
+		if (add(b, hash_finding(domain, outcome, id, severity, subject),
 			e) == -1)
 			return -1;
 	}
@@ -154,8 +153,8 @@ baseline_apply(const struct baseline *b, const char *domain,
 		    checks[f->check].id, severity_name(f->severity),
 		    f->subject);
 
-		if (b->n > 0 && bsearch(&hash, b->known, b->n,
-				    sizeof *b->known, compare_hash) != NULL)
+		if (b->n > 0 && bsearch(&hash, b->known, b->n, sizeof *b->known,
+				    compare_hash) != NULL)
 			j->is_known[f->check] = true;
 		else
 			j->findings[kept++] = *f;

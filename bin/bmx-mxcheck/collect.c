@@ -117,7 +117,8 @@ add_hosts(struct collect *c, const struct dns_answer *a)
 		qsort(rr, a->nrr, sizeof *rr, compare_rr);
 	for (f->nhosts = 0; f->nhosts < n; f->nhosts++) {
 		f->hosts[f->nhosts].preference = rr[f->nhosts]->mx.preference;
-		f->hosts[f->nhosts].name = collect_copy(c, rr[f->nhosts]->mx.host);
+		f->hosts[f->nhosts].name =
+		    collect_copy(c, rr[f->nhosts]->mx.host);
 	}
 	f->hosts_left = a->nrr - n;
 	free(rr);
@@ -276,13 +277,11 @@ ask_host(struct collect *c, struct fact_host *h)
 	if (h->name[0] == '\0' || hostname_is_address(h->name))
 		return;
 	collect_ask(c, h->name, DNS_A, NULL,
-	    (struct question){ .read = read_addresses,
-		.lookup = &h->a,
-		.host = h });
+	    (struct question){
+		.read = read_addresses, .lookup = &h->a, .host = h });
 	collect_ask(c, h->name, DNS_AAAA, NULL,
-	    (struct question){ .read = read_addresses,
-		.lookup = &h->aaaa,
-		.host = h });
+	    (struct question){
+		.read = read_addresses, .lookup = &h->aaaa, .host = h });
 	collect_more_host(c, h);
 }
 

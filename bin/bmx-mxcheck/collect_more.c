@@ -85,9 +85,8 @@ ask_texts(struct collect *c, struct fact_texts *t, size_t wanted)
 	snprintf(name, sizeof name, "%s%s", wanted_texts[wanted].prefix,
 	    c->facts.domain);
 	collect_ask(c, name, DNS_TXT, NULL,
-	    (struct question){ .read = read_texts,
-		.lookup = &t->said,
-		.at = wanted });
+	    (struct question){
+		.read = read_texts, .lookup = &t->said, .at = wanted });
 }
 
 /* ---- TLSA ---- */

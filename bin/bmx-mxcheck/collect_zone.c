@@ -26,7 +26,8 @@ format_record(const struct dns_rr *rr, enum dns_type type, struct buf *out)
 		break;
 	case DNS_SOA:
 		if (rr->raw.len >= 4)
-			buf_addf(out, "%lu", (unsigned long)ns_get32(rr->raw.data));
+			buf_addf(out, "%lu",
+			    (unsigned long)ns_get32(rr->raw.data));
 		break;
 	default:
 		memcpy(addr.bytes, rr->addr, addr.len);
@@ -44,7 +45,8 @@ compare_text(const void *one, const void *other)
 static char *
 format_set(const struct dns_answer *a, enum dns_type type)
 {
-	struct buf each = BUF_INIT(FACTS_SET_MAX), all = BUF_INIT(FACTS_SET_MAX);
+	struct buf each = BUF_INIT(FACTS_SET_MAX),
+		   all = BUF_INIT(FACTS_SET_MAX);
 	char **texts = calloc(a->nrr + 1, sizeof *texts);
 	char *set = NULL;
 
@@ -148,7 +150,7 @@ add_server(struct question *q, const struct fact_addr *addr)
 	struct fact_zone *z = q->zone;
 	struct fact_server *s;
 
-	if (z->nservers == FACTS_SERVERS_MAX) {
+	if (z->nservers == z->servers_room) {
 		z->servers_left++;
 		return SIZE_MAX;
 	}
@@ -233,7 +235,10 @@ set_servers(struct question *q, const struct dns_answer *a)
 	struct fact_zone *z = q->zone;
 
 	z->apex = collect_copy(q->c, q->name);
-	z->servers = calloc(FACTS_SERVERS_MAX, sizeof *z->servers);
+	z->servers_room = 4 * a->nrr + 4;
+	if (z->servers_room > FACTS_SERVERS_MAX)
+		z->servers_room = FACTS_SERVERS_MAX;
+	z->servers = calloc(z->servers_room, sizeof *z->servers);
 	if (z->apex == NULL || z->servers == NULL) {
 		collect_no_memory(q->c);
 		return;
@@ -279,7 +284,8 @@ compare_servers(const void *one, const void *other)
 	int order = strcmp(a->name, b->name);
 
 	if (order == 0)
-		order = (a->addr.len > b->addr.len) - (a->addr.len < b->addr.len);
+		order =
+		    (a->addr.len > b->addr.len) - (a->addr.len < b->addr.len);
 	return order != 0 ? order
 			  : memcmp(a->addr.bytes, b->addr.bytes, a->addr.len);
 }

@@ -18,10 +18,12 @@
  * host and family, are counted but not looked at. */
 #define FACTS_HOSTS_MAX 32
 #define FACTS_ADDRS_MAX 16
-#define FACTS_SERVERS_MAX 32 /* addresses of a zone's servers */
-#define FACTS_NAMES_MAX 16   /* of a zone's servers */
-#define FACTS_SET_MAX 4096   /* bytes of records as text */
-#define FACTS_TEXTS_MAX 4    /* TXT records that begin as they should */
+#define FACTS_SERVERS_MAX                                                      \
+	32                 /* addresses of a zone's servers; of a few names
+				fewer, four of each */
+#define FACTS_NAMES_MAX 16 /* of a zone's servers */
+#define FACTS_SET_MAX 4096 /* bytes of records as text */
+#define FACTS_TEXTS_MAX 4  /* TXT records that begin as they should */
 #define FACTS_TLSAS_MAX 16
 #define FACTS_TLSA_BYTES 64 /* SHA-512; of a longer one this is the head */
 #define FACTS_LISTS_MAX 8   /* DNSBL zones */
@@ -34,13 +36,13 @@ struct lookup {
 	bool is_endless;  /* the chain of aliases loops, or is too long */
 	char *owner;      /* of the records, after the aliases; NULL: the name
 			     that was asked for */
-	bool is_authoritative;     /* the TTLs are the zone's, not what a cache
+	bool is_authoritative; /* the TTLs are the zone's, not what a cache
 				      has left of them */
-	bool is_authentic; /* AD, and the resolver is trusted */
-	bool is_trusted;   /* its AD would count */
+	bool is_authentic;     /* AD, and the resolver is trusted */
+	bool is_trusted;       /* its AD would count */
 	bool is_bogus;     /* SERVFAIL, but with CD set there is an answer */
 	bool has_no_route; /* from here to the server that was to be asked */
-	uint32_t ttl_min, ttl_max; /* of the records; status DNS_OK only */
+	uint32_t ttl_min, ttl_max;      /* of the records; status DNS_OK only */
 	char server[ENDPOINT_TEXT_MAX]; /* who said it; "" when nobody did */
 };
 
@@ -63,10 +65,11 @@ struct fact_server {
 
 /* The zone that holds a name. */
 struct fact_zone {
-	char *apex;       /* NULL: not found */
-	struct lookup ns; /* the last that was asked on the way up */
+	char *apex;                  /* NULL: not found */
+	struct lookup ns;            /* the last that was asked on the way up */
 	struct fact_server *servers; /* by name, then address */
 	size_t nservers;
+	size_t servers_room; /* while they are collected */
 	size_t servers_left; /* not looked at */
 };
 
@@ -115,7 +118,7 @@ struct fact_host {
 	struct fact_reverse *reverse; /* of addrs; NULL: not looked at */
 	struct lookup *listings;      /* of addrs, and each of facts.lists;
 					 NULL: not looked at */
-	bool is_local;     /* an address of it is on an interface of this host;
+	bool is_local; /* an address of it is on an interface of this host;
 			      only found out where a rule asks for it */
 };
 

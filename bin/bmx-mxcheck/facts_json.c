@@ -179,17 +179,37 @@ visit_hex(struct visitor *v, const char *key, unsigned char *bytes, size_t *len,
 	}
 	given = json_string_value(take(v, key));
 	*len = 0;
-	if (given == NULL || strlen(given) > 2 * max || strlen(given) % 2 != 0 ||
+	if (given == NULL || strlen(given) > 2 * max ||
+	    strlen(given) % 2 != 0 ||
 	    strspn(given, "0123456789abcdef") != strlen(given)) {
 		refuse(v, key);
 		return;
 	}
 	for (; *given != '\0'; given += 2)
-		bytes[(*len)++] = (unsigned char)strtoul(
-		    (char[]){ given[0], given[1], '\0' }, NULL, 16);
+		bytes[(*len)++] =
+		    (unsigned char)strtoul((char[]){ given[0], given[1], '\0' },
+			NULL, 16);
 }
 
 /* ---- objects and arrays ---- */
+
+/* Nothing was asked: null. False: it is an object. */
+static bool
+visit_nothing(struct visitor *v, const char *key, size_t i, bool is_nothing)
+{
+	if (v->is_reading) {
+		is_nothing =
+		    json_is_null(key == NULL ? json_array_get(v->o, i)
+					     : json_object_get(v->o, key));
+		v->taken += is_nothing && key != NULL;
+	} else if (is_nothing && key != NULL) {
+		put(v, key, json_null());
+	} else if (is_nothing &&
+		   json_array_append_new(v->o, json_null()) == -1) {
+		refuse(v, no_memory);
+	}
+	return is_nothing;
+}
 
 /* An object in v, below key; with key NULL item i of the array v. */
 static struct visitor
@@ -284,9 +304,12 @@ visit_status(struct visitor *v, enum dns_status *status)
 static void
 visit_lookup(struct visitor *v, const char *key, size_t i, struct lookup *l)
 {
-	struct visitor in = enter(v, key, i);
-	char *server = in.is_reading ? NULL : l->server;
+	struct visitor in;
+	char *server = v->is_reading ? NULL : l->server;
 
+	if (visit_nothing(v, key, i, !l->was_asked && l->status == DNS_OK))
+		return;
+	in = enter(v, key, i);
 	visit_bool(&in, "asked", &l->was_asked);
 	visit_status(&in, &l->status);
 	l->aliases =
@@ -353,8 +376,11 @@ visit_server(struct visitor *v, size_t i, struct fact_server *s)
 static void
 visit_zone(struct visitor *v, struct fact_zone *z)
 {
-	struct visitor in = enter(v, "zone", 0), all;
+	struct visitor in, all;
 
+	if (visit_nothing(v, "zone", 0, !z->ns.was_asked))
+		return;
+	in = enter(v, "zone", 0);
 	visit_text(&in, "apex", &z->apex, DNS_NAME_MAX, true);
 	visit_lookup(&in, "ns", 0, &z->ns);
 	visit_size(&in, "servers_left", &z->servers_left);

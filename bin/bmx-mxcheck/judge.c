@@ -285,17 +285,15 @@ judge_rrsets(struct judging *j, const struct rule *rule)
 {
 	const struct facts *f = j->facts;
 
-	rule->rrset(j,
-	    (struct about){ f->domain, " MX",
-		best_lookup(&f->mx, &f->zone, POLL_MX) });
+	rule->rrset(j, (struct about){ f->domain, " MX",
+			   best_lookup(&f->mx, &f->zone, POLL_MX) });
 	for (size_t i = 0; i < f->nhosts; i++) {
 		const struct fact_host *h = &f->hosts[i];
 
 		if (!is_target(f, i))
 			continue;
-		rule->rrset(j,
-		    (struct about){ h->name, " A",
-			best_lookup(&h->a, &h->zone, POLL_A) });
+		rule->rrset(j, (struct about){ h->name, " A",
+				   best_lookup(&h->a, &h->zone, POLL_A) });
 		rule->rrset(j,
 		    (struct about){ h->name, " AAAA",
 			best_lookup(&h->aaaa, &h->zone, POLL_AAAA) });

@@ -33,8 +33,10 @@ struct finding {
 	char evidence[400];
 };
 
-/* Each check speaks at most twice of each host. */
-#define FINDINGS_MAX (CHECK_COUNT * 2 * (FACTS_HOSTS_MAX + 1))
+/* Most checks speak at most twice of each host, those that compare servers at
+ * most twice of each of these, too. */
+#define FINDINGS_MAX                                                           \
+	((CHECK_COUNT * 2 + 3 * FACTS_SERVERS_MAX) * (FACTS_HOSTS_MAX + 1))
 
 struct judgement {
 	struct finding findings[FINDINGS_MAX]; /* by check, then host */

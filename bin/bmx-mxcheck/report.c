@@ -294,9 +294,12 @@ report_explain(FILE *out, enum check_id id)
 	const struct check *c = &checks[id];
 
 	fprintf(out,
-	    "%s (%s)\n  test:  %s\n  why:   %s\n  cure:  %s\n  basis: %s\n",
+	    "%s (%s)\n  test:  %s\n  why:   %s\n  cure:  %s\n  basis: %s\n"
+	    "  made:  %s\n",
 	    c->id, severity_name(c->severity), c->test, c->why, c->cure,
-	    c->basis);
+	    c->basis,
+	    c->depth == DEPTH_PLAIN ? "unless --only names others"
+				    : "with --all, or if --only names it");
 }
 
 void

@@ -105,8 +105,9 @@ dnsbl(struct judging *j, const struct fact_host *h)
 		int weight = -1;
 
 		for (size_t i = 0; i < h->naddrs; i++) {
-			const struct lookup *l = &h->listings[i * f->nlists + k];
-			int w = l->status == DNS_OK ? 2
+			const struct lookup *l =
+			    &h->listings[i * f->nlists + k];
+			int w = l->status == DNS_OK     ? 2
 				: lookup_is_definite(l) ? 0
 							: 1;
 

@@ -49,8 +49,7 @@ dnssec_host(struct judging *j, const struct fact_host *h)
 		fail(j, SEVERITY_ERROR, (struct about){ h->name, " A", &h->a },
 		    "%s", bogus);
 	else if (h->aaaa.is_bogus)
-		fail(j,
-		    h->a.status == DNS_OK ? usual(j) : SEVERITY_ERROR,
+		fail(j, h->a.status == DNS_OK ? usual(j) : SEVERITY_ERROR,
 		    (struct about){ h->name, " AAAA", &h->aaaa }, "%s", bogus);
 	else if (!lookup_is_definite(&h->a) || !lookup_is_definite(&h->aaaa))
 		untested_host(j, h);

@@ -175,8 +175,8 @@ missing_backup(const struct judging *j, const char *set)
 			return j->facts->hosts[i].name;
 	}
 	for (size_t i = 0; !is_known && i < w->n; i++)
-		is_known = w->word[i].name[0] != '\0' &&
-			   set_has(set, w->word[i].name);
+		is_known =
+		    w->word[i].name[0] != '\0' && set_has(set, w->word[i].name);
 	return is_known ? NULL : w->word[0].text;
 }
 

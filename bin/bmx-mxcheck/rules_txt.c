@@ -84,8 +84,9 @@ sts_txt(struct judging *j)
 		pass(j);
 	else
 		fail(j, usual(j), about,
-		    len == 0 ? "has no id" : "its id is not 1 to 32 letters "
-					     "and digits");
+		    len == 0 ? "has no id"
+			     : "its id is not 1 to 32 letters "
+			       "and digits");
 }
 
 /* Is there anything to report about? */
@@ -176,8 +177,7 @@ spf_of(struct judging *j)
 		return NULL;
 	if (!lookup_is_definite(&t->said))
 		untested(j, about, "TXT: %s", dns_status_text(t->said.status));
-	return t->n == 1 && t->left == 0 ? t->text[0] + strlen("v=spf1")
-					 : NULL;
+	return t->n == 1 && t->left == 0 ? t->text[0] + strlen("v=spf1") : NULL;
 }
 
 static struct about
@@ -217,8 +217,8 @@ mx_null_sender(struct judging *j)
 		return;
 	text = spf_of(j);
 	while (text != NULL && next_term(&text, &term)) {
-		bool is_modifier = strcspn(term.text, "=") <
-				   strcspn(term.text, ":/");
+		bool is_modifier =
+		    strcspn(term.text, "=") < strcspn(term.text, ":/");
 
 		if (is_modifier && term.text[strcspn(term.text, "=")] == '=' &&
 		    strncmp(term.text, "redirect=", 9) != 0)
@@ -251,8 +251,8 @@ is_in_net(const struct fact_addr *a, const char *net)
 	text[len] = '\0';
 	if (inet_pton(a->len == 4 ? AF_INET : AF_INET6, text, bytes) != 1)
 		return false;
-	if (net[len] == '/' && text_number(net + len + 1,
-				   strlen(net + len + 1), bits, &bits) == -1)
+	if (net[len] == '/' && text_number(net + len + 1, strlen(net + len + 1),
+				   bits, &bits) == -1)
 		return false;
 	rest = (unsigned)bits % 8;
 	return memcmp(bytes, a->bytes, bits / 8) == 0 &&

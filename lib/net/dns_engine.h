@@ -42,7 +42,7 @@ struct query {
 	struct queries *turns; /* dns.again or one of dns.tries; NULL: none */
 	struct waiters waiters;
 	struct dns_question question;
-	struct dns_server *own; /* the one server it is for; NULL: the engine's */
+	struct dns_server *own; /* the one it is for; NULL: the engine's */
 	int64_t deadline_ms;
 	int64_t try_ends_ms;
 	/* this try */
@@ -63,8 +63,8 @@ TAILQ_HEAD(queries, query);
 LIST_HEAD(query_bucket, query);
 
 #define DNS_TRIES 3 /* lengths of a try */
-#define DNS_OWN_MAX 256 /* questions for one server in flight: each has a
-			   descriptor or two */
+/* Questions for one server in flight: each has a descriptor or two. */
+#define DNS_OWN_MAX 256
 #define DNS_ASKED_BUCKETS 4096
 #define DNS_ID_BUCKETS 4096
 #define DNS_RANDOM 128         /* numbers fetched at once */

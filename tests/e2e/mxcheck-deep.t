@@ -31,6 +31,9 @@ test_zone()
 ns1 A 127.0.0.1
 ns2 A 127.0.0.2
 ns3 A 127.0.0.3
+ns6 AAAA ::1
+dual NS ns1
+dual NS ns6
 good NS ns1
 good NS ns2
 behind NS ns1
@@ -114,7 +117,14 @@ E
 	awk 'BEGIN { for (i = 1; i <= 11; i++) print "eleven MX", i, "mx1" }' \
 	    >>"$zones/test"
 }
+has_v6()
+{
+	grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null
+}
 test_zone
+zone dual.test 1 ns1.test. ns6.test. <<'E'
+@ MX 10 mx1.test.
+E
 zone good.test 7 ns1.test. ns2.test. <<'E'
 @ MX 10 mx1.test.
 @ MX 20 mx2.test.
@@ -185,7 +195,9 @@ E
 zone bogus 1 ns1.test. <<'E'
 @ MX 10 mx1.test.
 E
-nsd_sign signed && nsd_sign bogus || bail "cannot sign"
+for signed in signed bogus; do
+	nsd_sign "$signed" || bail "cannot sign"
+done
 # what was signed is changed
 sed -i 's/MX	10 mx1\.test/MX	10 mx2.test/' "$tmp/zones/bogus"
 sed -i "/_25._tcp.broken1.*TLSA	3/s/e3b0c442/00000000/" "$tmp/zones/signed"
@@ -194,6 +206,9 @@ nsd_start
 
 # The second server: other serial numbers, other records, no lame.test.
 zones=$tmp/zones2
+zone dual.test 1 ns1.test. ns6.test. <<'E'
+@ MX 10 mx2.test.
+E
 test_zone
 zone good.test 7 ns1.test. ns2.test. <<'E'
 @ MX 20 mx2.test.
@@ -205,9 +220,11 @@ E
 zone hosts.test 1 ns1.test. ns2.test. <<'E'
 mx A 30.0.0.6
 E
+second_v6=
+! has_v6 || second_v6='\n  ip-address: ::1@\1'
 {
 	sed -n "1,/control-enable/p" "$tmp/nsd.conf" |
-	    sed "s|127.0.0.1@|127.0.0.2@|; s|$tmp/zones|$zones|; s|$tmp/nsd|$tmp/second|; s|\.zones\"|-zones\"|"
+	    sed "s|127.0.0.1@\(.*\)|127.0.0.2@\1$second_v6|; s|$tmp/zones|$zones|; s|$tmp/nsd|$tmp/second|; s|\.zones\"|-zones\"|"
 	for file in "$zones"/*; do
 		printf 'zone:\n  name: "%s"\n  zonefile: "%s"\n' \
 		    "${file##*/}" "${file##*/}"
@@ -242,13 +259,12 @@ tells()
 
 # ---- each authoritative server ----
 
-pair='--primary mx1.test --backup mx2.test'
-check good.test ok - --only NS-SAME-MX,NS-LAG,NS-BACKUP-PRESENT,NS-SAME-ADDR $pair
+check good.test ok - --only NS-SAME-MX,NS-LAG,NS-BACKUP-PRESENT,NS-SAME-ADDR --primary mx1.test --backup mx2.test
 check behind.test error NS-SAME-MX --only NS-SAME-MX
 tells "the odd server is named" \
     'NS-SAME-MX .*ns2\.test: gives MX of behind\.test: 10 mx1\.test; others: 10 mx1\.test, 20 mx2\.test .127\.0\.0\.2:' \
     --only NS-SAME-MX behind.test
-check behind.test error NS-BACKUP-PRESENT --only NS-BACKUP-PRESENT $pair
+check behind.test error NS-BACKUP-PRESENT --only NS-BACKUP-PRESENT --primary mx1.test --backup mx2.test
 check good.test ok - --only NS-BACKUP-PRESENT
 check behind.test notice NS-LAG --only NS-LAG
 tells "by how much it is behind" 'ns2\.test: has serial 5 .* ns1\.test has 8' \
@@ -257,6 +273,13 @@ check lame.test warning NS-SAME-MX --only NS-SAME-MX
 check noaddr.test warning NS-SAME-MX --only NS-SAME-MX
 check gone.test unknown '?NS-SAME-MX' --only NS-SAME-MX
 check here.test warning NS-SAME-ADDR --only NS-SAME-ADDR
+if has_v6; then
+	tells "a server is asked over IPv6, too" \
+	    'ns6\.test: gives MX of dual\.test: 10 mx2\.test; others: 10 mx1\.test .\[::1\]:' \
+	    --only NS-SAME-MX dual.test
+else
+	skip "a server is asked over IPv6, too" "no IPv6 on loopback"
+fi
 tells "a record of its own TTL" '^good\.test: ok$' --only TTL-RANGE,NS-SAME-MX good.test
 bmx-mxcheck --json --quiet --resolver "$unbound" --ns-port "$nsd_port" \
     --only TTL-RANGE,NS-SAME-MX --ttl-min 7200 good.test |
@@ -265,7 +288,7 @@ is "the zone's TTL, not the cache's" $? 0
 
 # ---- what goes down together ----
 
-check far.test ok - --only LOOP,NET-FATE,DNS-FATE-ZONE $pair
+check far.test ok - --only LOOP,NET-FATE,DNS-FATE-ZONE --primary mx1.test --backup mx2.test
 check far.test ok - --only LOOP,NET-FATE,DNS-FATE-ZONE
 check loop.test error LOOP --only LOOP --primary mx1.test --backup same.test
 check far.test error LOOP --only LOOP --primary 30.0.0.2 --backup mx2.test
@@ -304,10 +327,10 @@ check stsbadid.test warning STS-TXT,TLSRPT --only STS-TXT,TLSRPT
 check null.test ok - --only MX-NULL-SENDER
 check nullnospf.test ok - --only MX-NULL-SENDER
 check nullsends.test warning MX-NULL-SENDER --only MX-NULL-SENDER
-check spf.test ok - --only SPF-BACKUP $pair
-check spfmx.test ok - --only SPF-BACKUP,SPF-MX-COUNT $pair
-check spfnot.test info SPF-BACKUP --only SPF-BACKUP $pair
-tells "SPF that depends on others" '^spfmaybe\.test: ok' --only SPF-BACKUP $pair spfmaybe.test
+check spf.test ok - --only SPF-BACKUP --primary mx1.test --backup mx2.test
+check spfmx.test ok - --only SPF-BACKUP,SPF-MX-COUNT --primary mx1.test --backup mx2.test
+check spfnot.test info SPF-BACKUP --only SPF-BACKUP --primary mx1.test --backup mx2.test
+tells "SPF that depends on others" '^spfmaybe\.test: ok' --only SPF-BACKUP --primary mx1.test --backup mx2.test spfmaybe.test
 check eleven.test warning SPF-MX-COUNT --only SPF-MX-COUNT
 
 # ---- addresses ----
@@ -321,6 +344,17 @@ tells "a list that lists everything says nothing" '^listed\.test: ok$' \
     --only DNSBL --dnsbl all.test listed.test
 exits "a list that is no name" 2 bmx-mxcheck --dnsbl 'a b' far.test
 check listed.test ok - --only DNSBL
+
+# ---- in time ----
+
+# Half of the servers are silent: the others' answers count, and the deadline
+# holds however many questions follow each other.
+freeze second
+before=$(date +%s)
+tells "a silent server is not tested" 'NS-SAME-MX' --all good.test
+after=$(date +%s)
+ok "and the deadline of 4 seconds holds" test $((after - before)) -le 6
+thaw second
 
 # ---- depth ----
 

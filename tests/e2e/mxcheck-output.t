@@ -52,6 +52,8 @@ exits "a resolver that is none" 2 bmx-mxcheck --resolver ns.test good.test
 exits "a role that is none" 2 mxcheck --backup 'a b' good.test
 exits "no jobs" 2 mxcheck -j 0 good.test
 exits "--help" 0 bmx-mxcheck --help
+is "which fits a terminal" \
+    "$(awk 'length > 80 || NR > 24' "$tmp/out")" ""
 exits "--version" 0 bmx-mxcheck --version
 
 # ---- for people ----

@@ -4,7 +4,6 @@
 # shellcheck source=tests/lib/tap.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 need python3
-plan 27
 
 port=$(free_port)
 start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$port"
@@ -42,6 +41,34 @@ like "more hosts than we look at are not called good" "$(cat "$tmp/many")" \
 like "nor are more addresses" "$(cat "$tmp/many")" \
     '^addrs\.test	unknown	\?MX-ADDR-SPECIAL'
 
+# All checks, of servers and records that misbehave in every way: one record
+# each, in time, and nothing reaches the terminal.
+ways='silent servfail refused junk wrongq otherid trailing short pointers tc
+many addrs evil bigtxt evilns nsloop good'
+for way in $ways; do
+	timeout 30 bmx-mxcheck -q --json --all --deadline 2 --ns-port "$port" \
+	    --dnsbl bl.test --resolver "$dns" --primary mx1.test \
+	    --record "$tmp/facts" "$way.test" >"$tmp/out" 2>"$tmp/err"
+	case $? in
+	0 | 1 | 3) pass "$way, all checks" ;;
+	*) fail "$way, all checks" "$(cat "$tmp/err")" ;;
+	esac
+	is "$way is one record" "$(wc -l <"$tmp/out")" 1
+	bmx-mxcheck -q --all --replay "$tmp/facts" --primary mx1.test >"$tmp/out" 2>&1
+	unlike "$way sends nothing to the terminal" "$(cat -v "$tmp/out")" '\^\[|^spoof'
+	like "$way can be replayed" "$(head -1 "$tmp/out")" "^$way\\.test: "
+done
+like "64 KiB of TXT are read" "$(bmx-mxcheck -q --only SPF-BACKUP \
+    --resolver "$dns" --primary mx1.test bigtxt.test)" '^bigtxt\.test: '
+
+# Lists that are no lists.
+{ printf x@; head -c 20000 /dev/urandom | tr '\n' '\r'; } >"$tmp/list"
+bmx-mxcheck --brief --resolver "$dns" -f "$tmp/list" >"$tmp/out" 2>"$tmp/err"
+is "random bytes are one bad name" "$(cut -f2 "$tmp/out" | sort -u)" bad-name
+head -c 70000 /dev/zero | tr '\0' a >"$tmp/list"
+exits "a line without end is refused" 65 bmx-mxcheck --resolver "$dns" -f "$tmp/list"
+like "... with its number" "$(cat "$tmp/err")" 'line 1 is longer than 65536 bytes'
+
 # One slow name among many: in order, none lost, and no slower than it is.
 awk 'BEGIN {
 	for (i = 0; i < 3000; i++)
@@ -51,3 +78,4 @@ exits "slow names in a list" 3 timeout 30 bmx-mxcheck --brief --deadline 2 \
     --resolver "$dns" -f "$tmp/list"
 cut -f1 "$tmp/out" >"$tmp/names"
 same "each name has its record, in order" "$tmp/names" "$tmp/list"
+done_testing

@@ -189,6 +189,7 @@ nsd_start()
 			server:
 			  ip-address: 127.0.0.1@$nsd_port
 			  server-count: 1
+			  rrl-ratelimit: 0
 			  username: ""
 			  chroot: ""
 			  zonesdir: "$tmp/zones"
@@ -227,6 +228,10 @@ unbound_start()
 			  pidfile: ""
 			  use-syslog: no
 			  num-threads: 1
+			  msg-cache-size: 32m
+			  rrset-cache-size: 64m
+			  num-queries-per-thread: 2048
+			  outgoing-range: 4096
 			  do-ip6: no
 			  do-not-query-localhost: no
 			  module-config: "validator iterator"

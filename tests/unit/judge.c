@@ -854,6 +854,9 @@ static const struct row rows[] = {
 	{ "none", CHECK_STS_TXT, NA, 0, GOOD ";text sts =NONE", "", NULL },
 	{ "one", CHECK_STS_TXT, PASS, 0, GOOD ";text sts v=STSv1+_id=1a", "", NULL },
 	{ "two", CHECK_STS_TXT, FAIL, WARNING, GOOD ";text sts v=STSv1;text sts v=STSv1", "", "example.com MTA-STS" },
+	{ "the longest id", CHECK_STS_TXT, PASS, 0, GOOD ";text sts v=STSv1+id=12345678901234567890123456789012", "", NULL },
+	{ "a longer one", CHECK_STS_TXT, FAIL, WARNING, GOOD ";text sts v=STSv1+id=123456789012345678901234567890123", "", NULL },
+	{ "an id with a hyphen", CHECK_STS_TXT, FAIL, WARNING, GOOD ";text sts v=STSv1+id=2026-01", "", NULL },
 	{ "without id", CHECK_STS_TXT, FAIL, WARNING, GOOD ";text sts v=STSv1_", "", NULL },
 	{ "unknown", CHECK_STS_TXT, UNTESTED, WARNING, GOOD ";text sts =SERVFAIL", "", NULL },
 
