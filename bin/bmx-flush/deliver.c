@@ -364,6 +364,8 @@ transact(struct handover *h, struct err *e)
 
 	h->transactions++;
 	h->r->was_session_lost = true;
+	if (client_identity(c, &f->env.client, e) == -1)
+		return -1;
 	accepted = client_begin(c, &f->env, h->room->send, f->size - f->content,
 	    h->room->outcome, e);
 	if (accepted == -1)

@@ -45,6 +45,7 @@ struct drain {
 	bool was_open;     /* there was a session in this run */
 	bool was_told;     /* the workers have been told of a signal */
 	unsigned lost;     /* see LOST_MAX */
+	unsigned losses;   /* all that counted */
 	int64_t reopen_ms; /* no new session before that */
 	struct err trouble; /* of our own; ERR_NONE: none */
 	struct pace pace;
@@ -65,6 +66,7 @@ drain_init(struct drain *d, const struct drain_params *p,
 		.route = ROUTE_INIT,
 		.client_params = { .helo = p->config->host.hostname,
 		    .tls = domain->tls,
+		    .xclient = domain->xclient,
 		    .connect_timeout_s = domain->connect_timeout_s,
 		    .reply_timeout_s = domain->reply_timeout_s },
 		.trouble = ERR_INIT,
@@ -228,11 +230,18 @@ session_opened(struct drain *d, const struct worker_report *report)
 	d->address = report->address;
 }
 
-/* One session more that brought nothing. True: that is enough of them. */
+/*
+ * One session more that brought nothing. True: that is enough of them. Those
+ * that were begun before the last loss tell of the same bad moment, and are
+ * not counted again.
+ */
 static bool
-is_lost_once_more(struct drain *d)
+is_lost_once_more(struct drain *d, const struct worker *w)
 {
-	d->lost++;
+	if (w->losses == d->losses) {
+		d->losses++;
+		d->lost++;
+	}
 	d->reopen_ms = clock_monotonic_ms() + pace_reopen_ms(d->lost);
 	return d->lost >= LOST_MAX;
 }
@@ -242,14 +251,15 @@ is_lost_once_more(struct drain *d)
  * down. Later it was up a moment ago, so it is asked again for a while.
  */
 static void
-session_failed(struct drain *d, const struct worker_report *report)
+session_failed(struct drain *d, const struct worker *w,
+    const struct worker_report *report)
 {
 	if (d->was_open && count_workers(d) > 0) {
 		pace_result(&d->pace, PACE_BAD, 0, (unsigned)count_busy(d));
 		d->reopen_ms = clock_monotonic_ms() + REFUSED_WAIT_MS;
 		return;
 	}
-	if (d->was_open && !is_lost_once_more(d))
+	if (d->was_open && !is_lost_once_more(d, w))
 		return;
 	learn(d, report->verdict, report);
 	come_to_an_end(d, DRAIN_PRIMARY_DOWN);
@@ -302,7 +312,8 @@ pace_event(const struct deliver_result *result)
 
 /* Is there reason to stop? */
 static void
-judge(struct drain *d, const struct deliver_result *result)
+judge(struct drain *d, const struct worker *w,
+    const struct deliver_result *result)
 {
 	char said[SMTP_REPLY_TEXT_MAX];
 
@@ -321,7 +332,7 @@ judge(struct drain *d, const struct deliver_result *result)
 	}
 	if (!result->was_session_lost || result->was_taken) {
 		d->lost = 0;
-	} else if (is_lost_once_more(d)) {
+	} else if (is_lost_once_more(d, w)) {
 		log_warn("domain=%s stopped: %u sessions broke one after the "
 			 "other",
 		    d->domain->name, d->lost);
@@ -346,7 +357,7 @@ message_done(struct drain *d, const struct worker *w,
 	if (result->what == DELIVER_REFUSED &&
 	    d->domain->on_5xx == CONFIG_ON_5XX_DROP)
 		giveup_add(&d->giveup, w->entry.id, &result->refusal);
-	judge(d, result);
+	judge(d, w, result);
 }
 
 /* A worker was killed, or crashed. Whether its message went through nobody
@@ -358,7 +369,7 @@ worker_died(struct drain *d, const struct worker *w, bool was_busy)
 		return;
 	log_alarm("domain=%s%s%s worker %ld died", d->domain->name,
 	    was_busy ? " id=" : "", was_busy ? w->entry.id : "", (long)w->pid);
-	if (is_lost_once_more(d))
+	if (is_lost_once_more(d, w))
 		come_to_an_end(d, DRAIN_LOST);
 }
 
@@ -379,7 +390,7 @@ take_report(struct drain *d, struct worker *w)
 		session_opened(d, &report);
 		break;
 	case WORKER_NO_SESSION:
-		session_failed(d, &report);
+		session_failed(d, &was, &report);
 		break;
 	case WORKER_LOOP:
 		log_alarm("domain=%s peer=%s status=4.4.6 %s", d->domain->name,
@@ -482,6 +493,7 @@ hire(struct drain *d)
 	if (worker_start(w, d->workers, WORKERS_MAX, &d->delivery,
 		&d->client_params, &d->route, d->address, &d->trouble) == -1)
 		d->is_ending = true;
+	w->losses = d->losses;
 }
 
 /* A signal: what is under way is broken off. */

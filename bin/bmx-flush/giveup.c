@@ -1,6 +1,7 @@
 #include "bmx-flush/giveup.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -10,6 +11,11 @@
 void
 giveup_add(struct giveup *g, const char *id, const struct smtp_reply *reply)
 {
+	static const char *const lacking[] = { "5.6.3", "5.6.7", "5.7.30" };
+
+	for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++)
+		if (strcmp(reply->enhanced, lacking[i]) == 0)
+			return;
 	if (g->n == GIVEUP_MAX)
 		return;
 	snprintf(g->list[g->n].id, sizeof g->list[g->n].id, "%s", id);

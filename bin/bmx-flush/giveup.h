@@ -13,7 +13,9 @@
  * breaker.h), and what it refused then has to be there when it is mended. So
  * each is held first, like any refused message, and listed here until the
  * primary has taken another one or the run has ended in peace. Whatever ends
- * the program before leaves them held.
+ * the program before leaves them held. What an extension is missing for
+ * (8BITMIME, SMTPUTF8, REQUIRETLS: 5.6.3, 5.6.7, 5.7.30) stays held too: the
+ * message is good, and the primary can be mended.
  */
 #define GIVEUP_MAX 64 /* listed at once; more stay held */
 
@@ -27,7 +29,7 @@ struct giveup {
 	size_t n;
 };
 
-/* List one. */
+/* List one, if its refusal is of that kind. */
 void giveup_add(struct giveup *g, const char *id,
     const struct smtp_reply *reply);
 

@@ -286,6 +286,15 @@ watch_domains(struct flush *f, struct watch *watches, const bool *is_chosen)
 	f->trouble.class = ERR_NONE; /* it is in the log, and was tried again */
 }
 
+static bool
+has_any(const bool *is_chosen, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_chosen[i])
+			return true;
+	return false;
+}
+
 static int
 flush_watching(struct flush *f, struct err *e)
 {
@@ -298,7 +307,7 @@ flush_watching(struct flush *f, struct err *e)
 		err_temp(e, "no memory for %zu domains", n);
 	else
 		rc = choose_domains(f, is_chosen, e);
-	if (rc == 0)
+	if (rc == 0 && (!f->has_bad_name || has_any(is_chosen, n)))
 		watch_domains(f, watches, is_chosen);
 	free(watches);
 	free(is_chosen);

@@ -63,6 +63,8 @@ watch_ran(struct watch *w, const struct drain_report *r, bool failed)
 	w->is_unfinished =
 	    failed || (r->end != DRAIN_DONE && r->end != DRAIN_NOTHING);
 	w->due_s = r->due_s;
-	w->not_before_ms = clock_monotonic_ms() +
-			   (w->is_unfinished ? WATCH_AGAIN_MS : WATCH_TICK_MS);
+	w->not_before_ms =
+	    clock_monotonic_ms() + (!w->is_unfinished     ? WATCH_TICK_MS
+				       : r->delivered > 0 ? WATCH_SOON_MS
+							  : WATCH_AGAIN_MS);
 }

@@ -18,6 +18,7 @@
  */
 #define WATCH_TICK_MS 1000
 #define WATCH_AGAIN_MS 60000 /* after a run that ended before its work */
+#define WATCH_SOON_MS 5000   /* and had delivered something */
 
 struct watch {
 	struct timespec new_changed, cur_changed;

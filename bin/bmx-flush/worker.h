@@ -65,6 +65,7 @@ struct worker {
 	bool is_open;
 	bool is_busy;
 	bool is_again;            /* the order under way was */
+	unsigned losses;          /* the flusher's, when it was started */
 	struct spool_entry entry; /* under way */
 };
 

@@ -15,6 +15,7 @@
 #include "bmx-queue/list.h"
 #include "bmx-queue/output.h"
 #include "bmx-queue/recipients.h"
+#include "bmx-queue/reconcile.h"
 #include "bmx-queue/select.h"
 #include "bmx-queue/show.h"
 #include "spool/config.h"
@@ -24,14 +25,23 @@ static const struct options_usage usage = {
 	"bmx-queue",
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
 	"VERB: list (the default), show, cat, hold, release, remove; or "
-	"recipients, and\nthen list, export, import, diff or forget. - reads "
-	"names from standard input.",
+	"recipients, and\nthen list, export, import, diff or forget; or "
+	"reconcile LOG. - reads names from\nstandard input.",
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n"
 	"  bmx-queue show ID                       and why it is still there\n"
 	"  bmx-queue recipients diff example.com LIST\n",
 };
 
-enum verb { LIST, SHOW, CAT, REMOVE, HOLD, RELEASE, RECIPIENTS };
+enum verb {
+	LIST,
+	SHOW,
+	CAT,
+	REMOVE,
+	HOLD,
+	RELEASE,
+	RECIPIENTS,
+	RECONCILE,
+};
 
 static const char *const verbs[] = {
 	[LIST] = "list",
@@ -41,6 +51,7 @@ static const char *const verbs[] = {
 	[HOLD] = "hold",
 	[RELEASE] = "release",
 	[RECIPIENTS] = "recipients",
+	[RECONCILE] = "reconcile",
 };
 
 /* The command line. */
@@ -50,6 +61,7 @@ struct request {
 	int domains, summary, null, json, yes, force;
 	int max_shrink; /* -1: not given */
 	char *reason;
+	char *since; /* reconcile */
 	struct recipients_order recipients;
 };
 
@@ -122,6 +134,10 @@ check_request(const struct request *r, struct err *e)
 	if (r->yes && !may_say_yes(r))
 		return err_usage(e,
 		    "--yes goes with remove and recipients forget");
+	if (r->since != NULL && r->verb != RECONCILE)
+		return err_usage(e, "--since goes with reconcile");
+	if (r->verb == RECONCILE && r->names[1] != NULL)
+		return err_usage(e, "reconcile takes one log");
 	if (r->reason != NULL && !is_act(r->verb))
 		return err_usage(e,
 		    "--reason goes with remove, hold and release");
@@ -235,6 +251,7 @@ do_verb(const struct request *r, const struct select *s, const struct spool *sp,
 	case RELEASE:
 		return act(r, ACT_RELEASE, s, sp, uid, o, e);
 	case RECIPIENTS: /* needs no spool: not in here */
+	case RECONCILE:  /* no messages: nor this */
 		break;
 	}
 	return 0;
@@ -268,6 +285,38 @@ out:
 	return rc;
 }
 
+/* reconcile: the ledger alone, whatever waits. */
+static int
+run_reconcile(const struct request *r, const struct config *conf,
+    struct output *o, struct err *e)
+{
+	const struct reconcile_order order = { .log = r->names[0],
+		.since = r->since };
+	struct spool sp = SPOOL_INIT;
+	int rc = -1;
+
+	if (spool_act_as_owner(conf->host.spool, e) == 0 &&
+	    spool_open(&sp, conf->host.spool, e) == 0)
+		rc = reconcile_ledger(&order, &sp, o, e);
+	spool_close(&sp);
+	return rc;
+}
+
+/* What the verb works on decides. */
+static int
+run_verb(const struct request *r, const struct config *conf, struct output *o,
+    struct err *e)
+{
+	switch (r->verb) {
+	case RECIPIENTS:
+		return recipients_run(&r->recipients, conf, o, e);
+	case RECONCILE:
+		return run_reconcile(r, conf, o, e);
+	default:
+		return run(r, conf, o, e);
+	}
+}
+
 static enum output_form
 choose_form(const struct request *r)
 {
@@ -292,6 +341,9 @@ main(int argc, char **argv)
 		    "one JSON object per line", NULL },
 		{ "reason", 'r', POPT_ARG_STRING, &r.reason, 0,
 		    "why, for the log and the ledger", "TEXT" },
+		{ "since", '\0', POPT_ARG_STRING, &r.since, 0,
+		    "reconcile: the ledger from this time on (RFC 3339, UTC)",
+		    "TIME" },
 		{ "yes", 'y', POPT_ARG_NONE, &r.yes, 0,
 		    "remove or forget whole domains without asking", NULL },
 		{ "max-shrink", '\0', POPT_ARG_INT, &r.max_shrink, 0,
@@ -322,8 +374,7 @@ main(int argc, char **argv)
 	}
 	o.form = choose_form(&r);
 	o.now_us = clock_wall_us();
-	rc = r.verb == RECIPIENTS ? recipients_run(&r.recipients, &conf, &o, &e)
-				  : run(&r, &conf, &o, &e);
+	rc = run_verb(&r, &conf, &o, &e);
 out:
 	if (rc == -1)
 		output_complain(&o, &e);
@@ -331,5 +382,6 @@ out:
 	config_free(&conf);
 	options_free(&options);
 	free(r.reason);
+	free(r.since);
 	return o.status;
 }

@@ -62,7 +62,7 @@ is "no crash: nothing twice" "$got" "1 1 1 1 1"
 
 # shellcheck disable=SC2016 # for the primary's shell
 for row in 'connect#1' 'mail#2' 'rcpt#4' 'data#2'; do
-	begin "$row run kill -9 \$(cat $tmp/flush.pid)"
+	begin "$row run kill -s KILL -- -\$(cat $tmp/flush.pid)"
 	start_bg flush bmx-flush
 	wait_gone "$(pid_of flush)"
 	after "killed at ${row%#*}"

@@ -9,7 +9,8 @@ need_postfix
 need python3
 postfix_make 'smtpd_recipient_restrictions = check_recipient_access
 	inline:{ bad@example.com=REJECT, later@example.com=DEFER }'
-make_conf '[example.com]' "primary = 127.0.0.1:$postfix_port"
+make_conf '[example.com]' "primary = 127.0.0.1:$postfix_port" \
+    'max-connections = 1'
 python3 "$top_srcdir/tests/fake/kinds.py" "$tmp/kinds"
 all=$(find "$tmp/kinds" -type f | wc -l | tr -d ' ')
 

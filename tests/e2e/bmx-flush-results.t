@@ -11,6 +11,7 @@ make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
 
 primary_start
 put one
+cp "$spool"/example.com/new/* "$tmp/one.spool"
 exits "a message that is taken: 0" 0 bmx-flush
 is "it is removed" "$(waiting)" 0
 is "and its notes with it" "$(ls "$spool/example.com/log")" ""
@@ -20,6 +21,11 @@ like "the log follows it by its ID to the primary's reply" \
     'to=<bob@example.com> delivered .*reply="250 2.0.0 stored as 1"'
 like "the ledger has it" "$(cat "$spool"/ledger/*)" \
     "id=$id domain=example.com what=delivered .*nrcpt=1 .*stored as 1"
+tail -c "+$(($(awk '/^Bmx-/ { n += length($0) + 1; next } { exit }
+	END { print n }' "$tmp/one.spool") + 1))" "$tmp/one.spool" >"$tmp/one.sent"
+like "with the digest of what was sent" "$(cat "$spool"/ledger/*)" \
+    " size=$(wc -c <"$tmp/one.sent" | tr -d ' ') .* sha256=$(sha256sum \
+    "$tmp/one.sent" | cut -d ' ' -f 1) reply="
 is "nothing goes to stdout or stderr" "$(cat "$tmp/out" "$tmp/err")" ""
 exits "nothing to do: 0" 0 bmx-flush
 is "and no connection" "$(primary_said 'S: 220 ')" 1
@@ -163,6 +169,32 @@ put refused n=40
 exits "one in a while is taken: 69" 69 bmx-flush
 is "it went on to the end" "$(held) $(waiting) $(primary_count)" "38 38 2"
 rm -f "$spool"/example.com/*/*,S=*
+
+# ---- on-5xx = drop ----
+
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'on-5xx = drop'
+primary_renew 'rcpt<bad@example.com> 550 5.1.1 unknown'
+put dropped to=bob@example.com to=bad@example.com
+exits "what is refused is dropped: 0" 0 bmx-flush
+is "it is gone" "$(waiting)" 0
+like "the log says so" "$(logged "id=$id dropped")" 'reply="550 5.1.1 unknown"'
+like "the ledger has it as delivered to one" "$(cat "$spool"/ledger/*)" \
+    "id=$id domain=example.com what=delivered .* nrcpt=1 "
+like "and as failed for the other" "$(cat "$spool"/ledger/*)" \
+    "id=$id domain=example.com what=failed .* nrcpt=1 .*reply=550 5.1.1 unknown"
+
+primary_renew 'rcpt 550 5.7.1 relaying denied'
+put broken n=30
+exits "a primary that refuses everything: 69" 69 bmx-flush
+is "nothing is dropped then" "$(held) $(waiting)" "20 30"
+rm -f "$spool"/example.com/*/*,S=*
+
+primary_renew -e PIPELINING
+put_file "$tmp/one.in" 'mail=FROM:<alice@example.org> BODY=8BITMIME'
+exits "what only lacks an extension is not refused by the primary: 69" 69 bmx-flush
+is "so it is held" "$(held)" 1
+rm -f "$spool"/example.com/*/*,S=*
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
 
 # ---- retries double ----
 

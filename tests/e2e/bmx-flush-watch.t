@@ -47,8 +47,7 @@ is "it is not asked each second" "$(logged 'domain=example.net .*end=' | wc -l |
 kill -s TERM "$(pid_of flush)"
 ok "SIGTERM ends it" wait_gone "$(pid_of flush)"
 like "and it says so" "$(tail -n 1 "$tmp/bmx.log")" 'watching no longer'
-exits "a domain that is not ours: 65" 65 timeout -s TERM 3 \
-    bmx-flush --watch example.edu
+exits "a domain that is not ours: 65" 65 bmx-flush --watch example.edu
 exits "--watch and --max: 64" 64 bmx-flush --watch --max 1
 exits "--watch and --dry-run: 64" 64 bmx-flush --watch --dry-run
 

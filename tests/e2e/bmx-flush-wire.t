@@ -7,7 +7,8 @@
 primary_make
 conf()
 {
-	make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" "$@"
+	make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" \
+	    'max-connections = 1' "$@"
 }
 conf
 

@@ -13,19 +13,25 @@ The first label of the question's name says how it is answered:
     trailing    a good answer with bytes behind it
     short       an answer cut in the middle of a record
     pointers    a compression pointer to itself
-    tc          truncated, and nobody listens on TCP
+    tc          truncated, over TCP too
     many        100 MX records, the first 32 of them good
     addrs       MX hosts with 20 addresses each
     evil        MX hosts with an escape sequence and a line end in their names
+    bigtxt      64 KiB of TXT, over TCP
+    evilns      servers and texts with escape sequences, 40 of them
+    nsloop      servers that are an alias of themselves
     mx...       addresses
+    ns...       127.0.0.1
     (others)    MX 10 mx1.test, MX 20 mx2.test
 """
 import os
 import socket
 import struct
 import sys
+import threading
 
-MX, A, AAAA = 15, 1, 28
+MX, A, AAAA, NS, CNAME, PTR, TXT, TLSA = 15, 1, 28, 2, 5, 12, 16, 52
+EVIL = b"\033[2J\nspoof.test: ok"
 
 
 def name(*labels):
@@ -52,14 +58,40 @@ def mx_answers(first, owner):
     return [mx(owner, 10 * (i + 1), host) for i, host in enumerate(hosts)]
 
 
+def text(owner, data):
+    strings = [data[i:i + 255] for i in range(0, len(data), 255)]
+    return record(owner, TXT, b"".join(bytes([len(s)]) + s for s in strings))
+
+
+def more_answers(first, rtype, owner):
+    if first == b"bigtxt" and rtype == TXT:
+        return [text(owner, b"v=spf1 " + b"ip4:20.0.0.1 " * 4700)]
+    if first == b"evilns" and rtype == NS:
+        return [record(owner, NS, name(b"ns%d" % i + EVIL, b"test")) for i in range(40)]
+    if first in (b"evilns", b"_mta-sts", b"_smtp") and rtype == TXT:
+        word = {b"_mta-sts": b"v=STSv1;", b"_smtp": b"v=TLSRPTv1;"}.get(first, b"v=spf1 ")
+        return [text(owner, word + EVIL) for i in range(40)]
+    if first == b"_25" and rtype == TLSA:
+        return [record(owner, TLSA, b"\3\1\1"[:i % 4] + bytes(i * 20)) for i in range(40)]
+    if first == b"nsloop" and rtype == NS:
+        return [record(owner, CNAME, owner)]
+    if rtype == NS:
+        return [record(owner, NS, name(b"ns1", b"test"))]
+    if rtype == PTR:
+        return [record(owner, PTR, name(b"mx%d" % i + EVIL, b"test")) for i in range(40)]
+    return []
+
+
 def address_answers(first, owner):
+    if first.startswith(b"ns"):
+        return [record(owner, A, bytes([127, 0, 0, 1]))]
     n = int(bytes(c for c in first if chr(c).isdigit()) or b"250") % 256
     if first.startswith(b"mxaddrs"):
         return [record(owner, A, bytes([20, 1, n, i])) for i in range(1, 21)]
     return [record(owner, A, bytes([20, 0, 0, n]))]
 
 
-def answer(packet):
+def answer(packet, over_tcp=False):
     ident, question = packet[:2], packet[12:]
     end = question.index(0) + 5
     question = question[:end]
@@ -82,6 +114,8 @@ def answer(packet):
         records = mx_answers(first, b"\xc0\x0c")
     elif rtype == A:
         records = address_answers(first, b"\xc0\x0c")
+    else:
+        records = more_answers(first, rtype, b"\xc0\x0c")
     if first == b"wrongq":
         question = name(b"another", b"test") + question[-4:]
     if first == b"otherid":
@@ -91,6 +125,8 @@ def answer(packet):
         records = [mx(b"\xc0\x0c", 10, struct.pack("!H", 0xc000 | at))]
     reply = ident + struct.pack("!HHHHH", flags | rcode, 1, len(records), 0, 0)
     reply += question + b"".join(records)
+    if len(reply) > 1232 and not over_tcp:
+        reply = ident + struct.pack("!HHHHH", flags | 0x0200, 1, 0, 0, 0) + question
     if first == b"trailing":
         reply += b"more"
     if first == b"short":
@@ -98,9 +134,21 @@ def answer(packet):
     return reply
 
 
+def serve_tcp(listener):
+    while True:
+        peer, _ = listener.accept()
+        with peer:
+            size = struct.unpack("!H", peer.recv(2))[0]
+            reply = answer(peer.recv(size), True)
+            if reply is not None:
+                peer.sendall(struct.pack("!H", len(reply)) + reply)
+
+
 def main():
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", int(sys.argv[1])))
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    threading.Thread(target=serve_tcp, args=(listener,), daemon=True).start()
     print("ready", flush=True)
     while True:
         packet, peer = server.recvfrom(4096)
