@@ -108,6 +108,14 @@ fate_name(enum fate fate)
 	return "deferred";
 }
 
+static bool
+is_there(const struct spool_file *f)
+{
+	struct stat st;
+
+	return fstat(f->fd, &st) == 0 && st.st_nlink > 0;
+}
+
 /* One recipient's outcome, to the log, and where the message stays to its
  * own file. more is "" or ends in a blank. */
 static void
@@ -120,7 +128,7 @@ tell(struct handover *h, size_t i, bool stays, const char *more,
 	text_safe(to, sizeof to, h->file.env.rcpts[i].addr.text);
 	log_info("id=%s to=<%s> %s %speer=%s reply=\"%s\"", h->entry->id, to,
 	    what, more, h->d->client->peer, reply);
-	if (stays)
+	if (stays && is_there(&h->file)) /* its log went with it */
 		spool_note(h->d->maildir, h->entry->id,
 		    "to=<%s> %s %speer=%s reply=\"%s\"", to, what, more,
 		    h->d->client->peer, reply);
@@ -164,7 +172,10 @@ pick(struct handover *h)
 		max = RCPT_MAX;
 	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
 		h->room->send[i] = n < max && h->room->fate[i] == FATE_OPEN;
-		n += h->room->send[i];
+		if (!h->room->send[i])
+			continue;
+		h->room->outcome[i] = (struct client_outcome){ false };
+		n++;
 	}
 	return n;
 }
@@ -305,6 +316,22 @@ is_unknown(const struct handover *h, size_t i)
 	return h->is_unknown && h->room->outcome[i].accepted;
 }
 
+/* A recipient's 5yz stands, also when the session breaks after it: see
+ * client.h. True if that is what became of it. */
+static bool
+stands(struct handover *h, size_t i)
+{
+	const struct client_outcome *o = &h->room->outcome[i];
+	char reply[REPLY_MAX];
+
+	if (o->accepted || !smtp_reply_permanent(&o->reply))
+		return false;
+	h->room->fate[i] = FATE_REFUSED;
+	h->r->refusal = o->reply;
+	tell(h, i, true, "", reply_line(reply, &o->reply));
+	return true;
+}
+
 /* The session ended in the transaction, e says why. */
 static void
 session_lost(struct handover *h, const struct err *e)
@@ -325,7 +352,7 @@ session_lost(struct handover *h, const struct err *e)
 	if (!h->r->was_session_lost)
 		log_alarm("id=%s %s", h->entry->id, why);
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
-		if (h->room->send[i])
+		if (h->room->send[i] && !stands(h, i))
 			tell(h, i, true,
 			    is_unknown(h, i) ? "state=unknown " : "", why);
 }
@@ -412,14 +439,6 @@ record(struct handover *h, struct err *e)
 	return is_marked ? spool_file_sync(&h->file, e) : 0;
 }
 
-static bool
-is_there(const struct spool_file *f)
-{
-	struct stat st;
-
-	return fstat(f->fd, &st) == 0 && st.st_nlink > 0;
-}
-
 /* Remove it, also where the operator held or released it while it was on its
  * way: it has arrived. */
 static int
@@ -438,12 +457,26 @@ remove_message(struct handover *h, struct err *e)
 	return rc == -1 ? -1 : 0;
 }
 
+/* rc of a rename. A copy that somebody put beside the message keeps it where
+ * it is: that is an operator's to mend, and nothing to stop the others for. */
+static int
+moved(const struct spool_entry *entry, int rc, const struct err *e)
+{
+	if (rc == -1 && e->sys == EEXIST) {
+		log_alarm("id=%s is there twice, remove one: %s", entry->id,
+		    e->text);
+		return 0;
+	}
+	return rc == -1 ? -1 : 0;
+}
+
 static int
 defer_message(struct handover *h, struct err *e)
 {
 	const struct config_domain *domain = h->d->domain;
 	uint32_t chance;
 	int64_t wait_s;
+	int rc;
 
 	if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
 		chance = 0;
@@ -452,10 +485,9 @@ defer_message(struct handover *h, struct err *e)
 		domain->retry_min_s, domain->retry_max_s, chance);
 	h->r->what = DELIVER_DEFERRED;
 	log_info("id=%s next-try=%llds", h->entry->id, (long long)wait_s);
-	return spool_defer(h->d->maildir, h->entry,
-		   clock_wall_us() / 1000000 + wait_s, e) == -1
-		   ? -1
-		   : 0;
+	rc = spool_defer(h->d->maildir, h->entry,
+	    clock_wall_us() / 1000000 + wait_s, e);
+	return moved(h->entry, rc, e);
 }
 
 static int
@@ -465,7 +497,7 @@ hold_message(struct handover *h, struct err *e)
 		 "shows and releases it",
 	    h->entry->id, count_fate(h, FATE_REFUSED));
 	h->r->what = DELIVER_REFUSED;
-	return spool_hold(h->d->maildir, h->entry, e) == -1 ? -1 : 0;
+	return moved(h->entry, spool_hold(h->d->maildir, h->entry, e), e);
 }
 
 /* Damaged: out of the way, so that the rest goes on. */
@@ -479,7 +511,7 @@ set_aside(struct delivery *d, struct spool_entry *entry,
 	log_alarm("id=%s set aside: %s", entry->id, why);
 	spool_note(d->maildir, entry->id, "set aside: %s", why);
 	r->what = DELIVER_SET_ASIDE;
-	return spool_hold(d->maildir, entry, e) == -1 ? -1 : 0;
+	return moved(entry, spool_hold(d->maildir, entry, e), e);
 }
 
 /* It cannot be opened now; who knows why. The rest goes on. */
@@ -520,6 +552,8 @@ hand_over(struct handover *h, struct err *e)
 		session_lost(h, e);
 		if (h->r->what == DELIVER_UNTOUCHED)
 			return 0;
+		if (record(h, e) == -1)
+			return -1;
 		break;
 	}
 	return settle(h, e);

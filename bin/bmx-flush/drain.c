@@ -109,6 +109,7 @@ collect(struct drain *d, struct err *e)
 	struct work_rest rest = { .held = 0 };
 	int64_t now_s = d->p->is_forced ? INT64_MAX : clock_wall_us() / 1000000;
 
+	d->work.wait_max_s = d->domain->retry_max_s;
 	if (work_collect(&d->work, &d->maildir, now_s, &rest, e) == -1)
 		return -1;
 	d->r->held = rest.held;

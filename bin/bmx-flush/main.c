@@ -364,7 +364,8 @@ run(struct flush *f, struct err *e)
 	bool is_talking = f->verbose || strcmp(host->log, "stderr") == 0;
 	int rc = -1;
 
-	if (log_open("bmx-flush", host->log, e) == -1)
+	if (spool_act_as_owner(host->spool, e) == -1 ||
+	    log_open("bmx-flush", host->log, e) == -1)
 		return -1;
 	log_echo(f->verbose);
 	if (spool_open(&f->spool, host->spool, e) == -1)

@@ -64,8 +64,9 @@ work_sort(struct work *w)
 
 /* 1: for this run; 0: not; -1. */
 static int
-is_due(const struct spool_domain *d, const struct spool_entry *entry,
-    int64_t now_s, struct work_rest *rest, struct err *e)
+is_due(const struct work *w, const struct spool_domain *d,
+    const struct spool_entry *entry, int64_t now_s, struct work_rest *rest,
+    struct err *e)
 {
 	int64_t when_s;
 	int rc;
@@ -79,7 +80,8 @@ is_due(const struct spool_domain *d, const struct spool_entry *entry,
 	rc = spool_next_try(d, entry, &when_s, e);
 	if (rc <= 0) /* gone meanwhile: not ours to do */
 		return rc;
-	if (when_s <= now_s)
+	if (when_s <= now_s ||
+	    (w->wait_max_s > 0 && when_s - now_s > w->wait_max_s))
 		return 1;
 	rest->later++;
 	if (rest->due_s == 0 || when_s < rest->due_s)
@@ -98,7 +100,7 @@ work_collect(struct work *w, const struct spool_domain *d, int64_t now_s,
 	if (spool_list_open(&list, d, e) == -1)
 		return -1;
 	while ((rc = spool_list_next(&list, &entry, e)) == 1) {
-		rc = is_due(d, &entry, now_s, rest, e);
+		rc = is_due(w, d, &entry, now_s, rest, e);
 		if (rc == 1)
 			rc = work_add(w, &entry, e);
 		if (rc == -1)

@@ -29,11 +29,14 @@ struct work {
 	size_t n, room;
 	size_t next;    /* the one that work_next() gives */
 	uint64_t bytes; /* of all files */
+	/* no wait is longer than this: a message that is due later was deferred
+	 * by a clock that ran ahead, and is due now; 0: believe all */
+	int64_t wait_max_s;
 };
 
 /* clang-format off */
 #define WORK_INIT(order)                                                       \
-	{ (order), BUF_INIT(UINT32_MAX), NULL, 0, 0, 0, 0 }
+	{ (order), BUF_INIT(UINT32_MAX), NULL, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* What else is in the domain: not for this run. */

@@ -83,6 +83,12 @@ open_session(struct shift *s, size_t first, struct worker_report *report)
 			describe_session(s, report);
 			return;
 		}
+		if (report->why.class == ERR_CONFIG) {
+			/* ours, such as a missing module: it says nothing
+			 * about the primary */
+			report->event = WORKER_TROUBLE;
+			return;
+		}
 		endpoint_text(&a->ep, peer);
 		if (is_deferring(&s->client))
 			report->verdict = PRIMARY_DEFERRING;

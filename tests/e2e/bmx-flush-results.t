@@ -212,5 +212,50 @@ touch -d '-1 second' "$spool"/example.com/cur/"$id"*
 exits "due: tried without --now: 75" 75 bmx-flush
 is "that was the seventh" "$(primary_said 'C: RCPT')" 7
 
+# ---- a refusal that was heard stands ----
+
+rm -f "$spool"/example.com/*/*,S=*
+primary_renew -e SIZE 'rcpt 550 5.1.1 unknown' 'rset hangup'
+put gone
+exits "550 to RCPT, then a hang-up: refused all the same: 69" 69 bmx-flush
+is "so it is held" "$(held) $(states "$id")" "1 F"
+like "and its log says why" "$(cat "$spool/example.com/log/$id")" \
+    'refused .*reply="550 5.1.1 unknown"'
+rm -f "$spool"/example.com/*/*,S=*
+
+# ---- what must not stop the others ----
+
+primary_renew 'rcpt<twice@example.com> 450 4.2.1 greylisted'
+put twice to=twice@example.com
+twice=$id
+name=$(cd "$spool/example.com/new" && ls)
+ln "$spool/example.com/new/$name" "$spool/example.com/cur/$name:2,"
+touch -d '+1 hour' "$spool/example.com/cur/$name:2,"
+put other
+exits "a message with a second name, deferred: 75" 75 bmx-flush
+like "an alarm says what to do" "$(logged "alarm=yes id=$twice")" 'remove one'
+is "the other one was delivered" "$(primary_count) $(states "$id")" "1 "
+rm -f "$spool"/example.com/*/*,S=*
+
+primary_renew 'rcpt#1 450 4.2.1 greylisted'
+put ahead
+exits "deferred" 75 bmx-flush
+touch -d '2040-01-01' "$spool"/example.com/cur/"$id"*
+exits "a next try that no wait leads to, as of a clock that ran ahead: now" \
+    0 bmx-flush
+is "it was delivered" "$(waiting)" 0
+
+# ---- our own trouble says nothing about the primary ----
+
+primary_renew -x STARTTLS
+rm -f "$spool/example.com/primary"
+put module
+exits "no TLS module: our own trouble" 78 \
+    env BMX_TLS_MODULE=/nonexistent/bmx-tls.so bmx-flush
+unlike "the primary is not taken for down" \
+    "$(cat "$spool/example.com/primary" 2>/dev/null)" 'verdict down'
+is "and the mail is there" "$(waiting)" 1
+exits "with the module it goes: 0" 0 bmx-flush
+
 primary_check
 done_testing
