@@ -24,9 +24,9 @@
 static const struct options_usage usage = {
 	"bmx-queue",
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
-	"VERB: list (the default), show, cat, hold, release, remove; or "
-	"recipients, and\nthen list, export, import, diff or forget; or "
-	"reconcile LOG. - reads names from\nstandard input.",
+	"VERB: list (the default), show, cat, hold, release, remove; "
+	"reconcile LOG;\nrecipients list, export, import, diff, forget. "
+	"- reads names from stdin.",
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n"
 	"  bmx-queue show ID                       and why it is still there\n"
 	"  bmx-queue recipients diff example.com LIST\n",
@@ -342,8 +342,7 @@ main(int argc, char **argv)
 		{ "reason", 'r', POPT_ARG_STRING, &r.reason, 0,
 		    "why, for the log and the ledger", "TEXT" },
 		{ "since", '\0', POPT_ARG_STRING, &r.since, 0,
-		    "reconcile: the ledger from this time on (RFC 3339, UTC)",
-		    "TIME" },
+		    "reconcile: from this time on (RFC 3339, UTC)", "TIME" },
 		{ "yes", 'y', POPT_ARG_NONE, &r.yes, 0,
 		    "remove or forget whole domains without asking", NULL },
 		{ "max-shrink", '\0', POPT_ARG_INT, &r.max_shrink, 0,

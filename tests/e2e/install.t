@@ -33,7 +33,9 @@ receive=$(where bmx-receive)
 is "no example has a placeholder left" "$(grep -l '@[a-z]*dir@' "$examples"/*)" ""
 
 mkdir -m 700 "$tmp/spool"
-sed "s,^\[bmx\]\$,&\nspool = $tmp/spool," "$examples/bmx.conf" >"$tmp/bmx.conf"
+# root has to say that it is meant to stay root
+sed "s,^\[bmx\]\$,&\nspool = $tmp/spool\nuser = $(id -un)," \
+    "$examples/bmx.conf" >"$tmp/bmx.conf"
 for program in bmx-receive bmx-flush bmx-queue bmx-probe bmx-mxcheck; do
 	ok "$program takes the bmx.conf" "$program" -c "$tmp/bmx.conf" --check-config
 done

@@ -31,7 +31,8 @@ put()
 flush_again()
 {
 	# shellcheck disable=SC2016 # for the inner shell
-	wait_for 20 sh -c 'bmx-flush "$@"; ! tail -n 1 "$0" | grep -q end=busy' \
+	wait_for 20 sh -c 'bmx-flush "$@"
+	    ! grep -a " end=" "$0" | tail -n 1 | grep -q end=busy' \
 	    "$tmp/bmx.log" "$@"
 }
 
