@@ -125,7 +125,7 @@ tell(struct handover *h, size_t i, bool stays, const char *more,
 	char to[ADDR_TEXT_MAX];
 	const char *what = fate_name(h->room->fate[i]);
 
-	text_safe(to, sizeof to, h->file.env.rcpts[i].addr.text);
+	text_word(to, sizeof to, h->file.env.rcpts[i].addr.text);
 	log_info("id=%s to=<%s> %s %speer=%s reply=\"%s\"", h->entry->id, to,
 	    what, more, h->d->client->peer, reply);
 	if (stays && is_there(&h->file)) /* its log went with it */

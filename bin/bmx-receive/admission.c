@@ -227,8 +227,8 @@ log_decision(const struct config_domain *domain, const struct envelope *env,
 	log_info("domain=%s from=<%s> to=<%s> peer=%s admit=%s reason=%s "
 		 "reply=\"%s\"",
 	    domain->name,
-	    text_safe(from, sizeof from, env->mail.reverse_path.text),
-	    text_safe(to, sizeof to, rcpt->text),
+	    text_word(from, sizeof from, env->mail.reverse_path.text),
+	    text_word(to, sizeof to, rcpt->text),
 	    env->client.addr[0] != '\0' ? env->client.addr : "pipe",
 	    admit_name(d->what), d->reason, d->reply);
 }

@@ -350,7 +350,7 @@ log_live(const struct intake *in, const struct config_domain *domain,
 
 	log_info("id=%s domain=%s from=<%s> nrcpt=%u peer=%s reply=\"%s\" %s",
 	    in->id, domain->name,
-	    text_safe(from, sizeof from, in->env->mail.reverse_path.text),
+	    text_word(from, sizeof from, in->env->mail.reverse_path.text),
 	    relay->taken, relay->client.peer, relay->reply, what);
 }
 

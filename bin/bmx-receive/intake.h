@@ -58,8 +58,9 @@ const char *intake_mail(struct intake *in, const struct smtp_mail *mail);
 
 /*
  * RCPT: is it in a domain of ours, is it let in (admission.h), and may more
- * wait for the domain? env has the recipients so far. A bare postmaster is one of the first
- * domain (RFC 5321 4.5.1): *r becomes that address. 550 5.7.1, 550 5.1.1, 452
+ * wait for the domain? env has the recipients so far. A bare postmaster is one
+ * of the domain whose name sorts first (RFC 5321 4.5.1): *r becomes that
+ * address. 550 5.7.1, 550 5.1.1, 452
  * 4.3.1, 452 4.5.3, 451 4.3.0.
  */
 const char *intake_rcpt(struct intake *in, const struct envelope *env,

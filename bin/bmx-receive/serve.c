@@ -80,8 +80,8 @@ log_refused(const struct serve *v)
 	char line[512], reply[SESSION_REPLY_MAX];
 
 	log_info("peer=%s helo=%s command=\"%s\" reply=\"%s\" refused", v->peer,
-	    s->env.client.helo, text_safe(line, sizeof line, s->line),
-	    text_safe(reply, sizeof reply, s->reply));
+	    s->env.client.helo, text_quoted(line, sizeof line, s->line),
+	    text_quoted(reply, sizeof reply, s->reply));
 }
 
 static void
@@ -94,7 +94,7 @@ log_queued(const struct serve *v, const struct intake_copy *c)
 	log_info("id=%s domain=%s from=<%s> nrcpt=%u size=%llu peer=%s helo=%s "
 		 "proto=%s tls=%s queued",
 	    v->intake.id, c->domain->name,
-	    text_safe(from, sizeof from, s->env.mail.reverse_path.text),
+	    text_word(from, sizeof from, s->env.mail.reverse_path.text),
 	    c->nrcpt, (unsigned long long)s->content_len, v->peer, client->helo,
 	    client->proto, client->tls[0] != '\0' ? client->tls : "no");
 }

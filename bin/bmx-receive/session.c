@@ -9,7 +9,9 @@
 
 #define OUT_LONG (16 * 1024) /* bytes of replies after which to flush */
 #define DRAIN_MAX                                                              \
-	(64 << 20)          /* bytes over twice max_size that are still taken */
+	(64 << 20) /* bytes over twice max_size that are still taken */
+/* 452s without a message: more than any list of recipients in one group */
+#define DEFERRALS_MAX 5000
 #define CHUNK_DIGITS_MAX 10 /* of a BDAT size: it never overflows */
 
 /*
@@ -115,7 +117,7 @@ close_session(struct session *s)
 }
 
 /* A 452 is no error of the client's: it is to come again with the rest
- * (RFC 5321 4.5.3.1.10), or our disk is full. */
+ * (RFC 5321 4.5.3.1.10), or our disk is full. But it does not go on for ever. */
 static enum session_event
 refuse(struct session *s, const char *reply)
 {
@@ -123,9 +125,12 @@ refuse(struct session *s, const char *reply)
 	copy_reply(s->reply, reply);
 	s->has_refused = true;
 	s->refused++;
-	if (strncmp(reply, "452", 3) != 0)
+	if (strncmp(reply, "452", 3) == 0)
+		s->deferrals++;
+	else
 		s->errors++;
-	if (s->params->max_errors == 0 || s->errors < s->params->max_errors)
+	if (s->deferrals < DEFERRALS_MAX &&
+	    (s->params->max_errors == 0 || s->errors < s->params->max_errors))
 		return SESSION_GO_ON;
 	if (s->mode != MODE_CLOSED)
 		say(s, too_many_errors);
@@ -219,6 +224,19 @@ begin_content(struct session *s)
 
 /* ---- commands ---- */
 
+/* The name, as a word that is safe in a log: nothing that stands behind a
+ * blank belongs to it. */
+static void
+take_name(struct session *s, const struct smtp_command *c)
+{
+	size_t len = 0;
+
+	while (len < c->arg_len && c->arg[len] != ' ' && c->arg[len] != '\t')
+		len++;
+	text_printable(s->env.client.helo, sizeof s->env.client.helo, c->arg,
+	    len);
+}
+
 /* EHLO and HELO are RSET too (RFC 5321 4.1.4). The name is only written
  * down: whether it is true does not matter (4.1.4, D14). */
 static bool
@@ -231,8 +249,7 @@ hello(struct session *s, const struct smtp_command *c)
 	end_transaction(s);
 	s->state = SESSION_READY;
 	if (!s->has_front || s->xclient.helo[0] == '\0')
-		text_printable(s->env.client.helo, sizeof s->env.client.helo,
-		    c->arg, c->arg_len);
+		take_name(s, c);
 	return true;
 }
 
@@ -919,7 +936,7 @@ answer_end(struct session *s, const char *reply, bool yes)
 		return;
 	}
 	s->messages++;
-	s->errors = s->junk = 0;
+	s->errors = s->junk = s->deferrals = 0;
 	say(s, reply);
 }
 

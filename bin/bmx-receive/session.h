@@ -110,6 +110,7 @@ struct session {
 	bool is_esmtp;                  /* EHLO, not HELO */
 	bool is_secured;                /* inside TLS */
 	unsigned errors, junk;          /* since the last message */
+	unsigned deferrals;             /* 452s, since then */
 	unsigned refused;               /* 4yz and 5yz, all of them */
 	unsigned messages;              /* accepted */
 	unsigned overruns; /* commands that must end a group but had bytes

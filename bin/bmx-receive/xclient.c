@@ -73,7 +73,7 @@ set_proto(struct envelope_client *c, const char *value)
 static bool
 set_helo(struct envelope_client *c, const char *value)
 {
-	text_safe(c->helo, sizeof c->helo, value);
+	text_word(c->helo, sizeof c->helo, value);
 	return true;
 }
 

@@ -111,6 +111,9 @@ every_mistake_is_named_with_its_line(void **state)
 		    "[example.com] recipient-delimiter: not one character" },
 		{ HOST "[example.com]\nretry-min = 2h\n",
 		    "[example.com] retry-max is less than retry-min" },
+		{ HOST "[example.com]\nmax-connections = 0\n",
+		    "max-connections: \"0\" is not a number from 1 to 64" },
+		{ HOST "[example.com]\non-5xx = bounce\n", "on-5xx: " },
 		{ "[bmx]\nhostname = mx2\n",
 		    ": hostname: \"mx2\" is not a full name" },
 		{ HOST "self = mx2 a_b\n",
@@ -261,6 +264,10 @@ keys_that_are_not_set_have_their_defaults(void **state)
 	assert_in_range(d->unknown_messages, 1, d->unknown_messages_all);
 	assert_in_range(d->unknown_bytes, 1, d->unknown_bytes_all);
 	assert_false(d->xclient); /* D47 */
+	assert_int_equal(d->max_connections, 4);
+	assert_int_equal(d->max_rate, 0);
+	assert_int_equal(d->max_bytes_rate, 0);
+	assert_int_equal(d->on_5xx, CONFIG_ON_5XX_HOLD);
 	assert_int_equal(d->rise, 2);
 	assert_int_equal(d->fall, 3);
 	assert_true(d->retry_min_s <= d->retry_max_s);

@@ -1021,6 +1021,36 @@ recipients_over_the_limit_come_later(void **state)
 }
 
 static void
+deferrals_do_not_go_on_for_ever(void **state)
+{
+	struct driver d;
+	int sent = 0;
+
+	(void)state;
+	driver_init(&d, &usual);
+	feed(&d, BYTES(EHLO MAIL));
+	while (!d.is_closed && sent < 20000) {
+		feed(&d, BYTES(RCPT));
+		sent++;
+	}
+	assert_in_range(sent, 1100, 19999); /* longer than any one list */
+	assert_non_null(strstr(d.replies.data, "\r\n421 4.7.0"));
+	driver_free(&d);
+}
+
+static void
+what_follows_the_name_in_ehlo_is_not_taken_for_it(void **state)
+{
+	struct driver d;
+
+	(void)state;
+	driver_init(&d, &usual);
+	feed(&d, BYTES("EHLO x id=1 queued\r\n"));
+	assert_string_equal(d.s.env.client.helo, "x");
+	driver_free(&d);
+}
+
+static void
 errors_and_junk_end_in_an_announced_close(void **state)
 {
 	struct session_params few = usual;
@@ -1372,6 +1402,9 @@ main(void)
 		    an_over_long_command_is_answered_once_and_stays_in_step),
 		cmocka_unit_test(limits_of_rfc5321_are_accepted),
 		cmocka_unit_test(recipients_over_the_limit_come_later),
+		cmocka_unit_test(deferrals_do_not_go_on_for_ever),
+		cmocka_unit_test(
+		    what_follows_the_name_in_ehlo_is_not_taken_for_it),
 		cmocka_unit_test(errors_and_junk_end_in_an_announced_close),
 		cmocka_unit_test(content_over_the_limit_is_drained_and_refused),
 		cmocka_unit_test(too_many_received_fields_are_a_loop),
