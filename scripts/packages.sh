@@ -5,7 +5,7 @@
 packages_build='autoconf automake gcc libc6-dev make pkg-config
 	libgnutls28-dev libidn2-dev libinih-dev libjansson-dev liblmdb-dev nettle-dev
 	libpopt-dev'
-packages_test='gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
+packages_test='curl gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
 	libwrap0 openssl python3 strace swaks ucspi-tcp'
 packages_servers='nsd postfix unbound'
 packages_lint='clang clang-format cppcheck libclang-rt-dev mandoc shellcheck xz-utils'

@@ -35,6 +35,7 @@ cp "$tmp/out" "$tmp/printed.conf"
 exits 'and prints a configuration' 0 bmx-receive -c "$tmp/printed.conf" --check-config
 
 if [ -r /proc/self/status ]; then
+	# shellcheck disable=SC2016 # evaluated there
 	in_session eval 'cp "/proc/$pid/status" "$tmp/status"'
 	case $sandbox in
 	*no_new_privs=yes*)
@@ -66,6 +67,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	sed 's/^user = .*/user = nobody/' "$BMX_CONF" >"$tmp/nobody.conf"
 	BMX_CONF=$tmp/nobody.conf
 	chown nobody "$tmp/spool" "$tmp/bmx.log" "$BMX_CONF"
+	# shellcheck disable=SC2016 # evaluated there
 	in_session eval 'cp "/proc/$pid/status" "$tmp/status"'
 	uid=$(id -u nobody)
 	like 'root becomes the user, for good' "$(tr '\t' ' ' <"$tmp/status")" \

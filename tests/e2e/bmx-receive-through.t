@@ -183,7 +183,7 @@ like 'C12 and the log says unknown' "$(cat "$tmp/bmx.log")" \
     'id=[0-9a-v]* domain=example.com peer=[0-9.:]* state=unknown'
 begin 'dot store-stall'
 message bob@example.com
-is 'C12 the same when it says nothing more' \
+is 'C12 D18 the same when it says nothing more' \
     "$(last_code "$tmp/out") $(spooled example.com) $(primary_count)" \
     '250 2.0.0 1 1'
 
@@ -229,6 +229,31 @@ begin
 is 'D25 D26 what is smuggled goes nowhere' \
     "$(last_code "$tmp/out") $(primary_count) $(spooled example.com)" \
     '550 5.5.2 0 0'
+
+# ---- we are told to end ----
+
+# told STAGE: SIGTERM while the primary thinks about its reply.
+told()
+{
+	begin "$1 run kill -s TERM \$(cat $tmp/told.pid)"
+	rm -f "$tmp/told.in"
+	mkfifo "$tmp/told.in"
+	bmx-receive <"$tmp/told.in" >"$tmp/out" &
+	echo $! >"$tmp/told.pid"
+	say 'EHLO client.example' 'MAIL FROM:<a@sender.example>' \
+	    'RCPT TO:<bob@example.com>' DATA x . NOOP >"$tmp/told.in"
+	wait "$(cat "$tmp/told.pid")"
+}
+told dot
+is 'SIGTERM at the end: the reply is waited for' \
+    "$(codes "$tmp/out" | sed -n 6p) $(primary_count) $(spooled example.com)" \
+    '250 2.0.0 1 0'
+told rcpt
+like 'SIGTERM before: no mail is lost, and none twice' \
+    "$(codes "$tmp/out" | sed -n '6p') $(primary_count) $(spooled example.com)" \
+    '^(250 2.0.0 0 1| 0 0)$'
+unlike 'SIGTERM says nothing about the primary' \
+    "$(cat "$tmp/spool/example.com/primary")" '^last down'
 
 # ---- who the client is ----
 

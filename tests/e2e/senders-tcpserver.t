@@ -1,0 +1,14 @@
+#!/bin/sh
+# All senders, a process for each connection, under tcpserver: tests/lib/senders.sh.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/peers.sh
+# shellcheck source=tests/lib/receive.sh source=tests/lib/listen.sh
+# shellcheck source=tests/lib/senders.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/peers.sh"
+. "$top_srcdir/tests/lib/receive.sh"
+. "$top_srcdir/tests/lib/senders.sh"
+need_super tcpserver
+senders_make
+super_start tcpserver "$port" "$top_builddir/bmx-receive" -c "$BMX_CONF"
+senders_all 'tcpserver'
+done_testing
