@@ -209,7 +209,7 @@ logged_queue_id(const char *line, char out[QUEUE_ID_MAX])
 static void
 take_log_line(struct handovers *h, const char *line)
 {
-	struct handover key, *found;
+	struct handover key = { .is_logged = false }, *found;
 
 	if (!logged_queue_id(line, key.queue_id))
 		return;

@@ -51,7 +51,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 
 KEYWORDS = ["PIPELINING", "SIZE 0", "8BITMIME", "SMTPUTF8", "DSN",
             "ENHANCEDSTATUSCODES"]
@@ -231,7 +230,7 @@ class Session:
             while True:
                 self.sock.sendall(b"250-and more\r\n" * 1000)
         elif verb == "slow":
-            time.sleep(int(rest) / 1000)
+            threading.Event().wait(int(rest) / 1000)
             return True
         elif verb == "hangup":
             raise Over
