@@ -139,7 +139,7 @@ xclient_changes_what_it_names_or_nothing(void **state)
 		{ "ADDR=192.0.2.1 NAME=[UNAVAILABLE] PORT=[TEMPUNAVAIL]", NULL,
 		    "192.0.2.1", "", "", "", 0 },
 		{ "NAME=+5BTEMPUNAVAIL+5D HELO=a+20b+0Ac", NULL, "198.51.100.9",
-		    "", "a b\\x0ac", "", 4000 },
+		    "", "a\\x20b\\x0ac", "", 4000 },
 		{ "", "501", NULL, NULL, NULL, NULL, 0 },
 		{ "ADDR", "501", NULL, NULL, NULL, NULL, 0 },
 		{ "ADDR=", "501", NULL, NULL, NULL, NULL, 0 },
