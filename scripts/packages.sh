@@ -3,8 +3,8 @@
 # is ever removed for it, and no daemon is started.
 
 packages_build='autoconf automake gcc libc6-dev make pkg-config
-	libgnutls28-dev libidn2-dev libinih-dev libjansson-dev liblmdb-dev nettle-dev
-	libpopt-dev'
+	libgnutls28-dev libidn2-dev libinih-dev libjansson-dev liblmdb-dev
+	libpopt-dev libseccomp-dev nettle-dev'
 packages_test='curl gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
 	libwrap0 openssl python3 strace swaks ucspi-tcp'
 packages_servers='nsd postfix unbound'
