@@ -7,6 +7,8 @@ packages_build='autoconf automake gcc libc6-dev make pkg-config
 	libpopt-dev libseccomp-dev nettle-dev'
 packages_test='curl gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
 	libwrap0 openssl python3 strace swaks ucspi-tcp'
+# inetd looks the names of protocols up
+packages_super='netbase'
 packages_servers='nsd postfix unbound'
 packages_lint='clang clang-format cppcheck libclang-rt-dev mandoc shellcheck xz-utils'
 

@@ -61,7 +61,9 @@ inside(int (*try)(const struct sandbox *))
 	char spool[96];
 	struct config_domain domain = { .recipients = list };
 	struct config config = {
-		.host = { .spool = spool }, .domains = &domain, .ndomains = 1
+		.host = { .spool = spool, .state = (char *)"/nonexistent" },
+		.domains = &domain,
+		.ndomains = 1,
 	};
 	struct sandbox s;
 	int status;
