@@ -83,7 +83,8 @@ done
 
 # ---- a worker alone ----
 
-begin "dot#2 store-run pkill -9 -P \$(cat $tmp/flush.pid)"
+begin "dot#2 store-run p=\$(cat $tmp/flush.pid)
+kill -9 \$(cat /proc/\$p/task/\$p/children)"
 start_bg flush bmx-flush
 wait_gone "$(pid_of flush)"
 is "a worker is killed: the others are delivered by the next one" \
