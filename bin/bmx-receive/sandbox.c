@@ -32,8 +32,10 @@
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |        \
 	    RIGHT_TRUNCATE)
 
-/* What the C library, the resolver and TLS read. */
+/* What the C library, the resolver and TLS read, and a leak detector, which
+ * looks at this process. */
 static const char *const system_files[] = {
+	"/proc/self",
 	"/usr",
 	"/lib",
 	"/lib64",

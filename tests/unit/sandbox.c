@@ -166,9 +166,11 @@ check(int (*try)(const struct sandbox *))
 {
 	int rc = inside(try);
 
+	/* cmocka's skip() says "not ok" in TAP */
 	if (rc == 77)
-		skip();
-	assert_int_equal(rc, 0);
+		print_message("# SKIPPED: this kernel or build cannot\n");
+	else
+		assert_int_equal(rc, 0);
 }
 
 static void
