@@ -29,3 +29,23 @@ digest_hex(struct digest *d, char out[DIGEST_HEX_MAX])
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 	return out;
 }
+
+void
+digest_sha256(const void *data, size_t len, unsigned char out[32])
+{
+	struct sha256_ctx c;
+
+	sha256_init(&c);
+	sha256_update(&c, len, data);
+	sha256_digest(&c, SHA256_DIGEST_SIZE, out);
+}
+
+void
+digest_sha512(const void *data, size_t len, unsigned char out[64])
+{
+	struct sha512_ctx c;
+
+	sha512_init(&c);
+	sha512_update(&c, len, data);
+	sha512_digest(&c, SHA512_DIGEST_SIZE, out);
+}

@@ -21,4 +21,8 @@ void digest_add(struct digest *d, const void *data, size_t len);
  * anew after that. Returns out. */
 char *digest_hex(struct digest *d, char out[DIGEST_HEX_MAX]);
 
+/* Of bytes that are all there, as bytes. */
+void digest_sha256(const void *data, size_t len, unsigned char out[32]);
+void digest_sha512(const void *data, size_t len, unsigned char out[64]);
+
 #endif

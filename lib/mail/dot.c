@@ -203,6 +203,16 @@ dot_encode(struct dot_encoder *d, const char *in, size_t len, size_t *used,
 	return *used < len;
 }
 
+bool
+dot_is_clean(struct dot_encoder *d, const char *in, size_t len)
+{
+	const char *p = in, *end = in + len;
+
+	while (p != NULL && p < end)
+		p = read_clean_line(d, p, end);
+	return p != NULL;
+}
+
 struct dot_slice
 dot_finish(const struct dot_encoder *d)
 {

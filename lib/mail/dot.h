@@ -87,6 +87,10 @@ struct dot_encoder {
 bool dot_encode(struct dot_encoder *d, const char *in, size_t len, size_t *used,
     struct dot_slice *out, bool *is_bare);
 
+/* The same watch over content that goes without transparency (BDAT), in order:
+ * false at a bare CR or LF. d->after_cr at its end is a bare CR too. */
+bool dot_is_clean(struct dot_encoder *d, const char *in, size_t len);
+
 /* What ends the content: ".\r\n" after a line end (or when there was nothing),
  * else the rest of a line end, so that there is no bare CR, and ".\r\n". */
 struct dot_slice dot_finish(const struct dot_encoder *d);

@@ -1,5 +1,6 @@
 #include "mail/envelope.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,7 +63,7 @@ envelope_pending(const struct envelope *env)
 	size_t n = 0;
 
 	for (size_t i = 0; i < env->nrcpt; i++)
-		n += env->rcpts[i].state == RCPT_PENDING;
+		n += rcpt_waits(env->rcpts[i].state);
 	return n;
 }
 
@@ -72,6 +73,7 @@ envelope_reset(struct envelope *env)
 	for (size_t i = 0; i < env->nrcpt; i++)
 		free(env->rcpts[i].orcpt);
 	free(env->rcpts);
+	free(env->notice);
 	*env = (struct envelope)ENVELOPE_INIT;
 }
 
@@ -100,7 +102,9 @@ is_one_line(const struct envelope *env)
 	const struct smtp_mail *m = &env->mail;
 
 	if (has_control(m->reverse_path.text, strlen(m->reverse_path.text)) ||
-	    has_control(m->envid, strlen(m->envid)))
+	    has_control(m->envid, strlen(m->envid)) ||
+	    (env->notice != NULL &&
+		has_control(env->notice, strlen(env->notice))))
 		return false;
 	for (size_t i = 0; i < env->nrcpt; i++) {
 		const struct envelope_rcpt *r = &env->rcpts[i];
@@ -170,6 +174,11 @@ envelope_format(const struct envelope *env, const bool *keep, struct buf *b,
 	buf_addf(b, "Bmx-Arrival: %s\r\n",
 	    clock_rfc3339(time, env->arrival_us));
 	add_client(b, &env->client);
+	if (env->has_clock)
+		buf_addf(b, "Bmx-Clock: up=%" PRId64 " all=%" PRId64 "\r\n",
+		    env->up_s, env->all_s);
+	if (env->notice != NULL)
+		buf_addf(b, "Bmx-Notice: %s\r\n", env->notice);
 	add_from(b, &env->mail);
 	for (size_t i = 0; i < env->nrcpt; i++)
 		if (keep == NULL || keep[i])
@@ -270,6 +279,38 @@ parse_arrival(struct envelope *env, const struct field *f, struct err *e)
 	return 0;
 }
 
+/* "up=N all=N", in this order. */
+static int
+parse_clock(struct envelope *env, const struct field *f, struct err *e)
+{
+	static const char up[] = "up=", all[] = " all=";
+	const char *second = memmem(f->value, f->len, all, sizeof all - 1);
+	unsigned long long up_s, all_s;
+	size_t up_len, all_len;
+
+	if (f->len < sizeof up || memcmp(f->value, up, sizeof up - 1) != 0 ||
+	    second == NULL)
+		return err_data(e, "envelope: bad Bmx-Clock");
+	up_len = (size_t)(second - f->value) - (sizeof up - 1);
+	second += sizeof all - 1;
+	all_len = f->len - (size_t)(second - f->value);
+	if (text_number(f->value + sizeof up - 1, up_len, INT64_MAX, &up_s) ==
+		-1 ||
+	    text_number(second, all_len, INT64_MAX, &all_s) == -1)
+		return err_data(e, "envelope: bad Bmx-Clock");
+	env->has_clock = true;
+	env->up_s = (int64_t)up_s;
+	env->all_s = (int64_t)all_s;
+	return 0;
+}
+
+static int
+parse_notice(struct envelope *env, const struct field *f, struct err *e)
+{
+	env->notice = strndup(f->value, f->len);
+	return env->notice == NULL ? err_temp(e, "out of memory") : 0;
+}
+
 /* The value behind "FROM:" or "TO:", as the parser of commands wants it. */
 static int
 as_command(char command[SMTP_COMMAND_MAX], const char *verb, const char *value,
@@ -308,7 +349,7 @@ parse_to(struct envelope *env, const struct field *f, struct err *e)
 	int len;
 
 	if (f->len < 2 || f->value[1] != ' ' ||
-	    memchr("PDF", f->value[0], 3) == NULL)
+	    memchr("PUDFXB", f->value[0], 6) == NULL)
 		return err_data(e, "envelope: bad state in Bmx-To");
 	len = as_command(command, "TO:", f->value + 2, f->len - 2, e);
 	if (len == -1)
@@ -327,7 +368,7 @@ parse_to(struct envelope *env, const struct field *f, struct err *e)
 	return 0;
 }
 
-enum field_id { ARRIVAL, CLIENT, FROM, TO, NFIELDS };
+enum field_id { ARRIVAL, CLIENT, CLOCK, NOTICE, FROM, TO, NFIELDS };
 
 static const struct {
 	const char *name;
@@ -335,6 +376,8 @@ static const struct {
 } fields[NFIELDS] = {
 	[ARRIVAL] = { "Bmx-Arrival:", parse_arrival },
 	[CLIENT] = { "Bmx-Client:", parse_client },
+	[CLOCK] = { "Bmx-Clock:", parse_clock },
+	[NOTICE] = { "Bmx-Notice:", parse_notice },
 	[FROM] = { "Bmx-From:", parse_from },
 	[TO] = { "Bmx-To:", parse_to },
 };

@@ -20,6 +20,7 @@
  *	Bmx-Arrival: 2026-11-24T03:11:14.123456Z
  *	Bmx-Client: addr=192.0.2.1 port=40312 name=mx.example.org
  *	    (one line) helo=mx.example.org proto=ESMTPS tls=TLS1.3/AES-256-GCM
+ *	Bmx-Clock: up=2592000 all=2678400
  *	Bmx-From: <alice@example.org> BODY=8BITMIME RET=HDRS ENVID=x
  *	Bmx-To: P <bob@example.com> NOTIFY=FAILURE ORCPT=rfc822;bob@example.com
  *
@@ -27,6 +28,8 @@
  * SIZE too, when the client gave one). The values in Bmx-Client are xtext (RFC
  * 3461 section 4: blanks, '+' and '=' become "+HH"); what is not known is left
  * out. Arrival, From and at least one To must be there, From before To.
+ * Bmx-Clock is what the primary's clocks stood at (primary.h) when it came.
+ * Bmx-Notice is in notices of our own alone, see bounce.h.
  */
 #define ENVELOPE_MAX                                                           \
 	(2 * 1024 * 1024)      /* bytes; 1000 recipients at their most */
@@ -37,9 +40,21 @@
  * place. bmx-spool(5) has the table of changes. */
 enum rcpt_state {
 	RCPT_PENDING = 'P',
+	RCPT_UNVERIFIED = 'U', /* pending, and nobody knew of this recipient */
 	RCPT_DELIVERED = 'D',
-	RCPT_FAILED = 'F', /* refused for good: held, bounced or dropped */
+	RCPT_FAILED = 'F',   /* refused for good, or expired */
+	RCPT_UNWANTED = 'X', /* the same, of one that was unverified: its
+				sender is never told */
+	RCPT_BOUNCED = 'B',  /* given up, and the sender told where that is
+				wanted: final */
 };
+
+/* It waits for delivery. */
+static inline bool
+rcpt_waits(enum rcpt_state state)
+{
+	return state == RCPT_PENDING || state == RCPT_UNVERIFIED;
+}
 
 struct envelope_rcpt {
 	struct addr addr;
@@ -64,6 +79,9 @@ struct envelope_client {
 struct envelope {
 	int64_t arrival_us;
 	struct envelope_client client;
+	bool has_clock;
+	int64_t up_s, all_s;   /* Bmx-Clock, where has_clock */
+	char *notice;          /* Bmx-Notice, malloc'ed; NULL: other mail */
 	struct smtp_mail mail; /* reverse-path and its parameters */
 	struct envelope_rcpt *rcpts;
 	size_t nrcpt;
@@ -99,7 +117,7 @@ int envelope_format(const struct envelope *env, const bool *keep, struct buf *b,
 long envelope_parse(struct envelope *env, const char *data, size_t len,
     struct err *e);
 
-/* Recipients still pending. */
+/* Recipients that still wait. */
 size_t envelope_pending(const struct envelope *env);
 
 /* Forget all, release memory; usable again. */

@@ -17,6 +17,10 @@
 #define HOST_SECTION "bmx"
 #define DOMAINS_MAX 100000
 
+/* RFC 5321 4.5.4.1: nobody has asked for more haste with notices. */
+#define UNLISTED_RETRY_MIN_S (30 * 60)
+#define UNLISTED_RETRY_MAX_S (4 * 3600)
+
 /* ---- what may be set: one row a key ---- */
 
 enum kind {
@@ -75,11 +79,21 @@ static const struct key host_keys[] = {
 	{ "tls-certificate", KIND_LIST, HOST(tls_certificate), NULL, 0, 0 },
 	{ "tls-key", KIND_LIST, HOST(tls_key), NULL, 0, 0 },
 	{ "tls-ticket-key", KIND_TEXT, HOST(tls_ticket_key), NULL, 0, 0 },
+	{ "notices", KIND_LIST, HOST(notices), "mx", 0, 0 },
+	{ "notice-lifetime", KIND_SPAN, HOST(notice_lifetime_s), "5d", 0,
+	    3650 * DAY },
+	{ "tls-client-ca", KIND_TEXT, HOST(tls_client_ca), NULL, 0, 0 },
+	{ "tls-client-certificate", KIND_TEXT, HOST(tls_client_certificate), NULL,
+	    0, 0 },
+	{ "tls-client-key", KIND_TEXT, HOST(tls_client_key), NULL, 0, 0 },
 };
 
 static const struct key domain_keys[] = {
 	{ "primary", KIND_LIST, DOMAIN(primary), "mx", 0, 0 },
 	{ "tls", KIND_TLS, DOMAIN(tls), "may", 0, 0 },
+	{ "tls-pin", KIND_LIST, DOMAIN(tls_pin), NULL, 0, 0 },
+	{ "tls-name", KIND_LIST, DOMAIN(tls_name), NULL, 0, 0 },
+	{ "tls-ca", KIND_TEXT, DOMAIN(tls_ca), NULL, 0, 0 },
 	{ "recipients", KIND_TEXT, DOMAIN(recipients), NULL, 0, 0 },
 	{ "recipient-delimiter", KIND_TEXT, DOMAIN(recipient_delimiter), "+", 0, 0 },
 	{ "etrn", KIND_LIST, DOMAIN(etrn), NULL, 0, 0 },
@@ -88,6 +102,7 @@ static const struct key domain_keys[] = {
 	{ "rise", KIND_COUNT, DOMAIN(rise), "2", 1, 100 },
 	{ "fall", KIND_COUNT, DOMAIN(fall), "3", 1, 100 },
 	{ "state-age", KIND_SPAN, DOMAIN(state_age_s), "15m", 1, 30 * DAY },
+	{ "last-good-age", KIND_SPAN, DOMAIN(last_good_age_s), "7d", 0, 30 * DAY },
 	{ "connect-timeout", KIND_SPAN, DOMAIN(connect_timeout_s), "30s", 1, 600 },
 	{ "reply-timeout", KIND_SPAN, DOMAIN(reply_timeout_s), "0", 0, DAY },
 	{ "retry-min", KIND_SPAN, DOMAIN(retry_min_s), "5m", 1, DAY },
@@ -97,6 +112,13 @@ static const struct key domain_keys[] = {
 	{ "max-rate", KIND_COUNT, DOMAIN(max_rate), "0", 0, 100000 },
 	{ "max-bytes-rate", KIND_SIZE, DOMAIN(max_bytes_rate), "0", 0, 1ULL << 40 },
 	{ "on-5xx", KIND_ON_5XX, DOMAIN(on_5xx), "hold", 0, 0 },
+	{ "on-expiry", KIND_ON_5XX, DOMAIN(on_expiry), "hold", 0, 0 },
+	{ "lifetime", KIND_SPAN, DOMAIN(lifetime_s), "30d", 0, 3650 * DAY },
+	{ "lifetime-max", KIND_SPAN, DOMAIN(lifetime_max_s), "0", 0, 3650 * DAY },
+	{ "unverified-lifetime", KIND_SPAN, DOMAIN(unverified_lifetime_s), "1d", 0,
+	    3650 * DAY },
+	{ "delay-notice", KIND_SPAN, DOMAIN(delay_notice_s), "0", 0, 3650 * DAY },
+	{ "strict-routing", KIND_FLAG, DOMAIN(strict_routing), "no", 0, 0 },
 	{ "admit", KIND_ADMIT, DOMAIN(admit), "through", 0, 0 },
 	{ "unknown", KIND_UNKNOWN, DOMAIN(unknown), "accept-limited", 0, 0 },
 	{ "unknown-messages", KIND_COUNT, DOMAIN(unknown_messages), "20", 0,
@@ -107,6 +129,8 @@ static const struct key domain_keys[] = {
 	    "1000", 0, 100000 },
 	{ "unknown-bytes-all", KIND_SIZE, DOMAIN(unknown_bytes_all), "1G", 0,
 	    1ULL << 50 },
+	{ "defer-tries", KIND_COUNT, DOMAIN(defer_tries), "4", 1, 1000 },
+	{ "defer-time", KIND_SPAN, DOMAIN(defer_time_s), "1h", 0, 7 * DAY },
 	{ "xclient", KIND_FLAG, DOMAIN(xclient), "no", 0, 0 },
 	{ "good-age", KIND_SPAN, DOMAIN(good_age_s), "90d", DAY, 3650 * DAY },
 	{ "bad-age", KIND_SPAN, DOMAIN(bad_age_s), "1d", 300, 3650 * DAY },
@@ -141,11 +165,12 @@ static const struct unit no_units[] = {
 
 /* In the order of their enums; KIND_FLAG's are false and true. */
 static const char *const flag_words[] = { "no", "yes", NULL };
-static const char *const tls_words[] = { "none", "may", "encrypt", NULL };
+static const char *const tls_words[] = { "none", "may", "encrypt", "verify",
+	"dane", "dane-only", "pin", NULL };
 static const char *const admit_words[] = { "spool", "through", "defer", NULL };
 static const char *const unknown_words[] = { "accept-limited", "defer",
 	"accept", NULL };
-static const char *const on_5xx_words[] = { "hold", "drop", NULL };
+static const char *const on_5xx_words[] = { "hold", "bounce", "drop", NULL };
 
 static const char *const *
 words_of(enum kind kind)
@@ -381,6 +406,23 @@ is_peer(const char *word)
 	return addr_fold_domain(word, len, folded, &ignored) == 0;
 }
 
+/* lmtp:/PATH or lmtp:HOST:PORT; never port 25 (RFC 2033 section 5). */
+static bool
+is_lmtp_peer(const char *word)
+{
+	static const char lmtp[] = "lmtp:";
+	const char *colon = strrchr(word, ':');
+
+	if (strncasecmp(word, lmtp, sizeof lmtp - 1) != 0)
+		return false;
+	word += sizeof lmtp - 1;
+	if (*word == '/')
+		return strlen(word) < CONFIG_SOCKET_MAX;
+	return colon > word && colon[-1] != ':' && is_peer(word) &&
+	       strcmp(colon, ":25") != 0 &&
+	       (colon == strchr(word, ':') || colon[-1] == ']');
+}
+
 static int
 check_networks(const char *key, const struct config_list *list, struct err *e)
 {
@@ -396,28 +438,96 @@ check_networks(const char *key, const struct config_list *list, struct err *e)
 	return 0;
 }
 
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool
+config_parse_pin(const char *word, unsigned char pin[CONFIG_PIN_LEN])
+{
+	for (size_t i = 0; i < CONFIG_PIN_LEN; i++) {
+		int high, low;
+
+		if (i > 0 && *word == ':')
+			word++;
+		high = hex_value(*word);
+		low = high == -1 ? -1 : hex_value(word[1]);
+		if (low == -1)
+			return false;
+		pin[i] = (unsigned char)(high << 4 | low);
+		word += 2;
+	}
+	return *word == '\0';
+}
+
+static int
+check_tls(const struct config_domain *d, struct err *e)
+{
+	unsigned char pin[CONFIG_PIN_LEN];
+	char said[128];
+
+	for (size_t i = 0; i < d->tls_pin.n; i++)
+		if (!config_parse_pin(d->tls_pin.word[i], pin))
+			return err_config(e,
+			    "[%s] tls-pin: \"%s\" is not a SHA-256 in "
+			    "hexadecimal",
+			    d->name,
+			    text_safe(said, sizeof said, d->tls_pin.word[i]));
+	if (d->tls == CONFIG_TLS_PIN && d->tls_pin.n == 0)
+		return err_config(e, "[%s] tls = pin wants a tls-pin", d->name);
+	if (d->tls_name.n > CONFIG_TLS_NAMES_MAX)
+		return err_config(e, "[%s] tls-name: more than %d names",
+		    d->name, CONFIG_TLS_NAMES_MAX);
+	if (d->tls_ca != NULL && d->tls_ca[0] != '/')
+		return err_config(e, "[%s] tls-ca: not an absolute path",
+		    d->name);
+	return 0;
+}
+
+/* mx alone, or one or more hosts. */
+static int
+check_hosts(const char *key, const struct config_list *list, struct err *e)
+{
+	char said[128];
+
+	if (list->n == 0)
+		return err_config(e, "%s: empty; set mx, or one or more hosts",
+		    key);
+	for (size_t i = 0; i < list->n && list->n > 1; i++)
+		if (strcasecmp(list->word[i], "mx") == 0)
+			return err_config(e,
+			    "%s: mx stands alone, without hosts", key);
+	for (size_t i = 0; i < list->n; i++)
+		if (!is_peer(list->word[i]) && !is_lmtp_peer(list->word[i]))
+			return err_config(e,
+			    "%s: \"%s\" is not mx, HOST[:PORT], "
+			    "ADDRESS[:PORT], [ADDRESS]:PORT, lmtp:HOST:PORT "
+			    "(not 25) or lmtp:/PATH",
+			    key, text_safe(said, sizeof said, list->word[i]));
+	return 0;
+}
+
 /* The rules that no single value can break. */
 static int
 check_domain(const struct config_domain *d, struct err *e)
 {
-	char said[128];
+	char key[ADDR_DOMAIN_MAX + 16];
 
-	if (d->primary.n == 0)
-		return err_config(e,
-		    "[%s] primary: empty; set mx, or one or more hosts",
-		    d->name);
-	for (size_t i = 0; i < d->primary.n && d->primary.n > 1; i++)
-		if (strcasecmp(d->primary.word[i], "mx") == 0)
-			return err_config(e,
-			    "[%s] primary: mx stands alone, without hosts",
-			    d->name);
+	snprintf(key, sizeof key, "[%s] primary", d->name);
+	if (check_hosts(key, &d->primary, e) == -1)
+		return -1;
 	for (size_t i = 0; i < d->primary.n; i++)
-		if (!is_peer(d->primary.word[i]))
+		if (is_lmtp_peer(d->primary.word[i]) &&
+		    d->admit == CONFIG_ADMIT_THROUGH)
 			return err_config(e,
-			    "[%s] primary: \"%s\" is not mx, HOST[:PORT], "
-			    "ADDRESS[:PORT] or [ADDRESS]:PORT",
-			    d->name,
-			    text_safe(said, sizeof said, d->primary.word[i]));
+			    "%s: mail cannot be relayed live to LMTP: set "
+			    "admit = spool or defer",
+			    key);
 	if (d->recipients != NULL && d->recipients[0] != '/')
 		return err_config(e, "[%s] recipients: not an absolute path",
 		    d->name);
@@ -428,6 +538,8 @@ check_domain(const struct config_domain *d, struct err *e)
 		    d->name);
 	if (check_networks("etrn", &d->etrn, e) == -1)
 		return err_prefix(e, "[%s]", d->name);
+	if (check_tls(d, e) == -1)
+		return -1;
 	if (d->retry_max_s < d->retry_min_s)
 		return err_config(e, "[%s] retry-max is less than retry-min",
 		    d->name);
@@ -662,7 +774,8 @@ check_host(struct config_host *host, struct err *e)
 		return err_config(e, "spool: not an absolute path");
 	if (host->state[0] != '/')
 		return err_config(e, "state: not an absolute path");
-	if (check_peers("self", &host->self, e) == -1 ||
+	if (check_hosts("notices", &host->notices, e) == -1 ||
+	    check_peers("self", &host->self, e) == -1 ||
 	    check_peers("resolver", &host->resolver, e) == -1 ||
 	    check_networks("proxy", &host->proxy, e) == -1 ||
 	    check_networks("xclient", &host->xclient, e) == -1)
@@ -672,6 +785,13 @@ check_host(struct config_host *host, struct err *e)
 		    "tls-certificate and tls-key: one without the other");
 	if (host->tls_ticket_key != NULL && host->tls_ticket_key[0] != '/')
 		return err_config(e, "tls-ticket-key: not an absolute path");
+	if (host->tls_client_ca != NULL && host->tls_client_ca[0] != '/')
+		return err_config(e, "tls-client-ca: not an absolute path");
+	if ((host->tls_client_certificate == NULL) !=
+	    (host->tls_client_key == NULL))
+		return err_config(e,
+		    "tls-client-certificate and tls-client-key: one without "
+		    "the other");
 	return 0;
 }
 
@@ -756,6 +876,39 @@ config_free(struct config *c)
 	free(c->domains);
 	free(c->path);
 	memset(c, 0, sizeof *c);
+}
+
+int
+config_unlisted(struct config_domain *d, const struct config *c,
+    const char *name, struct err *e)
+{
+	const struct config_list *hosts = &c->host.notices;
+	int rc;
+
+	memset(d, 0, sizeof *d);
+	d->is_unlisted = true;
+	rc = set_text(&d->name, name, e);
+	if (rc == 0)
+		rc = set_fallbacks(domain_keys, NKEYS(domain_keys), 0, d, e);
+	d->retry_min_s = UNLISTED_RETRY_MIN_S;
+	d->retry_max_s = UNLISTED_RETRY_MAX_S;
+	while (d->primary.n > 0) {
+		free(d->primary.word[--d->primary.n]);
+		d->primary.word[d->primary.n] = NULL;
+	}
+	for (size_t i = 0; i < hosts->n && rc == 0; i++) {
+		rc = set_text(&d->primary.word[i], hosts->word[i], e);
+		d->primary.n += rc == 0;
+	}
+	return rc;
+}
+
+void
+config_unlisted_free(struct config_domain *d)
+{
+	free_section(domain_keys, NKEYS(domain_keys), d);
+	free(d->name);
+	memset(d, 0, sizeof *d);
 }
 
 static int

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,14 @@ open_ledger(const struct spool *sp, struct err *e)
 	return fd;
 }
 
+/* The name of the file. */
+static char *
+month_of(char month[CLOCK_RFC3339_MAX], int64_t now_us)
+{
+	clock_rfc3339(month, now_us)[sizeof "YYYY-MM" - 1] = '\0';
+	return month;
+}
+
 int
 ledger_add(const struct spool *sp, const struct ledger_line *line,
     int64_t now_us, struct err *e)
@@ -57,12 +66,28 @@ ledger_add(const struct spool *sp, const struct ledger_line *line,
 	int fd, rc = -1;
 
 	format(&b, line, now_us);
-	clock_rfc3339(month, now_us)[sizeof "YYYY-MM" - 1] = '\0';
 	fd = open_ledger(sp, e);
 	if (fd != -1 && buf_check(&b, e) == 0)
-		rc = file_append_line(fd, month, b.data, e);
+		rc = file_append_line(fd, month_of(month, now_us), b.data, e);
 	if (fd != -1)
 		close(fd);
 	buf_free(&b);
+	return rc;
+}
+
+int
+ledger_sync(const struct spool *sp, int64_t now_us, struct err *e)
+{
+	char path[sizeof "ledger/" + CLOCK_RFC3339_MAX] = "ledger/";
+	int fd, rc = 0;
+
+	month_of(path + strlen(path), now_us);
+	fd = openat(sp->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT)
+		return 0;
+	if (fd == -1 || fdatasync(fd) == -1)
+		rc = err_sys(e, "sync %s/%s", sp->path, path);
+	if (fd != -1)
+		close(fd);
 	return rc;
 }

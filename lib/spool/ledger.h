@@ -25,4 +25,7 @@ struct ledger_line {
 int ledger_add(const struct spool *sp, const struct ledger_line *line,
     int64_t now_us, struct err *e);
 
+/* Make this month's lines durable, one call for many. 0, -1. */
+int ledger_sync(const struct spool *sp, int64_t now_us, struct err *e);
+
 #endif

@@ -7,6 +7,7 @@
 
 #define RECORD_VERSION 1
 #define CATCHALL_AGE_S (30 * 86400)
+#define CATCHALL_ASK_S 86400
 
 /* What is known already is written again when it is older than this. */
 #define REFRESH_GOOD_S 3600
@@ -163,23 +164,46 @@ is_recent(const struct memory_fact *fact, int64_t now_s, int64_t max_s)
 	return fact->learned_s <= now_s && now_s - fact->learned_s <= max_s;
 }
 
+static int
+find_catchall(struct memory *m, const char *domain, struct memory_fact *fact,
+    struct err *e)
+{
+	struct key key;
+
+	if (set_key(&key, domain, "", e) == -1)
+		return -1;
+	return find(m, &key, fact, e);
+}
+
 int
 memory_is_catchall(struct memory *m, const char *domain, int64_t now_s,
     struct err *e)
 {
 	struct memory_fact fact;
-	struct key key;
 	int rc;
 
 	if (m->env == NULL)
 		return 0;
-	if (set_key(&key, domain, "", e) == -1)
-		return -1;
-	rc = find(m, &key, &fact, e);
+	rc = find_catchall(m, domain, &fact, e);
 	if (rc != 1)
 		return rc;
 	return fact.answer == MEMORY_GOOD &&
 	       is_recent(&fact, now_s, CATCHALL_AGE_S);
+}
+
+int
+memory_asks_catchall(struct memory *m, const char *domain, int64_t now_s,
+    struct err *e)
+{
+	struct memory_fact fact;
+	int rc;
+
+	if (m->env == NULL)
+		return 0;
+	rc = find_catchall(m, domain, &fact, e);
+	if (rc != 1)
+		return rc == 0 ? 1 : -1;
+	return !is_recent(&fact, now_s, CATCHALL_ASK_S);
 }
 
 /* ---- learning ---- */
@@ -368,9 +392,10 @@ int
 memory_set_catchall(struct memory *m, const char *domain, bool is_catchall,
     int64_t now_s, struct err *e)
 {
-	const struct memory_fact fact = { MEMORY_GOOD, MEMORY_PROBE, now_s };
+	const struct memory_fact fact = {
+		is_catchall ? MEMORY_GOOD : MEMORY_BAD, MEMORY_PROBE, now_s
+	};
 	struct key key;
-	MDB_val k;
 	MDB_txn *txn;
 	int status;
 
@@ -379,13 +404,11 @@ memory_set_catchall(struct memory *m, const char *domain, bool is_catchall,
 	if (set_key(&key, domain, "", e) == -1 ||
 	    memory_begin_write(m, &txn, e) == -1)
 		return -1;
-	k = key_value(&key);
-	status = is_catchall ? put(txn, m->dbi, &key, &fact)
-			     : mdb_del(txn, m->dbi, &k, NULL);
+	status = put(txn, m->dbi, &key, &fact);
 	if (status == 0)
 		return memory_commit(m, txn, e);
 	memory_end(m, txn);
-	return status == MDB_NOTFOUND ? 0 : told_full(m, status, e);
+	return told_full(m, status, e);
 }
 
 /* ---- going through ---- */
@@ -414,7 +437,8 @@ is_shown(const char *s, size_t len)
 	return true;
 }
 
-/* False: not one of ours, whoever wrote it. */
+/* False: not one of ours, whoever wrote it, or that a domain has no
+ * catch-all. */
 static bool
 read_entry(const MDB_val *key, const MDB_val *value, struct memory_entry *entry)
 {
@@ -433,7 +457,7 @@ read_entry(const MDB_val *key, const MDB_val *value, struct memory_entry *entry)
 	entry->domain[domain_len] = '\0';
 	memcpy(entry->local, at + 1, local_len);
 	entry->local[local_len] = '\0';
-	return true;
+	return local_len > 0 || entry->fact.answer == MEMORY_GOOD;
 }
 
 static int
@@ -528,10 +552,11 @@ clear(MDB_txn *txn, MDB_dbi dbi, struct key *prefix, bool only_good,
 
 		if (!only_good || (is_read && fact.answer == MEMORY_GOOD &&
 				      k.mv_size > prefix->len)) {
+			*taken += k.mv_size > prefix->len ||
+				  fact.answer == MEMORY_GOOD;
 			status = mdb_cursor_del(cursor, 0);
 			if (status != 0)
 				break;
-			++*taken;
 		}
 		status = mdb_cursor_get(cursor, &k, &value, MDB_NEXT);
 	}

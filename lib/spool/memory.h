@@ -123,12 +123,37 @@ int memory_learn(struct memory *m, const struct memory_lesson *lessons,
 enum memory_answer memory_judge(const struct smtp_reply *reply);
 
 /*
+ * The same for a whole session: its replies to RCPT are noted as they come,
+ * the last one of each recipient, and learned when it is over. What teaches
+ * nothing is not noted, what does not fit is learned another time. Domains
+ * are borrowed. memory_learn_notes() empties the notes, whatever it returns.
+ */
+#define MEMORY_NOTES_MAX 100
+
+struct memory_notes {
+	struct memory_note *notes;
+	size_t n;
+};
+
+/* clang-format off */
+#define MEMORY_NOTES_INIT { NULL, 0 }
+/* clang-format on */
+
+void memory_note(struct memory_notes *n, const char *domain,
+    const struct addr *rcpt, const struct smtp_reply *said);
+int memory_learn_notes(struct memory_notes *n, struct memory *m,
+    enum memory_source source, struct err *e);
+
+/*
  * Whether the primary accepts everybody (a random address was accepted);
- * believed for 30 days. memory_is_catchall: 1, 0, -1.
+ * believed for 30 days. memory_is_catchall: 1, 0, -1. memory_asks_catchall: 1
+ * when that was not found out for a day, and is worth another question.
  */
 int memory_set_catchall(struct memory *m, const char *domain, bool is_catchall,
     int64_t now_s, struct err *e);
 int memory_is_catchall(struct memory *m, const char *domain, int64_t now_s,
+    struct err *e);
+int memory_asks_catchall(struct memory *m, const char *domain, int64_t now_s,
     struct err *e);
 
 /*

@@ -10,7 +10,8 @@
  * in it. Only memory.c and memory_db.c include this.
  *
  * Key: DOMAIN '@' LOCAL, the domain first, so that a domain's recipients
- * stand together; DOMAIN '@' alone is its catch-all. No domain has an '@'.
+ * stand together; DOMAIN '@' alone says whether it has a catch-all (good) or
+ * was found to have none (bad). No domain has an '@'.
  * Record, little-endian: version 1, answer, source, zero, time (8 bytes).
  */
 #define MEMORY_KEY_MAX (ADDR_DOMAIN_MAX + 1 + ADDR_LOCAL_MAX)

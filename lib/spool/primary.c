@@ -9,8 +9,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "spool/history.h"
 
 #define STATE_MAX (16 * 1024) /* bytes of the file */
+#define FLAPPING_FROM 6       /* turns in primary.recent */
+#define FLAPPING_TO 2
 
 static const char file_name[] = "primary";
 
@@ -26,6 +29,19 @@ const char *
 primary_verdict_name(enum primary_verdict verdict)
 {
 	return verdicts[verdict];
+}
+
+bool
+primary_verdict_of(enum primary_verdict *verdict, const char *text, size_t len)
+{
+	for (size_t i = 0; i < VERDICTS; i++) {
+		if (strlen(verdicts[i]) == len &&
+		    memcmp(verdicts[i], text, len) == 0) {
+			*verdict = (enum primary_verdict)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* ---- reading ---- */
@@ -46,14 +62,7 @@ has_key(const struct line *l, const char *key)
 static bool
 take_verdict(enum primary_verdict *verdict, const struct line *l)
 {
-	for (size_t i = 0; i < VERDICTS; i++) {
-		if (strlen(verdicts[i]) == l->value_len &&
-		    memcmp(verdicts[i], l->value, l->value_len) == 0) {
-			*verdict = (enum primary_verdict)i;
-			return true;
-		}
-	}
-	return false;
+	return primary_verdict_of(verdict, l->value, l->value_len);
 }
 
 static bool
@@ -93,6 +102,47 @@ take_offer(struct smtp_offer *offer, const struct line *l)
 }
 
 static bool
+take_seconds(int64_t *seconds, const struct line *l)
+{
+	unsigned long long n;
+
+	if (text_number(l->value, l->value_len, INT64_MAX / 2, &n) == -1)
+		return false;
+	*seconds = (int64_t)n;
+	return true;
+}
+
+static bool
+take_recent(struct primary *p, const struct line *l)
+{
+	for (size_t i = 0; i < l->value_len; i++)
+		if (l->value[i] != 'u' && l->value[i] != 'd')
+			return false;
+	return take_text(p->recent, sizeof p->recent, l);
+}
+
+/* "tls 2026-11-24T08:00:00Z 192.0.2.1:25" */
+static bool
+take_tls(struct primary *p, const struct line *l)
+{
+	const char *blank = memchr(l->value, ' ', l->value_len);
+	struct primary_tls *t = &p->tls[p->ntls];
+	struct line part = *l;
+
+	if (blank == NULL || p->ntls == PRIMARY_TLS_MAX)
+		return false;
+	part.value_len = (size_t)(blank - l->value);
+	if (!take_time(&t->seen_s, &part) || t->seen_s <= 0)
+		return false;
+	part.value = blank + 1;
+	part.value_len = l->value_len - part.value_len - 1;
+	if (!take_text(t->address, sizeof t->address, &part))
+		return false;
+	p->ntls++;
+	return true;
+}
+
+static bool
 take_line(struct primary *p, const struct line *l)
 {
 	if (has_key(l, "verdict"))
@@ -107,14 +157,34 @@ take_line(struct primary *p, const struct line *l)
 		return take_verdict(&p->last, l);
 	if (has_key(l, "run"))
 		return take_count(&p->run, l);
+	if (has_key(l, "began"))
+		return take_time(&p->run_s, l);
+	if (has_key(l, "recent"))
+		return take_recent(p, l);
+	if (has_key(l, "up-time"))
+		return take_seconds(&p->up_s, l);
+	if (has_key(l, "all-time"))
+		return take_seconds(&p->all_s, l);
+	if (has_key(l, "told"))
+		return take_verdict(&p->told, l);
+	if (has_key(l, "flapping"))
+		return p->is_flapping = true;
+	if (has_key(l, "day"))
+		return primary_parse_day(&p->day, l->value, l->value_len);
 	if (has_key(l, "reason"))
 		return take_text(p->reason, sizeof p->reason, l);
 	if (has_key(l, "address"))
 		return take_text(p->address, sizeof p->address, l);
+	if (has_key(l, "host"))
+		return take_text(p->host, sizeof p->host, l);
 	if (has_key(l, "plain"))
 		return take_offer(&p->plain, l);
 	if (has_key(l, "secured"))
 		return take_offer(&p->secured, l);
+	if (has_key(l, "authenticated"))
+		return p->is_authenticated = true;
+	if (has_key(l, "tls"))
+		return take_tls(p, l);
 	return true; /* a key of a later version */
 }
 
@@ -207,6 +277,15 @@ put_time(struct buf *b, const char *key, int64_t when_s)
 }
 
 static void
+put_tls(struct buf *b, const struct primary_tls *t)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	clock_rfc3339(text, t->seen_s * 1000000);
+	buf_addf(b, "tls %.19sZ %s\n", text, t->address);
+}
+
+static void
 put_text(struct buf *b, const char *key, const char *text)
 {
 	if (text[0] != '\0')
@@ -231,6 +310,16 @@ put_offer(struct buf *b, const char *key, const struct smtp_offer *offer)
 	}
 }
 
+static void
+put_day(struct buf *b, const struct primary_day *day)
+{
+	if (day->start_s == 0)
+		return;
+	buf_puts(b, "day ");
+	primary_format_day(b, day);
+	buf_puts(b, "\n");
+}
+
 int
 primary_write(int domain_fd, const struct primary *p, struct err *e)
 {
@@ -243,15 +332,75 @@ primary_write(int domain_fd, const struct primary *p, struct err *e)
 	put_time(&b, "good", p->good_s);
 	buf_addf(&b, "last %s\n", primary_verdict_name(p->last));
 	buf_addf(&b, "run %u\n", p->run);
+	put_time(&b, "began", p->run_s);
+	put_text(&b, "recent", p->recent);
+	buf_addf(&b, "up-time %" PRId64 "\nall-time %" PRId64 "\n", p->up_s,
+	    p->all_s);
+	if (p->told != PRIMARY_UNKNOWN)
+		put_text(&b, "told", primary_verdict_name(p->told));
+	if (p->is_flapping)
+		buf_puts(&b, "flapping\n");
 	put_text(&b, "reason", p->reason);
 	put_text(&b, "address", p->address);
+	put_text(&b, "host", p->host);
 	put_offer(&b, "plain", &p->plain);
 	put_offer(&b, "secured", &p->secured);
+	if (p->is_authenticated)
+		buf_puts(&b, "authenticated\n");
+	for (size_t i = 0; i < p->ntls; i++)
+		put_tls(&b, &p->tls[i]);
+	put_day(&b, &p->day);
 	if (buf_check(&b, e) == 0)
 		rc = file_replace(domain_fd, file_name, b.data, b.len,
 		    S_IRUSR | S_IWUSR, e);
 	buf_free(&b);
-	return rc;
+	return rc == 0 ? history_note(domain_fd, p, e) : -1;
+}
+
+/* ---- TLS that was there once ---- */
+
+static void
+forget_old_tls(struct primary *p, int64_t now_s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->ntls; i++)
+		if (now_s - p->tls[i].seen_s <= PRIMARY_TLS_AGE_S)
+			p->tls[n++] = p->tls[i];
+	p->ntls = n;
+}
+
+/* The place of this address; a new one, or the oldest's, if it has none. */
+static struct primary_tls *
+place_of_tls(struct primary *p)
+{
+	struct primary_tls *oldest = &p->tls[0];
+
+	for (size_t i = 0; i < p->ntls; i++) {
+		if (strcmp(p->tls[i].address, p->address) == 0)
+			return &p->tls[i];
+		if (p->tls[i].seen_s < oldest->seen_s)
+			oldest = &p->tls[i];
+	}
+	return p->ntls < PRIMARY_TLS_MAX ? &p->tls[p->ntls++] : oldest;
+}
+
+bool
+primary_saw_tls(struct primary *p, bool in_tls, int64_t now_s)
+{
+	struct primary_tls *t;
+
+	forget_old_tls(p, now_s);
+	if (in_tls) {
+		t = place_of_tls(p);
+		snprintf(t->address, sizeof t->address, "%s", p->address);
+		t->seen_s = now_s;
+		return false;
+	}
+	for (size_t i = 0; i < p->ntls; i++)
+		if (strcmp(p->tls[i].address, p->address) == 0)
+			return true;
+	return false;
 }
 
 /* ---- learning ---- */
@@ -271,7 +420,56 @@ next_verdict(const struct primary *p, enum primary_verdict result,
 	if (p->verdict == PRIMARY_UNKNOWN ||
 	    is_good(p->verdict) == is_good(result))
 		return result;
+	if (is_good(result) && p->is_flapping)
+		return p->verdict;
 	return p->run >= (is_good(result) ? rise : fall) ? result : p->verdict;
+}
+
+/* Several turns begin it, only few end it: flapping must not flap. */
+static void
+learn_flapping(struct primary *p, enum primary_verdict result)
+{
+	size_t len = strlen(p->recent);
+	unsigned turns = 0;
+
+	if (len == PRIMARY_RECENT_MAX)
+		memmove(p->recent, p->recent + 1, len--);
+	p->recent[len] = is_good(result) ? 'u' : 'd';
+	p->recent[len + 1] = '\0';
+	for (size_t i = 0; i < len; i++)
+		turns += p->recent[i] != p->recent[i + 1];
+	if (turns >= FLAPPING_FROM)
+		p->is_flapping = true;
+	else if (turns <= FLAPPING_TO)
+		p->is_flapping = false;
+}
+
+/* A result belongs to its day; what came before belongs to history. */
+static void
+count_result(struct primary *p, enum primary_verdict result, int64_t now_s)
+{
+	int64_t start_s = now_s - now_s % 86400;
+
+	if (p->day.start_s != start_s) {
+		p->over = p->day;
+		p->day = (struct primary_day){ .start_s = start_s };
+	}
+	p->day.results++;
+	p->day.good += is_good(result);
+	p->day.verdict = p->verdict;
+}
+
+/* Before *p takes the result. */
+static void
+run_clocks(struct primary *p, enum primary_verdict result, int64_t now_s)
+{
+	int64_t span_s = p->probed_s == 0 ? 0 : now_s - p->probed_s;
+
+	if (span_s <= 0 || span_s > HISTORY_GAP_S)
+		return;
+	p->all_s += span_s;
+	if (is_good(result) && is_good(p->last))
+		p->up_s += span_s;
 }
 
 bool
@@ -284,13 +482,19 @@ primary_learn(struct primary *p, enum primary_verdict result,
 
 	if (result == PRIMARY_UNKNOWN)
 		return false; /* nothing was learned */
+	run_clocks(p, result, now_s);
 	p->run = is_same_sort && p->run < UINT32_MAX ? p->run + 1 : 1;
+	if (p->run == 1 || p->run_s == 0)
+		p->run_s = now_s;
 	p->last = result;
+	p->before_s = p->probed_s;
 	p->probed_s = now_s;
 	if (is_good(result))
 		p->good_s = now_s;
 	text_safe(p->reason, sizeof p->reason, is_good(result) ? "" : reason);
+	learn_flapping(p, result);
 	p->verdict = next_verdict(p, result, rise, fall);
+	count_result(p, result, now_s);
 	if (p->verdict != before)
 		p->since_s = now_s;
 	return p->verdict != before;

@@ -189,6 +189,10 @@ open_top(struct spool_domain *d, const struct spool *sp, bool create,
 		return 1;
 	if (errno == ENOENT && !create)
 		return 0;
+	if (errno == ENOTDIR || errno == ELOOP)
+		return err_temp(e,
+		    "%s/%s is not a directory (links are not followed)",
+		    sp->path, d->name);
 	return err_sys(e, "open %s/%s", sp->path, d->name);
 }
 
@@ -273,6 +277,7 @@ int
 spool_domain_lock(struct spool_domain *d, struct err *e)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
 	int fd;
 
 	if (d->lock_fd != -1)
@@ -283,8 +288,13 @@ spool_domain_lock(struct spool_domain *d, struct err *e)
 	if (fd == -1)
 		return err_sys(e, "open %s/lock", d->name);
 	if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {
-		d->lock_fd = fd;
-		return 1;
+		/* spool_domain_remove() may have taken its name away: it is
+		 * another file that others will lock now */
+		if (fstat(fd, &st) == 0 && st.st_nlink > 0) {
+			d->lock_fd = fd;
+			return 1;
+		}
+		errno = EAGAIN;
 	}
 	if (errno == EAGAIN || errno == EACCES) {
 		close(fd);
@@ -293,6 +303,60 @@ spool_domain_lock(struct spool_domain *d, struct err *e)
 	err_sys(e, "lock %s/lock", d->name);
 	close(fd);
 	return -1;
+}
+
+/* Nothing but what an empty Maildir has. */
+static bool
+is_bare(const struct spool_domain *d)
+{
+	static const char *const parts[] = { ".", "..", "tmp", "new", "cur",
+		"log", "lock" };
+	int fd = open_dir(d->fd, ".");
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool is_known = dir != NULL;
+	size_t i;
+
+	while (is_known && (entry = readdir(dir)) != NULL) {
+		for (i = 0; i < sizeof parts / sizeof *parts; i++)
+			if (strcmp(entry->d_name, parts[i]) == 0)
+				break;
+		is_known = i < sizeof parts / sizeof *parts;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	else if (fd != -1)
+		close(fd);
+	return is_known;
+}
+
+/*
+ * new/ goes first: rmdir(2) fails while it has a message, and afterwards
+ * nobody can put one in without making it again. Then the domain's directory
+ * is not empty, and stays with what its maker will find missing and mend.
+ */
+int
+spool_domain_remove(const struct spool_domain *d, const struct spool *sp,
+    struct err *e)
+{
+	static const char *const parts[] = { "new", "cur", "log", "tmp" };
+
+	if (d->lock_fd == -1 || !is_bare(d))
+		return 0;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (unlinkat(d->fd, parts[i], AT_REMOVEDIR) == -1 &&
+		    errno != ENOENT)
+			return errno == ENOTEMPTY || errno == EEXIST
+				   ? 0
+				   : err_sys(e, "rmdir %s/%s", d->name,
+					 parts[i]);
+	if (unlinkat(d->fd, "lock", 0) == -1 && errno != ENOENT)
+		return err_sys(e, "remove %s/lock", d->name);
+	if (unlinkat(sp->fd, d->name, AT_REMOVEDIR) == 0)
+		return 1;
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		return 0;
+	return err_sys(e, "rmdir %s", d->name);
 }
 
 /* ---- all domains ---- */
@@ -311,16 +375,17 @@ spool_domains_open(struct spool_domains *l, const struct spool *sp,
 	return -1;
 }
 
+/* A directory, or a link that somebody takes for one. */
 static bool
-is_directory(DIR *dir, const struct dirent *entry)
+may_be_domain(DIR *dir, const struct dirent *entry)
 {
 	struct stat st;
 
 	if (entry->d_type != DT_UNKNOWN)
-		return entry->d_type == DT_DIR;
+		return entry->d_type == DT_DIR || entry->d_type == DT_LNK;
 	return fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		   0 &&
-	       S_ISDIR(st.st_mode);
+	       (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode));
 }
 
 int
@@ -335,7 +400,7 @@ spool_domains_next(struct spool_domains *l, struct err *e)
 			return errno == 0 ? 0 : err_sys(e, "read the spool");
 		if (strlen(entry->d_name) >= sizeof l->name ||
 		    !is_domain_name(entry->d_name) ||
-		    !is_directory(l->dir, entry))
+		    !may_be_domain(l->dir, entry))
 			continue;
 		snprintf(l->name, sizeof l->name, "%s", entry->d_name);
 		return 1;

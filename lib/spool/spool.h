@@ -15,20 +15,23 @@
  * The spool: one Maildir for each domain. Nobody else creates, renames or
  * removes messages. bmx-spool(5) is the specification of what is on disk.
  *
- *	SPOOL/DOMAIN/tmp/   being written (where O_TMPFILE is not to be had)
+ *	SPOOL/DOMAIN/tmp/   being written (where O_TMPFILE is not to be had), and
+ *	                    notices that are prepared: see bounce.h
  *	SPOOL/DOMAIN/new/   durable, never tried
  *	SPOOL/DOMAIN/cur/   tried or touched by the operator; flags after ":2,"
  *	SPOOL/DOMAIN/log/ID what happened, a line per event
  *	SPOOL/DOMAIN/lock   held by the flusher of the domain
  *
  * A message is one file ID,S=BYTES,R=RECIPIENTS; BYTES is the size of the
- * whole file. A message visible in new/ or cur/ is always whole.
+ * whole file. ",H=SECONDS" follows when it was held for so long, ",U=SECONDS"
+ * (since 1970) while it is held until then. A message visible in new/ or cur/
+ * is always whole.
  */
 
 #define SPOOL_ID_LEN                                                           \
 	21 /* 11 digits of time in microseconds, 10 of chance; each
 			     of 0-9a-v, so that IDs sort by arrival */
-#define SPOOL_NAME_MAX 80 /* bytes with flags and NUL */
+#define SPOOL_NAME_MAX 96 /* bytes with flags and NUL */
 
 struct spool {
 	int fd; /* the root directory, -1 when closed */
@@ -78,13 +81,23 @@ int spool_domain_open(struct spool_domain *d, const struct spool *sp,
 void spool_domain_close(struct spool_domain *d);
 
 /*
+ * Remove a domain's Maildir when nothing is in it, under its lock. Whoever
+ * puts a message there in this moment fails with ENOENT and opens it anew,
+ * which makes it again. 1; 0 when something is there, or came; -1.
+ */
+int spool_domain_remove(const struct spool_domain *d, const struct spool *sp,
+    struct err *e);
+
+/*
  * Take the domain's lock (an open file description lock, good across hosts on
  * NFS), without waiting. Returns 1, 0 when another process has it, or -1.
  * Closing the domain gives it back.
  */
 int spool_domain_lock(struct spool_domain *d, struct err *e);
 
-/* The domains that have a directory, in no order. 1 and *name, 0, -1. */
+/* The domains that have a directory, in no order; and symbolic links of such a
+ * name, which spool_domain_open() refuses, so that whoever looks says so. 1 and
+ * *name, 0, -1. */
 struct spool_domains {
 	DIR *dir;
 	char name[ADDR_DOMAIN_MAX + 1];
@@ -139,6 +152,40 @@ int spool_commit(struct spool_msg *const *msgs, size_t n, struct err *e);
 /* Forget a message that was not committed; does nothing otherwise. */
 void spool_abort(struct spool_msg *m);
 
+/* Remove what a crash left in tmp/ more than 36 hours ago: messages that were
+ * never answered for. Returns how many. */
+unsigned long spool_tidy_tmp(const struct spool_domain *d, int64_t now_s);
+
+/*
+ * ---- in two steps: prepare, publish ----
+ *
+ * What has to appear once and no more, with something else that has to happen
+ * once, is prepared first: tmp/NAME, whole and durable, in no Maildir's new/.
+ * NAME is "ID.WORD", chosen by the caller; one that is there is replaced. All
+ * of it under the domain's lock. -1: ERR_TEMP, and m is to be aborted.
+ */
+#define SPOOL_PREPARED_MAX 40 /* bytes with NUL */
+int spool_prepare(struct spool_msg *m, const char *name, struct err *e);
+
+/*
+ * Then it is moved into new/ of its own domain, by one rename. 1; 0 when it is
+ * not there, so it was published before; -1, with e->sys ENOENT when the
+ * Maildir to has been removed: open it anew.
+ */
+int spool_publish(const struct spool_domain *from, const char *name,
+    const struct spool_domain *to, const char *id, unsigned nrcpt,
+    struct err *e);
+
+/* What is prepared in a domain: a crash left it. 1 and name; 0; -1. */
+struct spool_prepared {
+	DIR *dir;
+};
+int spool_prepared_open(struct spool_prepared *l, const struct spool_domain *d,
+    struct err *e);
+int spool_prepared_next(struct spool_prepared *l,
+    char name[SPOOL_PREPARED_MAX], struct err *e);
+void spool_prepared_close(struct spool_prepared *l);
+
 /* ---- looking: names alone, no file is opened ---- */
 
 struct spool_entry {
@@ -146,6 +193,10 @@ struct spool_entry {
 	char id[SPOOL_ID_LEN + 1];
 	bool is_new;        /* in new/, else in cur/ */
 	bool is_held;       /* flag F */
+	bool is_unwanted;   /* flag X: held apart, see spool_hold_apart() */
+	bool is_told;       /* flag W: its sender was told that it waits */
+	int64_t held_s;     /* for so long it was held, before */
+	int64_t until_s;    /* it is held until then; 0: until released */
 	int64_t arrival_us; /* from the ID: file times say nothing about age */
 	uint64_t size;      /* of the file */
 	unsigned nrcpt;
@@ -191,10 +242,11 @@ struct spool_file {
 	struct envelope env;
 	uint64_t content; /* offset of the message: our Received field */
 	uint64_t size;    /* of the file */
+	int64_t mtime_s;  /* see spool_next_try() */
 };
 
 /* clang-format off */
-#define SPOOL_FILE_INIT { -1, ENVELOPE_INIT, 0, 0 }
+#define SPOOL_FILE_INIT { -1, ENVELOPE_INIT, 0, 0, 0 }
 /* clang-format on */
 
 /*
@@ -205,6 +257,9 @@ struct spool_file {
  */
 int spool_file_open(struct spool_file *f, const struct spool_domain *d,
     const struct spool_entry *entry, bool writable, struct err *e);
+/* The same for what spool_prepare() made. */
+int spool_file_open_prepared(struct spool_file *f,
+    const struct spool_domain *d, const char *name, struct err *e);
 void spool_file_close(struct spool_file *f);
 
 /* Overwrite the state of recipient i in place (flush only, under the lock).
@@ -222,16 +277,39 @@ int spool_file_sync(struct spool_file *f, struct err *e);
  */
 int spool_defer(const struct spool_domain *d, struct spool_entry *entry,
     int64_t next_try_s, struct err *e);
+/* Its mtime says since when, so that spool_release() can add that to the name:
+ * the clock of a held message stands still. */
 int spool_hold(const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e);
+/* The same with an end: then bmx-flush releases it. */
+int spool_hold_until(const struct spool_domain *d, struct spool_entry *entry,
+    int64_t until_s, struct err *e);
+/* It is held, and its hold has not ended. */
+bool spool_is_held(const struct spool_entry *entry, int64_t now_s);
+/* The same with flag X: what nobody will want, and is not kept for long. */
+int spool_hold_apart(const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e);
+/* Flag W. */
+int spool_tell(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e);
 int spool_release(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e);
-/* Its log/ID goes too. */
+/* Its log/ID goes too. Not durable before spool_sync(). */
 int spool_remove(const struct spool_domain *d, const struct spool_entry *entry,
     struct err *e);
 
-/* Append "TIME text" to log/ID. Diagnosis only: failure is ignored. */
+/* Make durable what became of messages so far, one call for many: until then
+ * a power cut may bring one back that was removed. 0, -1. */
+int spool_sync(const struct spool_domain *d, struct err *e);
+
+/* Append "TIME text" to log/ID. Diagnosis only: failure is ignored. Of a log
+ * that grows beyond 256 KiB the middle is left out. */
 void spool_note(const struct spool_domain *d, const char *id, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
+
+/* Append log/ID to b, at most 256 KiB of it: of a longer one the middle is
+ * left out, which a line says. 1; 0 when there is none; -1. */
+int spool_log_read(const struct spool_domain *d, const char *id, struct buf *b,
+    struct err *e);
 
 #endif

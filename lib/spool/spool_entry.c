@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/text.h"
 
 /* ---- IDs ---- */
@@ -69,7 +69,10 @@ spool_id_arrival_us(const char *id)
 	return strlen(id) == SPOOL_ID_LEN ? arrival_of(id) : -1;
 }
 
-/* ---- names: ID,S=BYTES,R=RECIPIENTS and in cur/ :2,FLAGS ---- */
+/* ---- names: ID,S=BYTES,R=RECIPIENTS[,H=SECONDS][,U=SECONDS] and in cur/
+ * :2,FLAGS ---- */
+
+#define HELD_MAX_S 9999999999 /* 316 years, and ten digits */
 
 /* key and a decimal number without leading zeros at *p, which moves on. */
 static bool
@@ -105,52 +108,63 @@ spool_parse_name(struct spool_entry *entry, const char *name, bool is_new)
 {
 	const char *p = name + SPOOL_ID_LEN;
 	int64_t arrival = arrival_of(name);
-	uint64_t size, nrcpt;
+	uint64_t size, nrcpt, held_s = 0, until_s = 0;
 
 	if (arrival == -1 || strlen(name) >= sizeof entry->name)
 		return false;
 	if (!take_number(&p, ",S=", INT64_MAX, &size) ||
 	    !take_number(&p, ",R=", ENVELOPE_RCPT_MAX, &nrcpt) || nrcpt == 0)
 		return false;
-	entry->is_held = false;
-	if (strncmp(p, ":2,", 3) == 0 && are_flags(p + 3))
-		entry->is_held = strchr(p + 3, 'F') != NULL;
-	else if (*p != '\0')
+	if (strncmp(p, ",H=", 3) == 0 &&
+	    !take_number(&p, ",H=", HELD_MAX_S, &held_s))
 		return false;
+	if (strncmp(p, ",U=", 3) == 0 &&
+	    !take_number(&p, ",U=", HELD_MAX_S, &until_s))
+		return false;
+	if (*p != '\0' && (strncmp(p, ":2,", 3) != 0 || !are_flags(p + 3)))
+		return false;
+	entry->is_held = *p != '\0' && strchr(p + 3, 'F') != NULL;
+	entry->is_unwanted = *p != '\0' && strchr(p + 3, 'X') != NULL;
+	entry->is_told = *p != '\0' && strchr(p + 3, 'W') != NULL;
 	snprintf(entry->name, sizeof entry->name, "%s", name);
 	snprintf(entry->id, sizeof entry->id, "%.*s", SPOOL_ID_LEN, name);
 	entry->is_new = is_new;
 	entry->arrival_us = arrival;
 	entry->size = size;
 	entry->nrcpt = (unsigned)nrcpt;
+	entry->held_s = (int64_t)held_s;
+	entry->until_s = entry->is_held ? (int64_t)until_s : 0;
 	return true;
 }
 
-/* The name with flag F set or not, as it is in cur/. False: no room. */
+/* The name in cur/ of a message with these properties. False: no room. */
 static bool
-name_in_cur(const struct spool_entry *entry, bool hold,
-    char out[SPOOL_NAME_MAX])
+name_in_cur(const struct spool_entry *entry, char out[SPOOL_NAME_MAX])
 {
 	const char *flags = strstr(entry->name, ":2,");
-	int stem = flags == NULL ? (int)strlen(entry->name)
-				 : (int)(flags - entry->name);
-	size_t n;
+	char own[4], held[24] = "", until[24] = "";
+	size_t n = 0;
+	int stem;
 
+	snprintf(own, sizeof own, "%s%s%s", entry->is_held ? "F" : "",
+	    entry->is_told ? "W" : "", entry->is_unwanted ? "X" : "");
+	if (entry->held_s > 0)
+		snprintf(held, sizeof held, ",H=%" PRId64, entry->held_s);
+	if (entry->is_held && entry->until_s > 0)
+		snprintf(until, sizeof until, ",U=%" PRId64, entry->until_s);
 	flags = flags == NULL ? "" : flags + 3;
-	if (stem + 3 + strlen(flags) + (hold ? 1 : 0) >= SPOOL_NAME_MAX)
+	stem = snprintf(out, SPOOL_NAME_MAX, "%s,S=%" PRIu64 ",R=%u%s%s:2,",
+	    entry->id, entry->size, entry->nrcpt, held, until);
+	if (stem + strlen(flags) + strlen(own) >= SPOOL_NAME_MAX)
 		return false;
-	n = (size_t)snprintf(out, SPOOL_NAME_MAX, "%.*s:2,", stem, entry->name);
+	out += stem;
 	for (; *flags != '\0'; flags++) { /* in ASCII order, says Maildir */
-		if (hold && *flags >= 'F') {
-			out[n++] = 'F';
-			hold = false;
-		}
-		if (*flags != 'F')
-			out[n++] = *flags;
+		while (own[n] != '\0' && own[n] < *flags)
+			*out++ = own[n++];
+		if (strchr("FWX", *flags) == NULL)
+			*out++ = *flags;
 	}
-	if (hold)
-		out[n++] = 'F';
-	out[n] = '\0';
+	strcpy(out, own + n);
 	return true;
 }
 
@@ -310,6 +324,7 @@ check_file(struct spool_file *f, const struct spool_domain *d,
 		return err_data(e, WHERE " has %lld bytes",
 		    WHERE_ARGS(d, entry), (long long)st.st_size);
 	f->size = entry->size;
+	f->mtime_s = st.st_mtime;
 	return 0;
 }
 
@@ -400,6 +415,33 @@ out:
 	return -1;
 }
 
+int
+spool_file_open_prepared(struct spool_file *f, const struct spool_domain *d,
+    const char *name, struct err *e)
+{
+	const struct spool_file closed = SPOOL_FILE_INIT;
+	char path[SPOOL_PREPARED_MAX + 8];
+	struct stat st;
+
+	*f = closed;
+	snprintf(path, sizeof path, "tmp/%s", name);
+	f->fd = openat(d->fd, path,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (f->fd == -1 && errno == ENOENT)
+		return 0;
+	if (f->fd == -1 || fstat(f->fd, &st) == -1)
+		err_sys(e, "%s/%s", d->name, path);
+	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+		err_data(e, "%s/%s is not ours", d->name, path);
+	else if (read_envelope(f, e) == 0) {
+		f->size = (uint64_t)st.st_size;
+		return 1;
+	} else
+		err_prefix(e, "%s/%s", d->name, path);
+	spool_file_close(f);
+	return -1;
+}
+
 void
 spool_file_close(struct spool_file *f)
 {
@@ -459,24 +501,37 @@ rename_new(int from_fd, const char *from, int to_fd, const char *to)
 	return errno == ENOENT ? renameat(from_fd, from, to_fd, to) : -1;
 }
 
+/* next: the properties it is to have. */
 static int
-move_to_cur(const struct spool_domain *d, struct spool_entry *entry, bool hold,
-    struct err *e)
+move_to_cur(const struct spool_domain *d, struct spool_entry *entry,
+    struct spool_entry next, struct err *e)
 {
 	char name[SPOOL_NAME_MAX];
 
 	if (d->cur_fd == -1)
 		return err_temp(e, "%s/cur is missing", d->name);
-	if (!name_in_cur(entry, hold, name))
+	if (!name_in_cur(&next, name))
 		return err_data(e, WHERE " has too many flags",
 		    WHERE_ARGS(d, entry));
 	if (!entry->is_new && strcmp(name, entry->name) == 0)
 		return 1;
 	if (rename_new(home(d, entry), entry->name, d->cur_fd, name) == -1)
 		return gone_or(e, "rename", d, entry);
+	*entry = next;
 	snprintf(entry->name, sizeof entry->name, "%s", name);
 	entry->is_new = false;
-	entry->is_held = hold;
+	return 1;
+}
+
+static int
+set_time(const struct spool_domain *d, const struct spool_entry *entry,
+    struct timespec mtime, struct err *e)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, mtime };
+
+	if (utimensat(home(d, entry), entry->name, times,
+		AT_SYMLINK_NOFOLLOW) == -1)
+		return gone_or(e, "set the time of", d, entry);
 	return 1;
 }
 
@@ -486,31 +541,86 @@ int
 spool_defer(const struct spool_domain *d, struct spool_entry *entry,
     int64_t next_try_s, struct err *e)
 {
-	const struct timespec times[2] = {
-		{ .tv_nsec = UTIME_OMIT },
-		{ .tv_sec = (time_t)next_try_s },
-	};
+	int rc = set_time(d, entry,
+	    (struct timespec){ .tv_sec = (time_t)next_try_s }, e);
 
-	if (utimensat(home(d, entry), entry->name, times,
-		AT_SYMLINK_NOFOLLOW) == -1)
-		return gone_or(e, "set the time of", d, entry);
-	return move_to_cur(d, entry, entry->is_held, e);
+	return rc == 1 ? move_to_cur(d, entry, *entry, e) : rc;
+}
+
+static int
+hold(const struct spool_domain *d, struct spool_entry *entry, bool apart,
+    int64_t until_s, struct err *e)
+{
+	struct spool_entry next = *entry;
+	int rc = 1;
+
+	next.is_held = true;
+	next.is_unwanted = entry->is_unwanted || apart;
+	next.until_s = until_s < HELD_MAX_S ? until_s : HELD_MAX_S;
+	if (!entry->is_held)
+		rc = set_time(d, entry,
+		    (struct timespec){ .tv_nsec = UTIME_NOW }, e);
+	return rc == 1 ? move_to_cur(d, entry, next, e) : rc;
 }
 
 int
 spool_hold(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e)
 {
-	return move_to_cur(d, entry, true, e);
+	return hold(d, entry, false, 0, e);
+}
+
+int
+spool_hold_until(const struct spool_domain *d, struct spool_entry *entry,
+    int64_t until_s, struct err *e)
+{
+	return hold(d, entry, false, until_s, e);
+}
+
+bool
+spool_is_held(const struct spool_entry *entry, int64_t now_s)
+{
+	return entry->is_held &&
+	       (entry->until_s == 0 || entry->until_s > now_s);
+}
+
+int
+spool_hold_apart(const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
+{
+	return hold(d, entry, true, 0, e);
+}
+
+int
+spool_tell(const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
+{
+	struct spool_entry next = *entry;
+
+	next.is_told = true;
+	return move_to_cur(d, entry, next, e);
 }
 
 int
 spool_release(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e)
 {
+	struct spool_entry next = *entry;
+	int64_t since_s, now_s = clock_wall_us() / 1000000;
+	int rc;
+
 	if (!entry->is_held)
 		return 1;
-	return move_to_cur(d, entry, false, e);
+	rc = spool_next_try(d, entry, &since_s, e);
+	if (rc != 1)
+		return rc;
+	next.is_held = next.is_unwanted = false;
+	next.until_s = 0;
+	if (since_s > 0 && since_s < now_s)
+		next.held_s += now_s - since_s;
+	if (next.held_s > HELD_MAX_S)
+		next.held_s = HELD_MAX_S;
+	return move_to_cur(d, entry, next, e);
 }
 
 int
@@ -524,21 +634,12 @@ spool_remove(const struct spool_domain *d, const struct spool_entry *entry,
 	return 1;
 }
 
-void
-spool_note(const struct spool_domain *d, const char *id, const char *fmt, ...)
+int
+spool_sync(const struct spool_domain *d, struct err *e)
 {
-	struct buf line = BUF_INIT(4096);
-	char now[CLOCK_RFC3339_MAX];
-	struct err ignored;
-	va_list ap;
-
-	if (d->log_fd == -1 || spool_id_arrival_us(id) == -1)
-		return;
-	buf_addf(&line, "%s ", clock_rfc3339(now, clock_wall_us()));
-	va_start(ap, fmt);
-	buf_vaddf(&line, fmt, ap);
-	va_end(ap);
-	if (!line.failed)
-		file_append_line(d->log_fd, id, line.data, &ignored);
-	buf_free(&line);
+	if (d->new_fd != -1 && fsync(d->new_fd) == -1)
+		return err_sys(e, "fsync %s/new", d->name);
+	if (d->cur_fd != -1 && fsync(d->cur_fd) == -1)
+		return err_sys(e, "fsync %s/cur", d->name);
+	return 0;
 }

@@ -213,3 +213,141 @@ spool_abort(struct spool_msg *m)
 	m->fd = -1;
 	buf_free(&m->pending);
 }
+
+/* ---- prepare, publish ---- */
+
+static int
+sync_tmp(const struct spool_domain *d, struct err *e)
+{
+	int fd = openat(d->fd, "tmp",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int failed = fd == -1 || fsync(fd) == -1;
+
+	if (failed)
+		err_sys(e, "fsync %s/tmp", d->name);
+	if (fd != -1)
+		close(fd);
+	return failed ? -1 : 0;
+}
+
+int
+spool_prepare(struct spool_msg *m, const char *name, struct err *e)
+{
+	char path[PATH_ROOM + SPOOL_PREPARED_MAX], from[PATH_ROOM];
+	int rc;
+
+	if (sync_file(m, e) == -1)
+		return -1;
+	snprintf(path, sizeof path, "tmp/%s", name);
+	unlinkat(m->domain->fd, path, 0);
+	if (m->in_tmp) {
+		rc = linkat(m->domain->fd, tmp_path(m, from), m->domain->fd,
+		    path, 0);
+	} else {
+		snprintf(from, sizeof from, "/proc/self/fd/%d", m->fd);
+		rc = linkat(AT_FDCWD, from, m->domain->fd, path,
+		    AT_SYMLINK_FOLLOW);
+	}
+	if (rc == -1)
+		return err_sys(e, "link %s/%s", m->domain->name, path);
+	spool_abort(m); /* it has its name */
+	return sync_tmp(m->domain, e);
+}
+
+int
+spool_publish(const struct spool_domain *from, const char *name,
+    const struct spool_domain *to, const char *id, unsigned nrcpt,
+    struct err *e)
+{
+	char path[SPOOL_PREPARED_MAX + 8], target[SPOOL_NAME_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof path, "tmp/%s", name);
+	if (fstatat(from->fd, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ? 0 : err_sys(e, "stat %s", path);
+	snprintf(target, sizeof target, "%s,S=%" PRIu64 ",R=%u", id,
+	    (uint64_t)st.st_size, nrcpt);
+	if (renameat(from->fd, path, to->new_fd, target) == -1)
+		return err_sys(e, "move %s/%s to %s/new", from->name, path,
+		    to->name);
+	if (fsync(to->new_fd) == -1)
+		return err_sys(e, "fsync %s/new", to->name);
+	return sync_tmp(from, e) == -1 ? -1 : 1;
+}
+
+int
+spool_prepared_open(struct spool_prepared *l, const struct spool_domain *d,
+    struct err *e)
+{
+	int fd = openat(d->fd, "tmp",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	l->dir = fd == -1 ? NULL : fdopendir(fd);
+	if (l->dir != NULL || (fd == -1 && errno == ENOENT))
+		return 0;
+	err_sys(e, "read %s/tmp", d->name);
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
+int
+spool_prepared_next(struct spool_prepared *l, char name[SPOOL_PREPARED_MAX],
+    struct err *e)
+{
+	char id[SPOOL_ID_LEN + 1];
+	struct dirent *file;
+
+	if (l->dir == NULL)
+		return 0;
+	while (errno = 0, (file = readdir(l->dir)) != NULL) {
+		size_t len = strlen(file->d_name);
+
+		if (len <= SPOOL_ID_LEN || len >= SPOOL_PREPARED_MAX ||
+		    file->d_name[SPOOL_ID_LEN] != '.')
+			continue;
+		memcpy(id, file->d_name, SPOOL_ID_LEN);
+		id[SPOOL_ID_LEN] = '\0';
+		if (spool_id_arrival_us(id) == -1)
+			continue;
+		memcpy(name, file->d_name, len + 1);
+		return 1;
+	}
+	return errno == 0 ? 0 : err_sys(e, "read tmp");
+}
+
+void
+spool_prepared_close(struct spool_prepared *l)
+{
+	if (l->dir != NULL)
+		closedir(l->dir);
+	l->dir = NULL;
+}
+
+/* ---- what was left behind ---- */
+
+/* Maildir's own rule: nobody writes one message for so long. */
+#define TMP_AGE_S (36 * 3600)
+
+unsigned long
+spool_tidy_tmp(const struct spool_domain *d, int64_t now_s)
+{
+	int fd =
+	    openat(d->fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	unsigned long removed = 0;
+	struct dirent *file;
+	struct stat st;
+
+	if (dir == NULL && fd != -1)
+		close(fd);
+	while (dir != NULL && (file = readdir(dir)) != NULL)
+		if (spool_id_arrival_us(file->d_name) != -1 &&
+		    fstatat(fd, file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < now_s - TMP_AGE_S &&
+		    unlinkat(fd, file->d_name, 0) == 0)
+			removed++;
+	if (dir != NULL)
+		closedir(dir);
+	return removed;
+}

@@ -14,6 +14,10 @@
 #include "spool/config.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+#define PIN "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+#define COLON_PIN                                                              \
+	"01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:"   \
+	"cd:ef:01:23:45:67:89:ab:cd:ef"
 #define HOST "[bmx]\nhostname = mx2.example.net\n"
 
 static char path[64];
@@ -84,7 +88,23 @@ every_mistake_is_named_with_its_line(void **state)
 		{ HOST "[a.example]\n[b.example]\n[A.example.]\n",
 		    ": [a.example] for the second time" },
 		{ HOST "[example.com]\ntls = maybe\n",
-		    ":4: tls: \"maybe\" is not none, may or encrypt" },
+		    ":4: tls: \"maybe\" is not none, may, encrypt, "
+		    "verify, dane, dane-only or pin" },
+		{ HOST "[example.com]\ntls-pin = 00:11\n",
+		    "[example.com] tls-pin: \"00:11\" is not a SHA-256" },
+		{ HOST "[example.com]\ntls-pin = " PIN "0\n",
+		    "[example.com] tls-pin: " },
+		{ HOST "[example.com]\ntls = pin\n",
+		    "[example.com] tls = pin wants a tls-pin" },
+		{ HOST "[example.com]\ntls-ca = ca.pem\n",
+		    "[example.com] tls-ca: not an absolute path" },
+		{ HOST "[example.com]\ntls-name = a b c d e\n",
+		    "[example.com] tls-name: more than 4 names" },
+		{ HOST "tls-client-key = /k\n",
+		    ": tls-client-certificate and tls-client-key: one without "
+		    "the other" },
+		{ HOST "tls-client-ca = ca.pem\n",
+		    ": tls-client-ca: not an absolute path" },
 		{ HOST "[example.com]\nadmit = yes\n",
 		    ":4: admit: \"yes\" is not spool, through or defer" },
 		{ HOST "[example.com]\nxclient = 1\n",
@@ -113,7 +133,7 @@ every_mistake_is_named_with_its_line(void **state)
 		    "[example.com] retry-max is less than retry-min" },
 		{ HOST "[example.com]\nmax-connections = 0\n",
 		    "max-connections: \"0\" is not a number from 1 to 64" },
-		{ HOST "[example.com]\non-5xx = bounce\n", "on-5xx: " },
+		{ HOST "[example.com]\non-5xx = return\n", "on-5xx: " },
 		{ "[bmx]\nhostname = mx2\n",
 		    ": hostname: \"mx2\" is not a full name" },
 		{ HOST "self = mx2 a_b\n",
@@ -194,7 +214,9 @@ values_are_read_in_their_units(void **state)
 	    "[Example.COM]\n"
 	    "primary = mail.example.com:2525\n"
 	    "  [2001:db8::1]:25 192.0.2.1\n"
-	    "tls = encrypt\n"
+	    "tls = pin\n"
+	    "tls-pin = " PIN ", " COLON_PIN "\n"
+	    "tls-name = mail.example.com\n"
 	    "admit = defer\n"
 	    "unknown = accept\n"
 	    "unknown-messages = 3\n"
@@ -219,7 +241,16 @@ values_are_read_in_their_units(void **state)
 	assert_non_null(d);
 	assert_int_equal(d->primary.n, 3);
 	assert_string_equal(d->primary.word[1], "[2001:db8::1]:25");
-	assert_int_equal(d->tls, CONFIG_TLS_ENCRYPT);
+	assert_int_equal(d->tls, CONFIG_TLS_PIN);
+	assert_int_equal(d->tls_pin.n, 2);
+	for (size_t i = 0; i < d->tls_pin.n; i++) {
+		unsigned char pin[CONFIG_PIN_LEN];
+
+		assert_true(config_parse_pin(d->tls_pin.word[i], pin));
+		assert_int_equal(pin[0], 0x01);
+		assert_int_equal(pin[31], 0xef);
+	}
+	assert_string_equal(d->tls_name.word[0], "mail.example.com");
 	assert_int_equal(d->admit, CONFIG_ADMIT_DEFER);
 	assert_int_equal(d->unknown, CONFIG_UNKNOWN_ACCEPT);
 	assert_int_equal(d->unknown_messages, 3);

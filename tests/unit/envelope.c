@@ -399,7 +399,7 @@ static const struct row {
 	    "Bmx-Envelope: 1\r\nBmx-Arrival: now\r\n" FROM TO, false },
 	{ "Arrival empty", "Bmx-Envelope: 1\r\nBmx-Arrival:\r\n" FROM TO,
 	    false },
-	{ "no such state", HEAD FROM "Bmx-To: X <c@d>\r\n", false },
+	{ "no such state", HEAD FROM "Bmx-To: Q <c@d>\r\n", false },
 	{ "state missing", HEAD FROM "Bmx-To: <c@d>\r\n", false },
 	{ "state in small", HEAD FROM "Bmx-To: p <c@d>\r\n", false },
 	{ "state without blank", HEAD FROM "Bmx-To: P<c@d>\r\n", false },

@@ -310,7 +310,11 @@ with_a_catchall_only_lists_teach(void **state)
 	(void)state;
 	assert_int_equal(open_it(&m), 0);
 	assert_int_equal(memory_is_catchall(&m, DOMAIN, NOW, &e), 0);
+	assert_int_equal(memory_asks_catchall(&m, DOMAIN, NOW, &e), 1);
 	assert_int_equal(memory_set_catchall(&m, DOMAIN, true, NOW, &e), 0);
+	assert_int_equal(memory_asks_catchall(&m, DOMAIN, NOW + DAY, &e), 0);
+	assert_int_equal(memory_asks_catchall(&m, DOMAIN, NOW + DAY + 1, &e),
+	    1);
 	assert_int_equal(memory_is_catchall(&m, DOMAIN, NOW, &e), 1);
 	assert_int_equal(memory_is_catchall(&m, "example.org", NOW, &e), 0);
 	assert_int_equal(memory_is_catchall(&m, "xample.com", NOW, &e), 0);
@@ -331,6 +335,86 @@ with_a_catchall_only_lists_teach(void **state)
 	assert_int_equal(learn(&m, "b@example.com", MEMORY_GOOD, MEMORY_SESSION,
 			     NOW),
 	    1);
+	memory_close(&m);
+}
+
+static void
+that_there_is_no_catchall_is_no_recipient(void **state)
+{
+	struct memory m = MEMORY_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(open_it(&m), 0);
+	learn(&m, "a@example.com", MEMORY_BAD, MEMORY_SESSION, NOW);
+	assert_int_equal(memory_set_catchall(&m, DOMAIN, false, NOW, &e), 0);
+	assert_int_equal(memory_asks_catchall(&m, DOMAIN, NOW, &e), 0);
+	assert_int_equal(memory_forget(&m, DOMAIN, NULL, &e), 1);
+	assert_int_equal(memory_asks_catchall(&m, DOMAIN, NOW, &e), 1);
+	memory_close(&m);
+}
+
+/* C2 */
+static void
+the_last_reply_of_a_session_is_learned(void **state)
+{
+	static const struct {
+		const char *rcpt, *reply;
+	} said[] = {
+		{ "good@example.com", "250 2.1.5 OK" },
+		{ "bad@example.com", "550 5.1.1 nobody" },
+		{ "both@example.com", "250 2.1.5 OK" },
+		{ "policy@example.com", "550 5.7.1 not you" },
+		{ "later@example.com", "450 4.2.0 greylisted" },
+		{ "both@example.com", "550 5.1.1 nobody" },
+	};
+	struct memory_notes notes = MEMORY_NOTES_INIT;
+	struct memory m = MEMORY_INIT;
+	struct memory_fact fact;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(said); i++) {
+		struct smtp_reply reply = SMTP_REPLY_INIT;
+		struct addr rcpt = address(said[i].rcpt);
+
+		smtp_reply_line(&reply, said[i].reply, strlen(said[i].reply),
+		    &e);
+		memory_note(&notes, DOMAIN, &rcpt, &reply);
+	}
+	assert_int_equal(open_it(&m), 0);
+	assert_int_equal(memory_learn_notes(&notes, &m, MEMORY_FLUSH, &e), 3);
+	assert_true(knows(&m, "good@example.com", MEMORY_GOOD));
+	assert_true(knows(&m, "bad@example.com", MEMORY_BAD));
+	assert_true(knows(&m, "both@example.com", MEMORY_BAD));
+	assert_int_equal(find(&m, "policy@example.com", &fact), 0);
+	assert_int_equal(find(&m, "later@example.com", &fact), 0);
+	assert_int_equal(find(&m, "good@example.com", &fact), 1);
+	assert_int_equal(fact.source, MEMORY_FLUSH);
+	assert_int_equal(memory_learn_notes(&notes, &m, MEMORY_FLUSH, &e), 0);
+	memory_close(&m);
+}
+
+static void
+a_session_with_many_recipients_teaches_some(void **state)
+{
+	struct memory_notes notes = MEMORY_NOTES_INIT;
+	const struct smtp_reply ok = { .code = 250 };
+	struct memory m = MEMORY_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (int i = 0; i < 3 * MEMORY_NOTES_MAX; i++) {
+		char text[32];
+		struct addr rcpt;
+
+		snprintf(text, sizeof text, "many%d@example.com", i);
+		rcpt = address(text);
+		memory_note(&notes, DOMAIN, &rcpt, &ok);
+	}
+	assert_int_equal(open_it(&m), 0);
+	assert_int_equal(memory_learn_notes(&notes, &m, MEMORY_SESSION, &e),
+	    MEMORY_NOTES_MAX);
 	memory_close(&m);
 }
 
@@ -1157,6 +1241,9 @@ main(void)
 		IN_STATE(only_news_is_written),
 		IN_STATE(many_lessons_are_one_transaction),
 		IN_STATE(with_a_catchall_only_lists_teach),
+		IN_STATE(that_there_is_no_catchall_is_no_recipient),
+		IN_STATE(the_last_reply_of_a_session_is_learned),
+		IN_STATE(a_session_with_many_recipients_teaches_some),
 		IN_STATE(a_walk_sees_all_of_a_domain_in_order_and_no_other),
 		IN_STATE(entries_that_are_not_ours_are_passed_over),
 		IN_STATE(one_recipient_or_a_domain_is_forgotten),

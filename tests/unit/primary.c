@@ -54,6 +54,7 @@ teardown(void **state)
 	struct world *w = *state;
 
 	unlinkat(w->fd, "primary", 0);
+	unlinkat(w->fd, "history", 0);
 	close(w->fd);
 	rmdir(w->path);
 	free(w);
@@ -217,9 +218,14 @@ the_file_is_lines_of_key_and_value(void **state)
 				       "good 2026-11-24T03:11:14Z\n"
 				       "last up\n"
 				       "run 1\n"
+				       "began 2026-11-24T03:11:14Z\n"
+				       "recent u\n"
+				       "up-time 0\n"
+				       "all-time 0\n"
 				       "address 192.0.2.1:25\n"
 				       "plain SIZE 1000\n"
-				       "plain PIPELINING\n";
+				       "plain PIPELINING\n"
+				       "day 2026-11-24 up results=1 good=1\n";
 	struct world *w = *state;
 	struct primary p = PRIMARY_INIT;
 	struct buf b = BUF_INIT(4096);
@@ -235,6 +241,41 @@ the_file_is_lines_of_key_and_value(void **state)
 	assert_int_equal(fstatat(w->fd, "primary", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	buf_free(&b);
+}
+
+static void
+a_primary_that_turns_all_the_time_is_not_called_up(void **state)
+{
+	static const struct {
+		const char *name, *results, *verdicts;
+		bool is_flapping;
+	} rows[] = {
+		{ "five turns are a bad day", "UUWWUUWWUUWW", "UUUWWUUWWUUW",
+		    false },
+		{ "six are flapping: it is held", "UUWWUUWWUUWWUU",
+		    "UUUWWUUWWUUWWW", true },
+		{ "it still goes down", "WWUUWWUUWWUUWW", "WWWUUWWUUWWUUW",
+		    true },
+		{ "it is over when only two turns are left among 20",
+		    "UUWWUUWWUUWWUUUUUUUUUUUUUUUUUU",
+		    "UUUWWUUWWUUWWWWWWWWWWWWWWWWUUU", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct primary p = PRIMARY_INIT;
+		char verdicts[64] = "";
+
+		for (size_t k = 0; rows[i].results[k] != '\0'; k++) {
+			primary_learn(&p, of_letter(rows[i].results[k]),
+			    "because", 2, 2, NOW_S + (int64_t)k * 60);
+			verdicts[k] = p.verdict == UP ? 'U' : 'W';
+		}
+		if (strcmp(verdicts, rows[i].verdicts) != 0 ||
+		    p.is_flapping != rows[i].is_flapping)
+			fail_msg("%s: %s (%s)", rows[i].name, verdicts,
+			    p.is_flapping ? "flapping" : "not");
+	}
 }
 
 static void
@@ -356,6 +397,50 @@ a_value_that_is_too_long_is_refused_not_cut(void **state)
 	buf_free(&b);
 }
 
+static bool
+saw(struct primary *p, const char *address, bool in_tls, int64_t now_s)
+{
+	snprintf(p->address, sizeof p->address, "%s", address);
+	return primary_saw_tls(p, in_tls, now_s);
+}
+
+static void
+tls_that_was_there_is_missed_for_a_while(void **state)
+{
+	struct world *w = *state;
+	struct primary p = PRIMARY_INIT, back;
+
+	p.probed_s = NOW_S;
+	assert_false(saw(&p, "192.0.2.1:25", false, NOW_S));
+	assert_false(saw(&p, "192.0.2.1:25", true, NOW_S));
+	assert_false(saw(&p, "192.0.2.2:25", false, NOW_S));
+	assert_true(saw(&p, "192.0.2.1:25", false, NOW_S + 1));
+	assert_int_equal(primary_write(w->fd, &p, &w->e), 0);
+	assert_int_equal(primary_read(w->fd, NOW_S, 0, &back, &w->e), 1);
+	assert_true(saw(&back, "192.0.2.1:25", false, NOW_S + 2));
+	assert_true(saw(&back, "192.0.2.1:25", false,
+	    NOW_S + PRIMARY_TLS_AGE_S));
+	assert_false(saw(&back, "192.0.2.1:25", false,
+	    NOW_S + PRIMARY_TLS_AGE_S + 1));
+}
+
+static void
+of_too_many_addresses_with_tls_the_oldest_is_forgotten(void **state)
+{
+	struct primary p = PRIMARY_INIT;
+	char address[32];
+
+	(void)state;
+	for (int i = 0; i <= PRIMARY_TLS_MAX; i++) {
+		snprintf(address, sizeof address, "192.0.2.%d:25", i);
+		assert_false(saw(&p, address, true, NOW_S + i));
+	}
+	assert_int_equal(p.ntls, PRIMARY_TLS_MAX);
+	assert_false(saw(&p, "192.0.2.0:25", false, NOW_S + 100));
+	assert_true(saw(&p, "192.0.2.1:25", false, NOW_S + 100));
+	assert_true(saw(&p, address, false, NOW_S + 100));
+}
+
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -368,12 +453,16 @@ main(void)
 		    an_aged_verdict_is_replaced_by_the_next_result),
 		cmocka_unit_test(reasons_are_made_printable),
 		IN_DIR(what_is_written_is_read_back),
+		IN_DIR(a_primary_that_turns_all_the_time_is_not_called_up),
 		IN_DIR(the_file_is_lines_of_key_and_value),
 		IN_DIR(no_file_is_unknown_and_no_error),
 		IN_DIR(an_old_state_is_unknown_never_down),
 		IN_DIR(keys_of_a_later_version_are_passed_over),
 		IN_DIR(a_damaged_file_is_unknown_and_said_to_be),
 		IN_DIR(a_value_that_is_too_long_is_refused_not_cut),
+		IN_DIR(tls_that_was_there_is_missed_for_a_while),
+		cmocka_unit_test(
+		    of_too_many_addresses_with_tls_the_oldest_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
