@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "net/nowait.h"
 #include "net/tls.h"
 
@@ -19,6 +20,7 @@ struct conn {
 	int read_fd, write_fd;
 	struct tls_session *tls; /* NULL in the clear */
 	char tls_text[64];
+	struct tls_peer *peer; /* what it showed; NULL: nothing yet */
 	char *in; /* CONN_INPUT_MAX bytes; buffered are in_len from in_start */
 	size_t in_start, in_len;
 	bool in_ended;     /* nothing is read any more ... */
@@ -57,6 +59,7 @@ conn_close(struct conn *c)
 	if (c == NULL)
 		return;
 	tls_end(c->tls);
+	free(c->peer);
 	if (c->read_fd != -1)
 		close(c->read_fd);
 	if (c->write_fd != -1 && c->write_fd != c->read_fd)
@@ -363,12 +366,6 @@ shake_hands(struct conn *c, struct tls *tls, const char *name,
 {
 	struct tls_want want;
 
-	if (c->in_len > 0)
-		return err_perm(e, "%zu bytes came behind STARTTLS", c->in_len);
-	if (c->tls != NULL)
-		return err_perm(e, "STARTTLS within TLS");
-	if (conn_flush(c, deadline_ms, e) == -1)
-		return -1;
 	/* from here on only TLS reads the descriptor, whatever happens */
 	c->tls = tls_start(tls, c->read_fd, c->write_fd, name, e);
 	if (c->tls == NULL)
@@ -383,15 +380,48 @@ shake_hands(struct conn *c, struct tls *tls, const char *name,
 	return 0;
 }
 
+/* The handshake, and what the peer's certificate is worth. */
+static int
+secure(struct conn *c, struct tls *tls, const char *name,
+    const struct tls_demand *demand, int64_t deadline_ms, struct err *e)
+{
+	if (c->in_len > 0)
+		return err_perm(e, "%zu bytes came behind STARTTLS", c->in_len);
+	if (c->tls != NULL)
+		return err_perm(e, "STARTTLS within TLS");
+	if (conn_flush(c, deadline_ms, e) == -1)
+		return -1;
+	c->peer = calloc(1, sizeof *c->peer);
+	if (c->peer == NULL)
+		return err_sys(e, "TLS");
+	if (shake_hands(c, tls, name, deadline_ms, e) == -1) {
+		c->peer->result = TLS_VALIDATION_FAILURE;
+		text_safe(c->peer->why, sizeof c->peer->why, e->text);
+		return -1;
+	}
+	if (tls_judge(c->tls, demand, c->peer, e) == -1)
+		return -1;
+	if (c->peer->result == TLS_OK || demand == NULL || demand->is_advice)
+		return 0;
+	return err_temp(e, "%s: %s", tls_result_name(c->peer->result),
+	    c->peer->why);
+}
+
 int
 conn_start_tls(struct conn *c, struct tls *tls, const char *name,
-    int64_t deadline_ms, struct err *e)
+    const struct tls_demand *demand, int64_t deadline_ms, struct err *e)
 {
-	if (shake_hands(c, tls, name, deadline_ms, e) == 0)
+	if (secure(c, tls, name, demand, deadline_ms, e) == 0)
 		return 0;
 	conn_consume(c, c->in_len);
 	end_input(c, e, e);
 	return fail_output(c, e);
+}
+
+const struct tls_peer *
+conn_tls_peer(const struct conn *c)
+{
+	return c->peer;
 }
 
 const char *

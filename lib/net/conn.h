@@ -22,7 +22,9 @@
  * later output fails; what the peer said before can still be read.
  */
 struct conn;
-struct tls; /* tls.h */
+struct tls; /* tls.h, these three */
+struct tls_demand;
+struct tls_peer;
 
 #define CONN_INPUT_MAX (64 * 1024) /* bytes buffered for reading */
 
@@ -73,11 +75,17 @@ int conn_flush(struct conn *c, int64_t deadline_ms, struct err *e);
 /*
  * Run the handshake, as the side that tls was made for. Input must be empty:
  * bytes that came behind STARTTLS are an injection, -1 (ERR_PERM). name: for
- * a client the server's name (SNI, and for verification where tls asks for
- * it); for a server NULL. After -1 the connection is of no use.
+ * a client the server's name (SNI); for a server NULL. demand: what the peer's
+ * certificate must show; NULL: anything. -1 also when it does not show it and
+ * the demand is no advice (ERR_TEMP; conn_tls_peer() has the result). After -1
+ * the connection is of no use.
  */
 int conn_start_tls(struct conn *c, struct tls *tls, const char *name,
-    int64_t deadline_ms, struct err *e);
+    const struct tls_demand *demand, int64_t deadline_ms, struct err *e);
+
+/* What the peer showed, also after conn_start_tls() failed; NULL before it.
+ * The connection's. */
+const struct tls_peer *conn_tls_peer(const struct conn *c);
 
 /* "TLS1.3/AES-256-GCM", or "" in the clear. */
 const char *conn_tls_text(const struct conn *c);

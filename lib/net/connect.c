@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -67,8 +69,23 @@ parse_port(const char *text, unsigned default_port, unsigned *port)
 	return true;
 }
 
-bool
-endpoint_parse(struct endpoint *ep, const char *text, unsigned default_port)
+/* A socket's path. False: it is too long for one. */
+static bool
+parse_path(struct endpoint *ep, const char *path)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)&ep->addr;
+
+	memset(ep, 0, sizeof *ep);
+	if (strlen(path) >= sizeof un->sun_path)
+		return false;
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, strlen(path) + 1);
+	ep->len = sizeof *un;
+	return true;
+}
+
+static bool
+parse_address(struct endpoint *ep, const char *text, unsigned default_port)
 {
 	char host[INET6_ADDRSTRLEN];
 	const char *end, *start = text;
@@ -92,6 +109,21 @@ endpoint_parse(struct endpoint *ep, const char *text, unsigned default_port)
 	if (!parse_port(start > text ? end + 1 : end, default_port, &port))
 		return false;
 	return parse_host(ep, host, port);
+}
+
+bool
+endpoint_parse(struct endpoint *ep, const char *text, unsigned default_port)
+{
+	static const char lmtp[] = "lmtp:";
+	bool ok;
+
+	if (strncasecmp(text, lmtp, sizeof lmtp - 1) != 0)
+		return parse_address(ep, text, default_port);
+	text += sizeof lmtp - 1;
+	ok = *text == '/' ? parse_path(ep, text)
+			  : parse_address(ep, text, default_port);
+	ep->is_lmtp = ok;
+	return ok;
 }
 
 /* The 4 or 16 bytes of the address, an IPv4-mapped one as its 4; 0: neither
@@ -131,7 +163,7 @@ endpoint_host(const struct endpoint *ep, char out[ENDPOINT_TEXT_MAX])
 	const void *bytes = &v6->sin6_addr;
 
 	out[0] = '\0';
-	if (ep->len == 0)
+	if (ep->len == 0 || ep->addr.ss_family == AF_UNIX)
 		return out;
 	if (ep->addr.ss_family == AF_INET)
 		bytes = &v4->sin_addr;
@@ -144,7 +176,7 @@ endpoint_host(const struct endpoint *ep, char out[ENDPOINT_TEXT_MAX])
 unsigned
 endpoint_port(const struct endpoint *ep)
 {
-	if (ep->len == 0)
+	if (ep->len == 0 || ep->addr.ss_family == AF_UNIX)
 		return 0;
 	if (ep->addr.ss_family == AF_INET)
 		return ntohs(((const struct sockaddr_in *)&ep->addr)->sin_port);
@@ -154,16 +186,21 @@ endpoint_port(const struct endpoint *ep)
 char *
 endpoint_text(const struct endpoint *ep, char out[ENDPOINT_TEXT_MAX])
 {
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&ep->addr;
+	const char *fmt = "%s%.60s:%u";
 	char host[ENDPOINT_TEXT_MAX];
-	const char *fmt = "%.60s:%u";
 
 	out[0] = '\0';
 	if (ep->len == 0)
 		return out;
+	if (ep->addr.ss_family == AF_UNIX) {
+		snprintf(out, ENDPOINT_TEXT_MAX, "lmtp:%s", un->sun_path);
+		return out;
+	}
 	if (ep->addr.ss_family == AF_INET6)
-		fmt = "[%.60s]:%u";
-	snprintf(out, ENDPOINT_TEXT_MAX, fmt, endpoint_host(ep, host),
-	    endpoint_port(ep));
+		fmt = "%s[%.60s]:%u";
+	snprintf(out, ENDPOINT_TEXT_MAX, fmt, ep->is_lmtp ? "lmtp:" : "",
+	    endpoint_host(ep, host), endpoint_port(ep));
 	return out;
 }
 
@@ -291,7 +328,7 @@ connect_to(const struct endpoint *ep, const struct endpoint *from,
 	int fd, saved;
 
 	fd = socket(ep->addr.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return err_sys(e, "socket for %s", endpoint_text(ep, text));
 	if (connect_socket(fd, ep, from, deadline_ms) == -1) {

@@ -1,8 +1,13 @@
 #include "net/tls.h"
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/text.h"
+#include "net/dane_module.h"
 #include "net/tls_module.h"
 
 struct tls {
@@ -16,6 +21,15 @@ struct tls_session {
 	void *session; /* the module's */
 };
 
+/* Where the modules are: beside each other. */
+static const char *
+module_path(void)
+{
+	const char *path = secure_getenv("BMX_TLS_MODULE");
+
+	return path != NULL ? path : PKGLIBDIR "/bmx-tls.so";
+}
+
 /*
  * Open the module. NODELETE: GnuTLS runs constructors and keeps state of its
  * own, so once in, it stays; closing gives back the handle alone.
@@ -23,11 +37,9 @@ struct tls_session {
 static int
 load(struct tls *t, struct err *e)
 {
-	const char *path = secure_getenv("BMX_TLS_MODULE");
+	const char *path = module_path();
 	const struct tls_module *module;
 
-	if (path == NULL)
-		path = PKGLIBDIR "/bmx-tls.so";
 	t->library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (t->library == NULL)
 		return err_config(e, "TLS module: %s", dlerror());
@@ -86,6 +98,12 @@ tls_set_ticket_key(struct tls *t, const unsigned char key[TLS_TICKET_KEY_LEN],
     struct err *e)
 {
 	return t->module->set_ticket_key(t->context, key, e);
+}
+
+int
+tls_ask_client(struct tls *t, const char *ca_file, struct err *e)
+{
+	return t->module->ask_client(t->context, ca_file, e);
 }
 
 struct tls *
@@ -167,6 +185,78 @@ tls_end(struct tls_session *s)
 		return;
 	s->module->end(s->session);
 	free(s);
+}
+
+/* GnuTLS's DANE library, for this once; it stays, as above. */
+static int
+judge_by_dane(const struct tls_demand *demand, struct tls_peer *peer,
+    struct err *e)
+{
+	const char *path = module_path(), *slash = strrchr(path, '/');
+	const struct dane_module *module = NULL;
+	char beside[PATH_MAX];
+	void *library;
+	int rc;
+
+	snprintf(beside, sizeof beside, "%.*sbmx-dane.so",
+	    slash == NULL ? 0 : (int)(slash + 1 - path), path);
+	library = dlopen(beside, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (library == NULL)
+		return err_config(e, "DANE module: %s", dlerror());
+	module = dlsym(library, DANE_MODULE_SYMBOL);
+	if (module == NULL || module->abi != DANE_MODULE_ABI)
+		rc = err_config(e, "%s is not this bmx's DANE module", beside);
+	else
+		rc = module->judge(demand, peer, e);
+	dlclose(library);
+	return rc;
+}
+
+/* A certificate's words are a peer's. */
+static void
+clean(char *text, size_t size)
+{
+	char raw[4 * TLS_TEXT_MAX];
+
+	snprintf(raw, sizeof raw, "%s", text);
+	text_safe(text, size, raw);
+}
+
+int
+tls_judge(struct tls_session *s, const struct tls_demand *demand,
+    struct tls_peer *peer, struct err *e)
+{
+	int rc = s->module->judge(s->session, demand, peer, e);
+
+	if (rc == 0 && demand != NULL && demand->proof == TLS_DANE &&
+	    peer->has_certificate)
+		rc = judge_by_dane(demand, peer, e);
+	clean(peer->why, sizeof peer->why);
+	clean(peer->subject, sizeof peer->subject);
+	clean(peer->issuer, sizeof peer->issuer);
+	clean(peer->names, sizeof peer->names);
+	return rc;
+}
+
+const char *
+tls_result_name(enum tls_result result)
+{
+	static const char *const names[] = {
+		[TLS_OK] = "ok",
+		[TLS_STARTTLS_NOT_SUPPORTED] = "starttls-not-supported",
+		[TLS_CERTIFICATE_HOST_MISMATCH] = "certificate-host-mismatch",
+		[TLS_CERTIFICATE_EXPIRED] = "certificate-expired",
+		[TLS_CERTIFICATE_NOT_TRUSTED] = "certificate-not-trusted",
+		[TLS_VALIDATION_FAILURE] = "validation-failure",
+		[TLS_TLSA_INVALID] = "tlsa-invalid",
+		[TLS_DNSSEC_INVALID] = "dnssec-invalid",
+		[TLS_DANE_REQUIRED] = "dane-required",
+		[TLS_STS_POLICY_FETCH_ERROR] = "sts-policy-fetch-error",
+		[TLS_STS_POLICY_INVALID] = "sts-policy-invalid",
+		[TLS_STS_WEBPKI_INVALID] = "sts-webpki-invalid",
+	};
+
+	return names[result];
 }
 
 void

@@ -12,21 +12,37 @@
 #include <gnutls/x509.h>
 
 #include "net/nowait.h"
+#include "net/tls_judge.h"
 
 /* GnuTLS's own choice of ciphers and groups, from TLS 1.2 up (RFC 8996). */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 #define WARNINGS_MAX 8 /* alerts of a peer that we shrug off in a handshake */
 
+#define PAIRS_MAX 16
+
+struct pair {
+	gnutls_x509_crt_t *chain;
+	unsigned n;
+	gnutls_x509_privkey_t key;
+};
+
 struct context {
 	gnutls_certificate_credentials_t credentials;
 	gnutls_priority_t priorities;
-	gnutls_datum_t ticket_key; /* empty: no tickets */
-	unsigned side;             /* GNUTLS_SERVER or GNUTLS_CLIENT */
+	gnutls_datum_t ticket_key;    /* empty: no tickets */
+	unsigned side;                /* GNUTLS_SERVER or GNUTLS_CLIENT */
+	struct pair pairs[PAIRS_MAX]; /* those of the credentials, once more */
+	size_t npairs;
+	struct roots roots;
+	bool asks_client; /* a server: its clients' certificates are of roots */
 };
 
 struct session {
 	gnutls_session_t tls;
+	struct context *context;
+	/* instead of the context's, for a name that a wildcard covers */
+	gnutls_certificate_credentials_t own;
 	int read_fd, write_fd;
 	bool said_bye;
 };
@@ -97,25 +113,40 @@ check_dates(gnutls_x509_crt_t certificate, const char *path, struct err *e)
 	    now < from ? "is not valid before" : "expired on", day);
 }
 
-static int
-load_pair(gnutls_certificate_credentials_t credentials, const char *certificate,
-    const char *key, struct err *e)
+static void
+pair_free(struct pair *p)
 {
-	gnutls_x509_crt_t *chain = NULL;
-	gnutls_x509_privkey_t private_key = NULL;
-	unsigned n = 0;
+	for (unsigned i = 0; i < p->n; i++)
+		gnutls_x509_crt_deinit(p->chain[i]);
+	gnutls_free(p->chain);
+	gnutls_x509_privkey_deinit(p->key);
+}
+
+static int
+use_pair(gnutls_certificate_credentials_t credentials, const struct pair *p)
+{
+	return gnutls_certificate_set_x509_key(credentials, p->chain, (int)p->n,
+	    p->key);
+}
+
+static int
+load_pair(struct context *c, const char *certificate, const char *key,
+    struct err *e)
+{
+	struct pair p = { NULL, 0, NULL };
 	int rc = -1, status;
 
-	if (gnutls_x509_privkey_init(&private_key) < 0) {
+	if (c->npairs == PAIRS_MAX)
+		return err_config(e, "more than %d key pairs", PAIRS_MAX);
+	if (gnutls_x509_privkey_init(&p.key) < 0) {
 		err_temp(e, "TLS: out of memory");
 		goto out;
 	}
-	if (load_chain(&chain, &n, certificate, e) == -1 ||
-	    load_key(private_key, key, e) == -1 ||
-	    check_dates(chain[0], certificate, e) == -1)
+	if (load_chain(&p.chain, &p.n, certificate, e) == -1 ||
+	    load_key(p.key, key, e) == -1 ||
+	    check_dates(p.chain[0], certificate, e) == -1)
 		goto out;
-	status = gnutls_certificate_set_x509_key(credentials, chain, (int)n,
-	    private_key);
+	status = use_pair(c->credentials, &p);
 	if (status == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
 		err_config(e, "%s is not the key of %s", key, certificate);
 	else if (status < 0)
@@ -123,10 +154,10 @@ load_pair(gnutls_certificate_credentials_t credentials, const char *certificate,
 	else
 		rc = 0;
 out:
-	for (unsigned i = 0; i < n; i++)
-		gnutls_x509_crt_deinit(chain[i]);
-	gnutls_free(chain);
-	gnutls_x509_privkey_deinit(private_key);
+	if (rc == 0)
+		c->pairs[c->npairs++] = p;
+	else
+		pair_free(&p);
 	return rc;
 }
 
@@ -144,6 +175,9 @@ context_free(void *context)
 	if (c->ticket_key.data != NULL)
 		gnutls_memset(c->ticket_key.data, 0, c->ticket_key.size);
 	gnutls_free(c->ticket_key.data);
+	roots_free(&c->roots);
+	for (size_t i = 0; i < c->npairs; i++)
+		pair_free(&c->pairs[i]);
 	if (c->priorities != NULL)
 		gnutls_priority_deinit(c->priorities);
 	free(c);
@@ -175,7 +209,7 @@ context_server(const char *certificate, const char *key, struct err *e)
 
 	if (c == NULL)
 		return NULL;
-	if (load_pair(c->credentials, certificate, key, e) == -1) {
+	if (load_pair(c, certificate, key, e) == -1) {
 		context_free(c);
 		return NULL;
 	}
@@ -188,7 +222,7 @@ context_add_pair(void *context, const char *certificate, const char *key,
 {
 	struct context *c = context;
 
-	return load_pair(c->credentials, certificate, key, e);
+	return load_pair(c, certificate, key, e);
 }
 
 static int
@@ -202,6 +236,22 @@ context_set_ticket_key(void *context, const unsigned char *key, struct err *e)
 		return err_temp(e, "TLS: out of memory");
 	c->ticket_key.size = TLS_TICKET_KEY_LEN;
 	memcpy(c->ticket_key.data, key, TLS_TICKET_KEY_LEN);
+	return 0;
+}
+
+/* The roots' names go to the client, so that it knows which certificate is
+ * wanted (RFC 8446 4.2.4). */
+static int
+context_ask_client(void *context, const char *ca_file, struct err *e)
+{
+	struct context *c = context;
+
+	if (roots_load(&c->roots, ca_file, e) == -1)
+		return -1;
+	if (gnutls_certificate_set_x509_trust_file(c->credentials, ca_file,
+		GNUTLS_X509_FMT_PEM) < 0)
+		return err_config(e, "%s: no roots", ca_file);
+	c->asks_client = true;
 	return 0;
 }
 
@@ -247,7 +297,56 @@ session_end(void *session)
 
 	if (s->tls != NULL)
 		gnutls_deinit(s->tls);
+	if (s->own != NULL)
+		gnutls_certificate_free_credentials(s->own);
 	free(s);
+}
+
+/* How many pairs are for this name; those go into *own, unless that is NULL. */
+static size_t
+pairs_for(const struct context *c, const char *name, unsigned flags,
+    gnutls_certificate_credentials_t own)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->npairs; i++) {
+		if (!gnutls_x509_crt_check_hostname2(c->pairs[i].chain[0], name,
+			GNUTLS_VERIFY_DO_NOT_ALLOW_IP_MATCHES | flags))
+			continue;
+		n++;
+		if (own != NULL)
+			use_pair(own, &c->pairs[i]);
+	}
+	return n;
+}
+
+/*
+ * The client's hello is there. GnuTLS finds the pairs of a name that it asks
+ * for, but only the name as it stands: where nothing but a wildcard covers it,
+ * the pairs that have one become the session's own.
+ */
+static int
+choose_pairs(gnutls_session_t tls)
+{
+	struct session *s = gnutls_session_get_ptr(tls);
+	const struct context *c = s->context;
+	char name[256];
+	size_t len = sizeof name;
+	unsigned type;
+
+	if (s->own != NULL ||
+	    gnutls_server_name_get(tls, name, &len, &type, 0) < 0 ||
+	    type != GNUTLS_NAME_DNS ||
+	    pairs_for(c, name, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS, NULL) >
+		0 ||
+	    pairs_for(c, name, 0, NULL) == 0 ||
+	    gnutls_certificate_allocate_credentials(&s->own) < 0)
+		return 0;
+	pairs_for(c, name, 0, s->own);
+	if (c->asks_client)
+		gnutls_certificate_set_x509_trust_file(s->own, c->roots.file,
+		    GNUTLS_X509_FMT_PEM);
+	return gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, s->own);
 }
 
 static int
@@ -266,6 +365,14 @@ session_init(struct session *s, const struct context *c, const char *name)
 	if (rc >= 0 && c->side == GNUTLS_CLIENT && is_host_name(name))
 		rc = gnutls_server_name_set(s->tls, GNUTLS_NAME_DNS, name,
 		    strlen(name));
+	if (rc >= 0 && c->side == GNUTLS_SERVER) {
+		gnutls_session_set_ptr(s->tls, s);
+		gnutls_handshake_set_post_client_hello_function(s->tls,
+		    choose_pairs);
+	}
+	if (rc >= 0 && c->asks_client)
+		gnutls_certificate_server_set_request(s->tls,
+		    GNUTLS_CERT_REQUEST);
 	return rc;
 }
 
@@ -280,6 +387,7 @@ session_start(void *context, int read_fd, int write_fd, const char *name,
 		err_sys(e, "TLS");
 		return NULL;
 	}
+	s->context = context;
 	s->read_fd = read_fd;
 	s->write_fd = write_fd;
 	rc = session_init(s, context, name);
@@ -393,6 +501,25 @@ session_bye(void *session)
 	s->said_bye = true;
 }
 
+/* A client's certificate is welcome, whatever it says. */
+static int
+session_judge(void *session, const struct tls_demand *demand,
+    struct tls_peer *peer, struct err *e)
+{
+	static const struct tls_demand nothing = TLS_DEMAND_INIT;
+	const struct session *s = session;
+	struct context *c = s->context;
+	const struct tls_demand of_client = {
+		.proof = TLS_PKIX, .is_advice = true, .ca_file = c->roots.file
+	};
+
+	if (c->side == GNUTLS_CLIENT)
+		return judge_peer(s->tls, &c->roots, false,
+		    demand != NULL ? demand : &nothing, peer, e);
+	return judge_peer(s->tls, &c->roots, true,
+	    c->asks_client ? &of_client : &nothing, peer, e);
+}
+
 /* GnuTLS's names are constants, NULL only for what it does not know. */
 static void
 session_describe(const void *session, char *out, size_t size)
@@ -412,6 +539,7 @@ const struct tls_module bmx_tls_module = {
 	.server = context_server,
 	.add_pair = context_add_pair,
 	.set_ticket_key = context_set_ticket_key,
+	.ask_client = context_ask_client,
 	.client = context_client,
 	.free = context_free,
 	.start = session_start,
@@ -420,5 +548,6 @@ const struct tls_module bmx_tls_module = {
 	.write = session_write,
 	.bye = session_bye,
 	.end = session_end,
+	.judge = session_judge,
 	.describe = session_describe,
 };

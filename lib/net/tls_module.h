@@ -13,9 +13,10 @@
  * the module's own; tls.h tells what each function does.
  *
  * abi counts changes to this table and to the structs that cross it (err,
- * tls_want), so that a program never drives a module of another build.
+ * tls_want, tls_demand, tls_peer), so that a program never drives a module of
+ * another build.
  */
-#define TLS_MODULE_ABI 2u
+#define TLS_MODULE_ABI 3u
 #define TLS_MODULE_SYMBOL "bmx_tls_module"
 
 struct tls_module {
@@ -26,6 +27,7 @@ struct tls_module {
 	    struct err *e);
 	int (*set_ticket_key)(void *context, const unsigned char *key,
 	    struct err *e);
+	int (*ask_client)(void *context, const char *ca_file, struct err *e);
 	void *(*client)(struct err *e);
 	void (*free)(void *context);
 	void *(*start)(void *context, int read_fd, int write_fd,
@@ -37,6 +39,8 @@ struct tls_module {
 	    struct tls_want *want, struct err *e);
 	void (*bye)(void *session);
 	void (*end)(void *session);
+	int (*judge)(void *session, const struct tls_demand *demand,
+	    struct tls_peer *peer, struct err *e);
 	void (*describe)(const void *session, char *out, size_t size);
 };
 

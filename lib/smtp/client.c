@@ -1,9 +1,11 @@
 #include "smtp/client.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "smtp/client_wire.h"
 
 #define QUIT_TIMEOUT_S 5 /* for a reply that changes nothing */
@@ -17,6 +19,7 @@ client_connect(struct client *c, const struct client_params *params,
 
 	client_abort(c);
 	*c = (struct client){ .params = params };
+	c->is_lmtp = ep->is_lmtp;
 	endpoint_text(ep, c->peer);
 	fd = connect_to(ep, params->from, until, e);
 	if (fd == -1)
@@ -63,14 +66,15 @@ client_hello_as(struct client *c, const char *name, struct err *e)
 
 	if (c->conn == NULL)
 		return wire_not_open(e);
-	if (hello(c, "EHLO", name, e) == -1)
+	if (hello(c, c->is_lmtp ? "LHLO" : "EHLO", name, e) == -1)
 		return -1;
-	if (smtp_reply_permanent(&c->reply)) {
+	if (smtp_reply_permanent(&c->reply) && !c->is_lmtp) {
 		if (hello(c, "HELO", name, e) == -1)
 			return -1;
 		c->offer = (struct smtp_offer){ 0 }; /* HELO offers nothing */
 	}
-	if (is_same_name(c->name, c->params->helo))
+	/* an LMTP server may well live on this host: we speak none */
+	if (!c->is_lmtp && is_same_name(c->name, c->params->helo))
 		return err_perm(e,
 		    "4.4.6 the server calls itself %s, which is our own name: "
 		    "a loop",
@@ -89,26 +93,76 @@ client_hello(struct client *c, struct err *e)
 	return client_hello_as(c, c->params->helo, e);
 }
 
-int
-client_start_tls(struct client *c, const char *host, struct err *e)
+static void
+note_tls(struct client *c, enum tls_result result, const char *why)
 {
-	int64_t until;
+	c->tls_result = result;
+	text_safe(c->tls_why, sizeof c->tls_why, why);
+}
 
+static int
+open_context(struct client *c, const struct client_tls *tls, struct err *e)
+{
+	if (c->tls != NULL)
+		return 0;
+	c->tls = tls_client(e);
+	if (c->tls == NULL)
+		return -1;
+	return tls->certificate == NULL
+		   ? 0
+		   : tls_add_pair(c->tls, tls->certificate, tls->key, e);
+}
+
+int
+client_ask_tls(struct client *c, const struct client_tls *tls, struct err *e)
+{
 	if (c->conn == NULL)
 		return wire_not_open(e);
-	if (c->tls == NULL && (c->tls = tls_client(e)) == NULL)
+	if (open_context(c, tls, e) == -1)
 		return -1;
 	if (wire_command(c, "STARTTLS", "", e) == -1 ||
-	    wire_expect(c, "STARTTLS", SMTP_COMMAND_TIMEOUT_S, e) == -1)
+	    wire_expect(c, "STARTTLS", SMTP_COMMAND_TIMEOUT_S, e) == -1) {
+		note_tls(c, TLS_VALIDATION_FAILURE, e->text);
+		return -1;
+	}
+	if (!smtp_reply_ok(&c->reply))
+		note_tls(c, TLS_STARTTLS_NOT_SUPPORTED, c->reply.text);
+	return 0;
+}
+
+int
+client_shake_hands(struct client *c, const struct client_tls *tls,
+    struct err *e)
+{
+	int64_t until = wire_deadline(c, SMTP_COMMAND_TIMEOUT_S);
+	int rc =
+	    conn_start_tls(c->conn, c->tls, tls->name, &tls->demand, until, e);
+	const struct tls_peer *peer = conn_tls_peer(c->conn);
+
+	c->reply = (struct smtp_reply)SMTP_REPLY_INIT;
+	if (rc == 0)
+		note_tls(c, peer->result, peer->why);
+	else if (peer != NULL && peer->result != TLS_OK)
+		note_tls(c, peer->result, peer->why);
+	else
+		note_tls(c, TLS_VALIDATION_FAILURE, e->text);
+	if (rc == -1 && e->class != ERR_CONFIG)
+		e->class = ERR_TEMP; /* it may do better next time */
+	c->is_authenticated = rc == 0 && tls->is_vouched_for &&
+			      tls->demand.proof != TLS_ANY &&
+			      !tls->demand.is_advice;
+	return rc;
+}
+
+int
+client_start_tls(struct client *c, const struct client_tls *tls, struct err *e)
+{
+	if (client_ask_tls(c, tls, e) == -1)
 		return -1;
 	if (!smtp_reply_ok(&c->reply))
 		return 0;
-	c->reply = (struct smtp_reply)SMTP_REPLY_INIT;
-	until = wire_deadline(c, SMTP_COMMAND_TIMEOUT_S);
-	if (conn_start_tls(c->conn, c->tls, host, until, e) == -1) {
-		e->class = ERR_TEMP; /* it may do better next time */
+	if (client_shake_hands(c, tls, e) == -1)
 		return -1;
-	}
 	return client_hello(c, e); /* all that was said is forgotten */
 }
 
@@ -138,18 +192,19 @@ open_plain(struct client *c, const struct client_params *params,
 /* 1: the session is in TLS; 0: it goes on in the clear; -1: it broke, or TLS
  * has to be and cannot. */
 static int
-secure(struct client *c, const char *host, struct err *e)
+secure(struct client *c, const struct client_tls *tls, struct err *e)
 {
-	bool must = c->params->tls == CONFIG_TLS_ENCRYPT;
+	bool must = tls->level != CONFIG_TLS_MAY;
 	bool in_tls;
 
 	if ((c->offer.exts & SMTP_EXT_STARTTLS) == 0) {
+		note_tls(c, TLS_STARTTLS_NOT_SUPPORTED, "it is not offered");
 		if (!must)
 			return 0;
 		client_quit(c);
 		return err_temp(e, "TLS is required, and STARTTLS not offered");
 	}
-	if (client_start_tls(c, host, e) == -1)
+	if (client_start_tls(c, tls, e) == -1)
 		return -1;
 	in_tls = conn_tls_text(c->conn)[0] != '\0';
 	if (!smtp_reply_ok(&c->reply) && (in_tls || must))
@@ -157,17 +212,32 @@ secure(struct client *c, const char *host, struct err *e)
 	return in_tls ? 1 : 0;
 }
 
+/* Once more in the clear, where that may be. What became of TLS stays. */
+static int
+open_again(struct client *c, const struct client_params *params,
+    const struct endpoint *ep, struct err *e)
+{
+	enum tls_result result = c->tls_result;
+	char why[TLS_TEXT_MAX];
+	int rc;
+
+	memcpy(why, c->tls_why, sizeof why);
+	rc = open_plain(c, params, ep, e);
+	note_tls(c, result, why);
+	return rc;
+}
+
 int
 client_open(struct client *c, const struct client_params *params,
-    const struct endpoint *ep, const char *host, struct err *e)
+    const struct endpoint *ep, const struct client_tls *tls, struct err *e)
 {
 	if (open_plain(c, params, ep, e) == -1)
 		goto fail;
-	if (params->tls == CONFIG_TLS_NONE || secure(c, host, e) != -1)
+	if (tls->level == CONFIG_TLS_NONE || secure(c, tls, e) != -1)
 		return 0;
 	/* a reply was a decision; without one the handshake is what failed */
-	if (params->tls == CONFIG_TLS_MAY && c->reply.code == 0 &&
-	    e->class == ERR_TEMP && open_plain(c, params, ep, e) == 0)
+	if (tls->level == CONFIG_TLS_MAY && c->reply.code == 0 &&
+	    e->class == ERR_TEMP && open_again(c, params, ep, e) == 0)
 		return 0;
 fail:
 	client_abort(c);

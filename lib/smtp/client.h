@@ -26,8 +26,7 @@
  * What the server said last is in client.reply; its text is printable.
  */
 struct client_params {
-	const char *helo;    /* our name, RFC 5321 4.1.1.1 */
-	enum config_tls tls; /* NONE, MAY, ENCRYPT */
+	const char *helo; /* our name, RFC 5321 4.1.1.1 */
 	unsigned connect_timeout_s;
 	unsigned reply_timeout_s;    /* 0: RFC 5321's for each step */
 	int64_t deadline_ms;         /* monotonic: no step waits beyond it; 0:
@@ -36,19 +35,49 @@ struct client_params {
 	bool xclient; /* it may be told by XCLIENT who the client is */
 };
 
+/* The TLS that a session with one address owes us; policy.h finds it. */
+struct client_tls {
+	enum config_tls level; /* NONE: no STARTTLS; MAY: in the clear where it
+				  fails; all others: TLS or no session */
+	const char *name;      /* for SNI; borrowed */
+	struct tls_demand demand;
+	/* it is certain that this is a next hop of the domain: with a demand
+	 * that is met the session is fit for REQUIRETLS (RFC 8689 4.2.1) */
+	bool is_vouched_for;
+	/* what we show when asked for a certificate: files, or NULL; borrowed
+	 */
+	const char *certificate, *key;
+};
+
 #define CLIENT_IDENTITY_MAX 512 /* bytes of XCLIENT or XFORWARD, and a NUL */
 
 struct client {
 	const struct client_params *params; /* borrowed */
 	struct conn *conn;
 	struct tls *tls;
+	/* what became of TLS in client_open() and client_start_tls(), also
+	 * when the session goes on in the clear */
+	enum tls_result tls_result;
+	char tls_why[TLS_TEXT_MAX];     /* printable */
+	bool is_authenticated;          /* it may carry REQUIRETLS messages */
 	char peer[ENDPOINT_TEXT_MAX];   /* "192.0.2.1:25" */
+	char host[ADDR_DOMAIN_MAX + 1]; /* its name, where policy.h opened it */
 	char name[ADDR_DOMAIN_MAX + 1]; /* what it calls itself in EHLO */
 	struct smtp_offer plain;        /* EHLO before TLS */
 	struct smtp_offer offer;        /* EHLO in force */
 	struct smtp_reply reply;        /* the last one */
+	bool is_lmtp;                   /* RFC 2033 is spoken there, not SMTP */
 	struct dot_encoder dot;
+	bool is_chunk; /* the content goes as one BDAT chunk (RFC 3030), */
+	uint64_t chunk_left; /* of which so much is still to come */
+	bool is_finished; /* client_finish(): the end of the content is out */
+	/* client_begin()'s, until client_end() has their final replies */
+	const bool *send;
+	struct client_outcome *outcomes;
+	size_t noutcomes;
+	bool needs_reset;      /* a chunk was refused, RFC 3030 section 2 */
 	unsigned transactions; /* begun in this session */
+	bool is_xforward_due;  /* its reply is still to come, of no interest */
 	bool is_mail_due;      /* client_mail(): its reply is still to come */
 	bool is_mail_taken;    /* and was 2yz */
 	/* client_identity(): the last XCLIENT that was taken, or "" */
@@ -57,6 +86,7 @@ struct client {
 };
 
 /* clang-format off */
+#define CLIENT_TLS_INIT { .level = CONFIG_TLS_MAY }
 #define CLIENT_INIT { .params = NULL }
 /* clang-format on */
 
@@ -70,25 +100,35 @@ struct client {
  * client_greet and client_hello return 0 also when the server refuses: see
  * c->reply. client_hello: -1 ERR_PERM when the server calls itself by our own
  * name (a loop, 4.4.6).
- * client_start_tls: -1 when the handshake fails; then only a new connection
- * helps. 0 with a reply that is not 2yz: TLS not now, the session goes on.
+ * client_start_tls: -1 when the handshake fails, or the certificate is not
+ * what tls demands; then only a new connection helps, and conn_tls_peer() has
+ * what the server showed. 0 with a reply that is not 2yz: TLS not now, the
+ * session goes on.
  */
 int client_connect(struct client *c, const struct client_params *params,
     const struct endpoint *ep, struct err *e);
 int client_greet(struct client *c, struct err *e);
 int client_hello(struct client *c, struct err *e);
 int client_hello_as(struct client *c, const char *name, struct err *e);
-int client_start_tls(struct client *c, const char *host, struct err *e);
+int client_start_tls(struct client *c, const struct client_tls *tls,
+    struct err *e);
+
+/* What that does before its EHLO, in two steps: STARTTLS and its reply; when
+ * that was 2yz, the handshake. */
+int client_ask_tls(struct client *c, const struct client_tls *tls,
+    struct err *e);
+int client_shake_hands(struct client *c, const struct client_tls *tls,
+    struct err *e);
 
 /*
- * All of them: after 0 the session can send mail, at the TLS level params
- * asks for. With CONFIG_TLS_MAY a failed handshake is followed by one more
- * connection without TLS. -1: e says at which step; ERR_PERM if the server
+ * All of them: after 0 the session can send mail, at the TLS level asked for.
+ * With CONFIG_TLS_MAY a failed handshake is followed by one more connection
+ * without TLS; no other level is ever lowered. -1: e says at which step; ERR_PERM if the server
  * refused with 5yz (D9: next MX), ERR_CONFIG if TLS is wanted and our TLS
  * module is missing, else ERR_TEMP. c->reply.code then is the refusal's, or 0.
  */
 int client_open(struct client *c, const struct client_params *params,
-    const struct endpoint *ep, const char *host, struct err *e);
+    const struct endpoint *ep, const struct client_tls *tls, struct err *e);
 
 /* QUIT, a short wait for its reply, close; harmless when not open. */
 void client_quit(struct client *c);
@@ -103,7 +143,8 @@ void client_abort(struct client *c);
  * params.xclient says so; EHLO by the client's name follows, since the
  * session starts anew. Else by XFORWARD, which servers only log, when it is
  * offered; else not at all. What is not known is "[UNAVAILABLE]". An XCLIENT
- * like the last one is not said again.
+ * like the last one is not said again. XFORWARD goes out with MAIL where
+ * PIPELINING is offered, and its reply is read before that one's.
  * 0: the session goes on, also when the server did not want to hear it. -1:
  * it broke, or the server refuses EHLO from such a client: then c->reply says
  * so (ERR_PERM when it is 5yz).
@@ -114,17 +155,23 @@ int client_identity(struct client *c, const struct envelope_client *who,
 /* ---- a transaction ---- */
 
 /* What became of one recipient; reply is the server's, for this recipient or
- * for MAIL, DATA or the final dot when that decided it. */
+ * for MAIL, DATA or the content when that decided it. */
 struct client_outcome {
-	bool accepted; /* at RCPT; after client_end(): delivered */
+	bool accepted; /* at RCPT */
+	bool is_final; /* the reply is the one to the content */
 	struct smtp_reply reply;
+	bool is_of_rcpt; /* and it is the one to this recipient's RCPT */
 };
 
 /*
  * MAIL, one RCPT for each recipient i with send[i], and DATA, as one group
  * where PIPELINING is offered. outcomes[i] is set for each of them; a refused
  * MAIL refuses all. Returns how many were accepted: 0 ends the transaction
- * here (nothing is open at the server any more).
+ * here (nothing is open at the server any more); else content follows, and
+ * client_end() sets the outcomes of the accepted ones: send and outcomes are
+ * borrowed until then.
+ * Where CHUNKING is offered there is no DATA: the content goes as one chunk,
+ * "BDAT size LAST", as it is, so size has to be exact.
  * When LIMITS names an RCPTMAX (RFC 9422), only so many are attempted, in
  * order; the others' outcomes keep reply.code 0 and are for a transaction of
  * their own. After -1 an outcome with a code was answered before the session
@@ -132,8 +179,12 @@ struct client_outcome {
  * A parameter is sent only when its extension is offered; what the message
  * needs and the server lacks (8BITMIME, SMTPUTF8, REQUIRETLS: RFC 6152, RFC
  * 6531 3.2, RFC 8689 4.2) refuses it here with our own reply 554 5.6.3, 5.6.7
- * or 5.7.30, nothing is sent.
+ * or 5.7.30, nothing is sent; 5.7.10 when a message with REQUIRETLS meets a
+ * session that is not authenticated.
  * 552 to RCPT counts as 452 (RFC 5321 4.5.3.1.10). size: octets of content.
+ *
+ * With an LMTP server (RFC 2033; an address of a route says so) nothing is
+ * different but the final replies: one for each recipient.
  */
 long client_begin(struct client *c, const struct envelope *env,
     const bool *send, uint64_t size, struct client_outcome *outcomes,
@@ -148,19 +199,40 @@ long client_begin(struct client *c, const struct envelope *env,
  * gives MAIL's reply when that was a refusal. c->is_mail_taken is false then,
  * and there is no transaction.
  * client_data: after the 354 content follows.
+ *
+ * client_rcpt() is client_say_rcpt(), which queues the command, and
+ * client_hear_rcpt(), which sends what is queued and hears one reply;
+ * client_data() likewise. Where PIPELINING is offered many may be said before
+ * the first is heard, in the same order, and DATA last (RFC 2920 3.1).
  */
 int client_mail(struct client *c, const struct smtp_mail *m, uint64_t size,
     struct err *e);
 int client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e);
 int client_data(struct client *c, struct err *e);
+int client_say_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e);
+int client_hear_rcpt(struct client *c, struct err *e);
+int client_say_data(struct client *c, struct err *e);
+int client_hear_data(struct client *c, struct err *e);
+
+/* Between two transactions: did the server close, or say something unasked (a
+ * 421) meanwhile? Then the session is of no more use. */
+bool client_is_stale(struct client *c);
 
 /* Content, in pieces as they come. -1 also when it has a bare CR or LF
  * (ERR_DATA): the session was cut off, so that the server has nothing. */
 int client_send(struct client *c, const char *data, size_t len, struct err *e);
 
-/* The final dot and its reply, in c->reply: 2yz, the server has the message;
- * else refused. *lost: the dot was sent and the reply never came, so the
- * server may have the message (with -1). */
+/* The end of the content, a final dot or the rest of the chunk, without
+ * waiting for what the server says to it. */
+int client_finish(struct client *c, struct err *e);
+
+/*
+ * client_finish(), unless that was done, and the reply, in c->reply and in the
+ * outcomes of those that were accepted: 2yz, the server has the message; else
+ * refused. *lost: all was sent and the reply never came, so the server may
+ * have the message (with -1); of several replies (LMTP) those that came stand,
+ * see is_final.
+ */
 int client_end(struct client *c, bool *lost, struct err *e);
 
 /* RSET, when a transaction is to be given up before client_begin() returned

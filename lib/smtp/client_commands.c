@@ -16,12 +16,16 @@ commands_lacking(const struct client *c, const struct smtp_mail *m,
 		"The next host does not offer SMTPUTF8", 1 };
 	static const struct smtp_reply no_tls = { 554, "5.7.30",
 		"The next host does not offer REQUIRETLS", 1 };
+	static const struct smtp_reply no_proof = { 554, "5.7.10",
+		"The next host does not prove by TLS who it is", 1 };
 
 	if (m->body == SMTP_BODY_8BITMIME &&
 	    !commands_offered(c, SMTP_EXT_8BITMIME))
 		return &no_8bit;
 	if (is_utf8 && !commands_offered(c, SMTP_EXT_SMTPUTF8))
 		return &no_utf8;
+	if (m->requiretls && !c->is_authenticated)
+		return &no_proof;
 	if (m->requiretls && !commands_offered(c, SMTP_EXT_REQUIRETLS))
 		return &no_tls;
 	return NULL;

@@ -125,7 +125,7 @@ by_xclient(struct client *c, const struct envelope_client *who, struct err *e)
 }
 
 /* It holds for one transaction. A refusal changes nothing: it is for the
- * server's log. */
+ * server's log. So nobody waits for the reply, where MAIL may go with it. */
 static int
 by_xforward(struct client *c, const struct envelope_client *who, struct err *e)
 {
@@ -135,7 +135,12 @@ by_xforward(struct client *c, const struct envelope_client *who, struct err *e)
 	if (!commands_offered(c, SMTP_EXT_XFORWARD) || c->offer.xforward == 0)
 		return 0;
 	format_identity(&line, "XFORWARD", c->offer.xforward, who);
-	rc = say_identity(c, &line, "XFORWARD", e);
+	if (commands_offered(c, SMTP_EXT_PIPELINING)) {
+		rc = wire_say(c, &line, e);
+		c->is_xforward_due = rc == 0;
+	} else {
+		rc = say_identity(c, &line, "XFORWARD", e);
+	}
 	buf_free(&line);
 	return rc;
 }

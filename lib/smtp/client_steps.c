@@ -1,5 +1,8 @@
 #include "smtp/client.h"
 
+#include <errno.h>
+
+#include "base/clock.h"
 #include "smtp/client_commands.h"
 #include "smtp/client_wire.h"
 
@@ -53,10 +56,9 @@ client_mail(struct client *c, const struct smtp_mail *m, uint64_t size,
 }
 
 int
-client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e)
+client_say_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e)
 {
 	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
-	struct smtp_reply of_mail;
 	int rc;
 
 	if (c->conn == NULL)
@@ -64,7 +66,17 @@ client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e)
 	commands_rcpt(&line, c, &r->forward_path, r->notify, r->orcpt);
 	rc = wire_say(c, &line, e);
 	buf_free(&line);
-	if (rc == -1 || wire_flush(c, e) == -1)
+	return rc;
+}
+
+int
+client_hear_rcpt(struct client *c, struct err *e)
+{
+	struct smtp_reply of_mail;
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	if (wire_flush(c, e) == -1)
 		return -1;
 	if (c->is_mail_due && hear_mail(c, e) == -1)
 		return -1;
@@ -78,13 +90,52 @@ client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e)
 }
 
 int
-client_data(struct client *c, struct err *e)
+client_rcpt(struct client *c, const struct smtp_rcpt *r, struct err *e)
+{
+	return client_say_rcpt(c, r, e) == -1 ? -1 : client_hear_rcpt(c, e);
+}
+
+int
+client_say_data(struct client *c, struct err *e)
+{
+	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
+	int rc;
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	buf_puts(&line, "DATA");
+	rc = wire_say(c, &line, e);
+	buf_free(&line);
+	return rc;
+}
+
+int
+client_hear_data(struct client *c, struct err *e)
 {
 	if (c->conn == NULL)
 		return wire_not_open(e);
-	if (wire_command(c, "DATA", "", e) == -1 ||
+	if (wire_flush(c, e) == -1 ||
 	    wire_read_reply(c, "DATA", false, 3, SMTP_DATA_TIMEOUT_S, e) == -1)
 		return -1;
-	c->dot = (struct dot_encoder)DOT_ENCODER_INIT;
+	wire_begin_content(c);
 	return 0;
+}
+
+int
+client_data(struct client *c, struct err *e)
+{
+	return client_say_data(c, e) == -1 ? -1 : client_hear_data(c, e);
+}
+
+bool
+client_is_stale(struct client *c)
+{
+	struct err e = ERR_INIT;
+	size_t len = 0;
+
+	if (c->conn != NULL)
+		conn_buffered(c->conn, &len);
+	return c->conn == NULL || len > 0 ||
+	       conn_fill(c->conn, clock_monotonic_ms(), &e) != -1 ||
+	       e.sys != ETIMEDOUT;
 }

@@ -1,5 +1,6 @@
 #include "smtp/client.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -28,13 +29,14 @@ struct transaction {
 	size_t say_rcpt, hear_rcpt; /* the next recipient to say, to hear */
 	size_t accepted;
 	bool mail_refused;
+	bool is_chunk;  /* BDAT, which gets no reply of its own: no step */
 	bool data_open; /* 354: the server waits for content */
 };
 
 static size_t
 steps(const struct transaction *t)
 {
-	return t->nrcpt + 2;
+	return t->nrcpt + (t->is_chunk ? 1 : 2);
 }
 
 static size_t
@@ -49,7 +51,9 @@ next_rcpt(const struct transaction *t, size_t i)
 static void
 prepare(struct transaction *t)
 {
-	static const struct client_outcome none = { false, SMTP_REPLY_INIT };
+	static const struct client_outcome none = {
+		.reply = SMTP_REPLY_INIT
+	};
 	unsigned most = t->c->offer.rcpt_max;
 
 	for (size_t i = 0; i < t->env->nrcpt; i++) {
@@ -69,7 +73,7 @@ decide_all(const struct transaction *t, const struct smtp_reply *r)
 	size_t left = t->nrcpt;
 
 	for (size_t i = next_rcpt(t, 0); left > 0; i = next_rcpt(t, i + 1)) {
-		t->outcomes[i] = (struct client_outcome){ false, *r };
+		t->outcomes[i] = (struct client_outcome){ .reply = *r };
 		left--;
 	}
 }
@@ -80,7 +84,7 @@ decide_accepted(struct transaction *t, const struct smtp_reply *r)
 {
 	for (size_t i = 0; i < t->env->nrcpt; i++)
 		if (t->send[i] && t->outcomes[i].accepted)
-			t->outcomes[i] = (struct client_outcome){ false, *r };
+			t->outcomes[i] = (struct client_outcome){ .reply = *r };
 	t->accepted = 0;
 }
 
@@ -131,6 +135,7 @@ take_rcpt(struct transaction *t)
 	o->reply = t->c->reply;
 	commands_settle_rcpt(&o->reply);
 	o->accepted = smtp_reply_ok(&o->reply);
+	o->is_of_rcpt = true;
 	t->accepted += o->accepted;
 }
 
@@ -198,6 +203,8 @@ end_empty(struct client *c, struct err *e)
 {
 	int64_t until = wire_deadline(c, SMTP_BLOCK_TIMEOUT_S);
 
+	if (c->is_lmtp) /* no recipient, no reply: RFC 2033 4.2 */
+		return err_temp(e, "DATA: protocol error: 354 for nobody");
 	if (conn_write(c->conn, ".\r\n", 3, until, e) == -1 ||
 	    wire_flush(c, e) == -1)
 		return -1;
@@ -213,6 +220,34 @@ give_up(struct transaction *t, struct err *e)
 	return t->mail_refused ? 0 : client_reset(t->c, e);
 }
 
+/* "BDAT 1000 LAST": the whole content is one chunk. */
+static int
+announce_chunk(struct client *c, uint64_t size, struct err *e)
+{
+	struct buf line = BUF_INIT(SMTP_COMMAND_MAX);
+	int rc;
+
+	buf_addf(&line, "BDAT %" PRIu64 " LAST", size);
+	rc = wire_say(c, &line, e);
+	buf_free(&line);
+	c->is_chunk = true;
+	c->chunk_left = size;
+	return rc;
+}
+
+/* Some were accepted: content follows. */
+static int
+open_content(struct transaction *t, struct err *e)
+{
+	struct client *c = t->c;
+
+	wire_begin_content(c);
+	c->send = t->send;
+	c->outcomes = t->outcomes;
+	c->noutcomes = t->env->nrcpt;
+	return t->is_chunk ? announce_chunk(c, t->size, e) : 0;
+}
+
 long
 client_begin(struct client *c, const struct envelope *env, const bool *send,
     uint64_t size, struct client_outcome *outcomes, struct err *e)
@@ -221,7 +256,8 @@ client_begin(struct client *c, const struct envelope *env, const bool *send,
 		.env = env,
 		.send = send,
 		.size = size,
-		.outcomes = outcomes };
+		.outcomes = outcomes,
+		.is_chunk = commands_offered(c, SMTP_EXT_CHUNKING) };
 	const struct smtp_reply *lack;
 
 	if (c->conn == NULL)
@@ -232,14 +268,43 @@ client_begin(struct client *c, const struct envelope *env, const bool *send,
 		decide_all(&t, lack);
 	if (lack != NULL || t.nrcpt == 0)
 		return 0;
+	if (c->needs_reset && client_reset(c, e) == -1)
+		return -1;
 	if (converse(&t, e) == -1)
 		return -1;
-	if (!t.data_open && t.accepted > 0)
+	if (!t.is_chunk && !t.data_open && t.accepted > 0)
 		decide_accepted(&t, &c->reply);
 	if (t.accepted == 0)
 		return give_up(&t, e);
-	c->dot = (struct dot_encoder)DOT_ENCODER_INIT;
-	return (long)t.accepted;
+	return open_content(&t, e) == -1 ? -1 : (long)t.accepted;
+}
+
+/* A message without its end is none. */
+static int
+cut_off(struct client *c, const char *why, struct err *e)
+{
+	client_abort(c);
+	return err_data(e, "%s", why);
+}
+
+static const char bare[] = "the message has a bare CR or LF";
+
+/* The server has the message with the last byte: until then it can be cut
+ * off. */
+static int
+send_chunk(struct client *c, const char *data, size_t len, struct err *e)
+{
+	bool is_last = len == c->chunk_left;
+
+	if (len > c->chunk_left)
+		return cut_off(c, "the message is longer than its size", e);
+	if (!dot_is_clean(&c->dot, data, len) || (is_last && c->dot.after_cr))
+		return cut_off(c, bare, e);
+	c->chunk_left -= len;
+	if (conn_write(c->conn, data, len,
+		wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
+		return wire_write_failed(c, e);
+	return 0;
 }
 
 int
@@ -251,12 +316,12 @@ client_send(struct client *c, const char *data, size_t len, struct err *e)
 
 	if (c->conn == NULL)
 		return wire_not_open(e);
+	if (c->is_chunk)
+		return send_chunk(c, data, len, e);
 	do {
 		more = dot_encode(&c->dot, data, len, &used, &slice, &is_bare);
-		if (is_bare) { /* a message without its end is none */
-			client_abort(c);
-			return err_data(e, "the message has a bare CR or LF");
-		}
+		if (is_bare)
+			return cut_off(c, bare, e);
 		if (conn_write(c->conn, slice.data, slice.len,
 			wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
 			return wire_write_failed(c, e);
@@ -267,24 +332,65 @@ client_send(struct client *c, const char *data, size_t len, struct err *e)
 }
 
 /*
- * Until the flush is through the server lacks the last bytes of the dot, so
- * it has no message; after that only its reply can tell.
+ * Until the flush is through the server lacks the last bytes, of the dot or
+ * of the chunk, so it has no message; after that only its reply can tell.
  */
 int
-client_end(struct client *c, bool *lost, struct err *e)
+client_finish(struct client *c, struct err *e)
 {
 	struct dot_slice dot = dot_finish(&c->dot);
 
-	*lost = false;
 	if (c->conn == NULL)
 		return wire_not_open(e);
-	if (conn_write(c->conn, dot.data, dot.len,
+	if (c->is_chunk && c->chunk_left > 0)
+		return cut_off(c, "the message is shorter than its size", e);
+	if (!c->is_chunk &&
+	    conn_write(c->conn, dot.data, dot.len,
 		wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
 		return wire_write_failed(c, e);
 	if (wire_flush(c, e) == -1)
 		return -1;
-	if (wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e) == 0)
+	c->is_finished = true;
+	return 0;
+}
+
+/* The reply to the content, or in LMTP the replies (RFC 2033 4.2), to each of
+ * those that were accepted. */
+static int
+hear_end(struct client *c, struct err *e)
+{
+	bool is_heard = false;
+
+	for (size_t i = 0; i < c->noutcomes; i++) {
+		struct client_outcome *o = &c->outcomes[i];
+
+		if (!c->send[i] || !o->accepted)
+			continue;
+		if ((c->is_lmtp || !is_heard) &&
+		    wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e) == -1)
+			return -1;
+		is_heard = true;
+		o->reply = c->reply;
+		o->is_final = true;
+		o->is_of_rcpt = false;
+	}
+	if (is_heard) /* else by client_mail(), client_rcpt() */
 		return 0;
+	return wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e);
+}
+
+int
+client_end(struct client *c, bool *lost, struct err *e)
+{
+	*lost = false;
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	if (!c->is_finished && client_finish(c, e) == -1)
+		return -1;
+	if (hear_end(c, e) == 0) {
+		c->needs_reset = c->is_chunk && wire_is_refusal(&c->reply);
+		return 0;
+	}
 	*lost = c->reply.code != 421;
 	return -1;
 }
@@ -297,5 +403,6 @@ client_reset(struct client *c, struct err *e)
 	if (wire_command(c, "RSET", "", e) == -1 ||
 	    wire_expect(c, "RSET", SMTP_COMMAND_TIMEOUT_S, e) == -1)
 		return -1;
+	c->needs_reset = false;
 	return smtp_reply_ok(&c->reply) ? 0 : wire_server_said(c, "RSET", e);
 }

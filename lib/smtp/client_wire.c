@@ -106,6 +106,11 @@ int
 wire_read_reply(struct client *c, const char *step, bool of_hello, int wanted,
     unsigned rfc_s, struct err *e)
 {
+	if (c->is_xforward_due) {
+		c->is_xforward_due = false;
+		if (wire_expect(c, "XFORWARD", rfc_s, e) == -1)
+			return -1;
+	}
 	if (wire_read(c, of_hello, wire_deadline(c, rfc_s), e) == -1)
 		return err_prefix(e, "%s", step);
 	if (c->reply.code == 421)
@@ -161,6 +166,15 @@ wire_flush(struct client *c, struct err *e)
 	    -1)
 		return wire_write_failed(c, e);
 	return 0;
+}
+
+void
+wire_begin_content(struct client *c)
+{
+	c->dot = (struct dot_encoder)DOT_ENCODER_INIT;
+	c->is_chunk = c->is_finished = false;
+	c->outcomes = NULL;
+	c->noutcomes = 0;
 }
 
 int

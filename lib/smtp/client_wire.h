@@ -54,6 +54,9 @@ int wire_say(struct client *c, const struct buf *line, struct err *e);
 /* Send what is queued. */
 int wire_flush(struct client *c, struct err *e);
 
+/* Content follows, by DATA. */
+void wire_begin_content(struct client *c);
+
 /* Both, for fixed words; arg "" when there is none. */
 int wire_command(struct client *c, const char *verb, const char *arg,
     struct err *e);

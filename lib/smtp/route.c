@@ -21,8 +21,10 @@ struct lookup {
 
 /* One route_find(). */
 struct search {
+	struct route *route; /* keeps names */
 	struct dns *dns;
 	const struct route_self *self;
+	bool is_unlisted;         /* the domain, see config_unlisted() */
 	struct route_host *hosts; /* ROUTE_HOSTS_MAX */
 	size_t nhosts;
 	unsigned own_preference; /* of our name among the MX */
@@ -71,7 +73,7 @@ is_own_address(const struct route_self *self, const struct endpoint *ep)
 static bool
 is_other_service(const struct route_host *h)
 {
-	return h->has_port && h->port != SMTP_PORT;
+	return h->is_lmtp || (h->has_port && h->port != SMTP_PORT);
 }
 
 /* ---- hosts and their addresses ---- */
@@ -94,11 +96,43 @@ add_address(struct search *s, struct route_host *h, const struct endpoint *ep)
 	enum route_family family =
 	    ep->addr.ss_family == AF_INET6 ? ROUTE_V6 : ROUTE_V4;
 
-	if (!(is_other_service(h) && endpoint_is_loopback(ep)) &&
-	    is_own_address(s->self, ep))
+	if (!h->is_lmtp && /* we speak none: it may well be on this host */
+	    !(is_other_service(h) && endpoint_is_loopback(ep)) &&
+	    is_own_address(s->self, ep)) {
 		h->is_self = true;
-	else if (h->naddrs[family] < ROUTE_HOST_ADDRS_MAX)
-		h->addrs[family][h->naddrs[family]++] = *ep;
+	} else if (h->naddrs[family] < ROUTE_HOST_ADDRS_MAX) {
+		h->addrs[family][h->naddrs[family]] = *ep;
+		h->addrs[family][h->naddrs[family]++].is_lmtp = h->is_lmtp;
+	}
+}
+
+/* NULL: out of memory, or out of place. */
+static const char *
+keep_name(struct route *r, const char *name)
+{
+	char *copy;
+
+	if (r->nhosts == sizeof r->hosts / sizeof *r->hosts)
+		return NULL;
+	copy = strdup(name);
+	if (copy != NULL)
+		r->hosts[r->nhosts++] = copy;
+	return copy;
+}
+
+/* Remember that DNSSEC vouches for these addresses. What cannot be remembered
+ * is not believed either. */
+static bool
+note_security(struct lookup *l, const struct dns_answer *a)
+{
+	const char **name = &l->host->secure_name[l->family];
+
+	if (!a->is_authentic || a->nrr == 0)
+		return true;
+	*name = keep_name(l->search->route, a->name);
+	if (*name == NULL)
+		l->host->trouble = DNS_SERVFAIL;
+	return *name != NULL;
 }
 
 static void
@@ -110,6 +144,8 @@ take_addresses(void *arg, const struct dns_answer *a)
 	l->search->waiting--;
 	if (a->status > DNS_NXDOMAIN)
 		l->host->trouble = a->status;
+	if (!note_security(l, a))
+		return;
 	for (size_t i = 0; i < a->nrr; i++) {
 		endpoint_from_bytes(&ep, a->rr[i].addr,
 		    l->family == ROUTE_V6 ? 16 : 4, l->host->port);
@@ -151,7 +187,7 @@ look_up_hosts(struct search *s, struct err *e)
 	for (size_t i = 0; i < s->nhosts && rc == 0; i++) {
 		struct route_host *h = &s->hosts[i];
 
-		if (h->is_self || is_like_address(h->name))
+		if (h->is_self || is_like_address(h->name) || h->name[0] == '/')
 			continue; /* the root, too: nobody has its address */
 		rc = ask_family(s, h, ROUTE_V4, e);
 		if (rc == 0)
@@ -188,11 +224,12 @@ static int
 fill_route(struct route *r, struct search *s, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		r->hosts[i] = strdup(s->hosts[i].name);
-		if (r->hosts[i] == NULL)
+		s->hosts[i].name = keep_name(r, s->hosts[i].name);
+		if (s->hosts[i].name == NULL)
 			return err_temp(e, "out of memory");
-		r->nhosts++;
-		s->hosts[i].name = r->hosts[i];
+		if (r->is_by_mx && !r->is_mx_secure)
+			memset(s->hosts[i].secure_name, 0,
+			    sizeof s->hosts[i].secure_name);
 	}
 	route_list(r, s->hosts, n, has_v6_route());
 	return 0;
@@ -316,7 +353,8 @@ conclude_mx(struct route *r, struct search *s, const char *what, struct err *e)
 	if (look_up_hosts(s, e) == -1 || shuffle(s, e) == -1)
 		return -1;
 	better = route_better(s->hosts, s->nhosts, s->own_preference);
-	r->status = route_judge(s->hosts, s->nhosts, better, s->own_preference);
+	r->status = route_judge(s->hosts, s->nhosts, better, s->own_preference,
+	    !s->is_unlisted);
 	explain_status(r, s, better, what);
 	return r->status == ROUTE_OK ? fill_route(r, s, better, e) : 0;
 }
@@ -363,6 +401,7 @@ find_by_mx(struct route *r, struct search *s, const char *domain, struct err *e)
 
 	if (a == NULL)
 		return -1;
+	r->is_mx_secure = a->is_authentic;
 	rc = route_by_answer(r, s, domain, a, e);
 	dns_answer_free(a);
 	return rc;
@@ -391,14 +430,19 @@ cut_final_dot(char *name)
 		name[n - 1] = '\0';
 }
 
-/* One word of "primary": ADDRESS, [ADDRESS]:PORT, HOST or HOST:PORT. */
+/* One word of "primary": ADDRESS, [ADDRESS]:PORT, HOST or HOST:PORT, and after
+ * "lmtp:" the same, or the path of a socket. */
 static int
 add_primary(struct search *s, char *word, struct err *e)
 {
+	static const char lmtp[] = "lmtp:";
 	struct route_host *h = add_host(s, word, (unsigned)s->nhosts);
 	struct endpoint ep;
 	char *colon;
 
+	h->is_lmtp = strncasecmp(word, lmtp, sizeof lmtp - 1) == 0;
+	if (h->is_lmtp)
+		h->name += sizeof lmtp - 1;
 	if (endpoint_parse(&ep, word, 0)) {
 		h->has_port = endpoint_port(&ep) != 0;
 		endpoint_parse(&ep, word, SMTP_PORT);
@@ -472,20 +516,65 @@ is_by_mx(const struct config_list *primary)
 	       (primary->n == 1 && strcasecmp(primary->word[0], "mx") == 0);
 }
 
+/* bmx.conf still names it. */
+static bool
+has_host(const struct route *r, const char *host)
+{
+	for (size_t i = 0; i < r->nhosts; i++)
+		if (is_same_name(host, r->hosts[i]))
+			return true;
+	return false;
+}
+
+bool
+route_last_good(struct route *r, const struct route_self *self,
+    const char *address, const char *host)
+{
+	char why[sizeof r->why];
+	struct route_addr *to = &r->addrs[0];
+	struct endpoint ep;
+	bool is_other;
+
+	if (r->status != ROUTE_DNS_TROUBLE && r->status != ROUTE_NO_DOMAIN &&
+	    r->status != ROUTE_NO_ADDRESS)
+		return false;
+	if (!endpoint_parse(&ep, address, SMTP_PORT) ||
+	    (!r->is_by_mx && !has_host(r, host)))
+		return false;
+	is_other = ep.is_lmtp || endpoint_port(&ep) != SMTP_PORT;
+	if ((!is_other && is_own_name(self, host)) ||
+	    (!(is_other && (ep.is_lmtp || endpoint_is_loopback(&ep))) &&
+		is_own_address(self, &ep)))
+		return false; /* D2, D3 */
+	snprintf(why, sizeof why, "%s", r->why);
+	route_free(r);
+	r->hosts[0] = strdup(*host != '\0' ? host : address);
+	if (r->hosts[0] == NULL)
+		return false;
+	r->nhosts = r->naddrs = 1;
+	*to = (struct route_addr){ .ep = ep, .host = r->hosts[0] };
+	r->status = ROUTE_OK;
+	snprintf(r->why, sizeof r->why, "%s", why);
+	return true;
+}
+
 int
 route_find(struct route *r, struct dns *dns, const struct config_domain *domain,
     const struct route_self *self, struct err *e)
 {
-	struct search s = {
-		.dns = dns, .self = self, .own_preference = ROUTE_NO_PREFERENCE
-	};
+	struct search s = { .route = r,
+		.dns = dns,
+		.self = self,
+		.is_unlisted = domain->is_unlisted,
+		.own_preference = ROUTE_NO_PREFERENCE };
 	int rc;
 
 	route_free(r);
 	s.hosts = calloc(ROUTE_HOSTS_MAX, sizeof *s.hosts);
 	if (s.hosts == NULL)
 		return err_temp(e, "out of memory");
-	if (is_by_mx(&domain->primary))
+	r->is_by_mx = is_by_mx(&domain->primary);
+	if (r->is_by_mx)
 		rc = find_by_mx(r, &s, domain->name, e);
 	else
 		rc = find_primary(r, &s, &domain->primary, e);
@@ -500,6 +589,7 @@ route_free(struct route *r)
 		free(r->hosts[i]);
 	r->nhosts = 0;
 	r->naddrs = 0;
+	r->is_by_mx = r->is_mx_secure = false;
 	r->why[0] = '\0';
 }
 

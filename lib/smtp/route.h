@@ -15,8 +15,9 @@
  * Either what bmx.conf says, or the MX hosts of the domain whose preference
  * is better (lower) than our own. Hosts in order of preference, equal ones
  * shuffled; of each host every address in the order to be tried. Never
- * ourselves, never a worse MX. DNS never makes mail bounce: every failure
- * below means "hold it" or "later".
+ * ourselves, never a worse MX; whether we are among the MX hosts of a domain
+ * that is not in bmx.conf does not matter. DNS never makes mail bounce: every
+ * failure below means "hold it" or "later".
  */
 
 enum route_status {
@@ -39,6 +40,11 @@ struct route_addr {
 	struct endpoint ep;
 	const char *host; /* its MX name; of bmx.conf the name without its port,
 			     or the address as it stands; owned by the route */
+	/* DNSSEC vouches for the address, and for the MX unless bmx.conf names
+	 * the host: only then TLSA records count (RFC 7672 2.2). The host's
+	 * name behind its aliases, itself without any; NULL: not vouched for.
+	 * Owned by the route */
+	const char *secure_name;
 	unsigned preference;
 };
 
@@ -47,7 +53,9 @@ struct route {
 	char why[256]; /* in words, for log and operator */
 	struct route_addr addrs[ROUTE_ADDRS_MAX]; /* in the order to be tried */
 	size_t naddrs;
-	char *hosts[ROUTE_HOSTS_MAX];
+	bool is_by_mx;     /* the hosts are the domain's MX, not bmx.conf's */
+	bool is_mx_secure; /* and DNSSEC vouches for the list */
+	char *hosts[3 * ROUTE_HOSTS_MAX]; /* names that addrs refer to */
 	size_t nhosts;
 };
 
@@ -72,6 +80,16 @@ int route_find(struct route *r, struct dns *dns,
     const struct config_domain *domain, const struct route_self *self,
     struct err *e);
 void route_free(struct route *r);
+
+/*
+ * DNS did not tell (DNS_TROUBLE, NO_DOMAIN, NO_ADDRESS): make the address that
+ * worked last the route, as primary.h keeps it, with the name it was found by.
+ * Whether it is fresh enough, and a server that got it by fraud would be found
+ * out, is for the caller to say. False: the route is another matter, bmx.conf
+ * names other hosts now, or the address is ours. r->why stays.
+ */
+bool route_last_good(struct route *r, const struct route_self *self,
+    const char *address, const char *host);
 
 /* "4.4.6", the enhanced status code to log and report. */
 const char *route_status_code(enum route_status s);

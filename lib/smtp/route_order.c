@@ -44,7 +44,7 @@ has_address(const struct route_host *h)
 
 enum route_status
 route_judge(const struct route_host *hosts, size_t n, size_t better,
-    unsigned own_preference)
+    unsigned own_preference, bool must_be_listed)
 {
 	bool is_listed =
 	    own_best(hosts, n, own_preference) != ROUTE_NO_PREFERENCE;
@@ -55,7 +55,7 @@ route_judge(const struct route_host *hosts, size_t n, size_t better,
 		reachable = reachable || has_address(&hosts[i]);
 	}
 	/* a host whose address is not known now may be ours */
-	if (!is_listed)
+	if (!is_listed && must_be_listed)
 		return trouble ? ROUTE_DNS_TROUBLE : ROUTE_NOT_LISTED;
 	if (better == 0)
 		return ROUTE_WE_ARE_BEST;
@@ -86,6 +86,7 @@ list_family(struct route *r, const struct route_host *h,
 		r->addrs[r->naddrs++] = (struct route_addr){
 			.ep = *ep,
 			.host = h->name,
+			.secure_name = h->secure_name[family],
 			.preference = h->preference,
 		};
 	}

@@ -22,7 +22,10 @@ struct route_host {
 	uint32_t tie; /* random: the order among equal preferences */
 	unsigned port;
 	bool has_port; /* bmx.conf names it */
+	bool is_lmtp;  /* and LMTP as what is spoken there */
 	bool is_self;  /* one of its addresses, or its name, is ours */
+	/* by family: its addresses are validated; and the name they are of */
+	const char *secure_name[ROUTE_FAMILIES];
 	enum dns_status trouble; /* of a look-up that got no answer, else
 				    DNS_OK */
 	struct endpoint addrs[ROUTE_FAMILIES][ROUTE_HOST_ADDRS_MAX]; /* without
@@ -40,9 +43,10 @@ size_t route_better(struct route_host *hosts, size_t n,
     unsigned own_preference);
 
 /* The status that follows for MX hosts, of which the first better ones are
- * left. */
+ * left. must_be_listed: we are a backup of this domain, so its MX have to name
+ * us. */
 enum route_status route_judge(const struct route_host *hosts, size_t n,
-    size_t better, unsigned own_preference);
+    size_t better, unsigned own_preference, bool must_be_listed);
 
 /* The addresses in the order to be tried into r->addrs, each once; host names
  * are the hosts' own. */

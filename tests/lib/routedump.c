@@ -5,8 +5,9 @@
  *	    [PRIMARY...]
  *
  * SELF: further names and addresses, blanks between them. Prints the status'
- * name, its code and why, then "PREFERENCE HOST ADDRESS:PORT" lines. -n: find
- * it so many times with one engine, and print only a line of addresses each.
+ * name, its code and why, then "PREFERENCE HOST ADDRESS:PORT" lines, with the
+ * name that DNSSEC vouches for behind them. -n: find it so many times with one
+ * engine, and print only a line of addresses each.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,11 @@ print_route(const struct route *r)
 	printf("%s %s %s\n", names[r->status], route_status_code(r->status),
 	    r->why);
 	for (size_t i = 0; i < r->naddrs; i++)
-		printf("%u %s %s\n", r->addrs[i].preference, r->addrs[i].host,
-		    endpoint_text(&r->addrs[i].ep, text));
+		printf("%u %s %s%s%s\n", r->addrs[i].preference,
+		    r->addrs[i].host, endpoint_text(&r->addrs[i].ep, text),
+		    r->addrs[i].secure_name != NULL ? " secure=" : "",
+		    r->addrs[i].secure_name != NULL ? r->addrs[i].secure_name
+						    : "");
 }
 
 static void

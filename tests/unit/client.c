@@ -142,7 +142,7 @@ act(struct server *s, const char *what)
 	if (strcmp(what, ACCEPT) == 0)
 		return accept_client(s);
 	if (strcmp(what, TLS) == 0)
-		return conn_start_tls(s->conn, s->tls, NULL, soon(), &e);
+		return conn_start_tls(s->conn, s->tls, NULL, NULL, soon(), &e);
 	if (strcmp(what, NUL) == 0) {
 		conn_write(s->conn, "550 5.7.1 a\0b\r\n", 15, soon(), &e);
 		return conn_flush(s->conn, soon(), &e);
@@ -248,11 +248,13 @@ server_is_content(pid_t pid, const char *name)
 		fail_msg("%s: the client did not follow the script", name);
 }
 
+static const struct client_tls tls_may = { .level = CONFIG_TLS_MAY,
+	.name = "mx.test" };
+
 static struct client_params
-params_with(enum config_tls tls)
+short_waits(void)
 {
 	return (struct client_params){ .helo = "backup.test",
-		.tls = tls,
 		.connect_timeout_s = 5,
 		.reply_timeout_s = 5 };
 }
@@ -403,12 +405,13 @@ static const struct session_row tls_sessions[] = {
 static void
 expect_session(const struct session_row *row, struct tls *tls)
 {
-	struct client_params params = params_with(row->tls);
+	const struct client_tls owed = { .level = row->tls, .name = "mx.test" };
+	struct client_params params = short_waits();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct endpoint ep;
 	pid_t pid = start(&ep, tls, serve_script, row->script);
-	int rc = client_open(&c, &params, &ep, "mx.test", &e);
+	int rc = client_open(&c, &params, &ep, &owed, &e);
 
 	if (rc != row->result || c.reply.code != row->code ||
 	    (rc == -1 && e.class != row->class) ||
@@ -461,13 +464,13 @@ static void
 offers_before_and_in_tls_are_kept_apart(void **state)
 {
 	struct tls *tls = server_tls(state);
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct endpoint ep;
 	pid_t pid = start(&ep, tls, serve_script, tls_sessions[0].script);
 
-	assert_int_equal(client_open(&c, &params, &ep, "mx.test", &e), 0);
+	assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e), 0);
 	assert_int_equal(c.plain.exts, SMTP_EXT_STARTTLS | SMTP_EXT_SIZE);
 	assert_int_equal(c.plain.size_max, 7);
 	assert_int_equal(c.offer.exts, SMTP_EXT_DSN); /* no TLS within TLS */
@@ -484,14 +487,14 @@ helo_offers_nothing(void **state)
 		{ "EHLO backup.test", "500 what?" },
 		{ "HELO backup.test", "250-mx.test\r\n250 PIPELINING" }, QUIT,
 		{ 0 } };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct endpoint ep;
 	pid_t pid = start(&ep, NULL, serve_script, script);
 
 	(void)state;
-	assert_int_equal(client_open(&c, &params, &ep, "mx.test", &e), 0);
+	assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e), 0);
 	assert_int_equal(c.offer.exts, 0);
 	assert_int_equal(c.plain.exts, 0);
 	client_quit(&c);
@@ -501,7 +504,7 @@ helo_offers_nothing(void **state)
 static void
 nobody_there_is_temporary_and_keeps_its_errno(void **state)
 {
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct endpoint ep;
@@ -509,7 +512,7 @@ nobody_there_is_temporary_and_keeps_its_errno(void **state)
 
 	(void)state;
 	close(listener);
-	assert_int_equal(client_open(&c, &params, &ep, "mx.test", &e), -1);
+	assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e), -1);
 	assert_int_equal(e.class, ERR_TEMP);
 	assert_int_equal(e.sys, ECONNREFUSED);
 	assert_int_equal(c.reply.code, 0);
@@ -523,14 +526,14 @@ no_reply_to_quit_is_no_error(void **state)
 {
 	static const struct step script[] = { GREETING, EHLO(""),
 		{ "QUIT", CLOSE }, { 0 } };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct endpoint ep;
 	pid_t pid = start(&ep, NULL, serve_script, script);
 
 	(void)state;
-	assert_int_equal(client_open(&c, &params, &ep, "mx.test", &e), 0);
+	assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e), 0);
 	client_quit(&c);
 	assert_int_equal(c.reply.code, 250); /* QUIT's reply is nobody's */
 	server_is_content(pid, "QUIT");
@@ -541,7 +544,7 @@ the_callers_deadline_is_never_passed(void **state)
 {
 	static const struct step script[] = { GREETING,
 		{ "EHLO backup.test", STALL }, { 0 } };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	int64_t start_ms = clock_monotonic_ms();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
@@ -550,7 +553,7 @@ the_callers_deadline_is_never_passed(void **state)
 
 	(void)state;
 	params.deadline_ms = start_ms + 100;
-	assert_int_equal(client_open(&c, &params, &ep, "mx.test", &e), -1);
+	assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e), -1);
 	assert_int_equal(e.sys, ETIMEDOUT);
 	client_quit(&c);
 	assert_in_range(clock_monotonic_ms() - start_ms, 100, 4000);
@@ -567,13 +570,13 @@ what_is_no_smtp_has_its_errno(void **state)
 	for (size_t i = 0; i < COUNT(greetings); i++) {
 		const struct step script[] = { { NULL, greetings[i] },
 			{ NULL, GONE }, { 0 } };
-		struct client_params params = params_with(CONFIG_TLS_MAY);
+		struct client_params params = short_waits();
 		struct client c = CLIENT_INIT;
 		struct err e = ERR_INIT;
 		struct endpoint ep;
 		pid_t pid = start(&ep, NULL, serve_script, script);
 
-		assert_int_equal(client_open(&c, &params, &ep, "mx.test", &e),
+		assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e),
 		    -1);
 		assert_int_equal(e.class, ERR_TEMP);
 		assert_int_equal(e.sys, EPROTO);
@@ -608,6 +611,8 @@ make_envelope(struct envelope *env, size_t nrcpt)
 #define OK "250 2.0.0 OK"
 
 /* clang-format off */
+#define CHUNKING "250-CHUNKING\r\n"
+
 struct transaction_row {
 	const char *name;
 	const char *offer;
@@ -699,6 +704,27 @@ static const struct transaction_row transactions[] = {
 		{ "Subject: x", NULL }, { "", NULL }, { "..dot", NULL },
 		{ ".", "250 2.0.0 queued" }, { 0 } },
 	  2, { 250, 250, 0 }, 250 },
+	{ "a chunk, as it is, in a group (RFC 3030)", PIPELINING CHUNKING,
+	  (const struct step[]){ { MAIL, NULL }, { RCPT("a"), NULL },
+		{ RCPT("b"), NULL },
+		{ RCPT("c"), OK "\r\n" OK "\r\n450 4.2.0 later\r\n"
+			"550 5.1.1 nobody" },
+		{ "BDAT 20 LAST", NULL }, { "Subject: x", NULL }, { "", NULL },
+		{ ".dot", "250 2.0.0 queued" }, { 0 } },
+	  1, { 250, -450, -550 }, 250 },
+	{ "a chunk, one by one", CHUNKING,
+	  (const struct step[]){ { MAIL, OK }, { RCPT("a"), OK },
+		{ RCPT("b"), OK }, { RCPT("c"), OK },
+		{ "BDAT 20 LAST", NULL }, { "Subject: x", NULL }, { "", NULL },
+		{ ".dot", "451 4.3.0 disk full" }, { 0 } },
+	  3, { 250, 250, 250 }, 451 },
+	{ "every RCPT refused: no chunk", PIPELINING CHUNKING,
+	  (const struct step[]){ { MAIL, NULL }, { RCPT("a"), NULL },
+		{ RCPT("b"), NULL },
+		{ RCPT("c"), OK "\r\n550 5.1.1 no\r\n550 5.1.1 no\r\n"
+			"550 5.1.1 no" },
+		{ "RSET", OK }, { 0 } },
+	  0, { -550, -550, -550 }, 0 },
 	{ "a NUL in a reply is shown, not obeyed", "",
 	  (const struct step[]){ { MAIL, NUL }, { 0 } },
 	  0, { -550, -550, -550 }, 0 },
@@ -726,7 +752,7 @@ open_session(struct client *c, const struct client_params *params,
 {
 	struct err e = ERR_INIT;
 
-	if (client_open(c, params, ep, "mx.test", &e) == -1)
+	if (client_open(c, params, ep, &tls_may, &e) == -1)
 		fail_msg("%s", e.text);
 }
 
@@ -749,7 +775,7 @@ expect_transaction(const struct transaction_row *row)
 {
 	static const bool all[3] = { true, true, true };
 	static const char content[] = "Subject: x\r\n\r\n.dot\r\n";
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client_outcome outcomes[3];
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
@@ -773,6 +799,10 @@ expect_transaction(const struct transaction_row *row)
 		assert_int_equal(client_end(&c, &lost, &e), 0);
 		assert_false(lost);
 		assert_int_equal(c.reply.code, row->end);
+		for (size_t i = 0; i < 3; i++)
+			if (row->codes[i] > 0)
+				assert_int_equal(outcomes[i].reply.code,
+				    row->end);
 	}
 	assert_int_equal(c.transactions, 1);
 	client_quit(&c);
@@ -800,8 +830,8 @@ what_was_refused_stays_readable_and_temporary(void **state)
 	static const struct transaction_row row = { "552", "", script, 0, { 0 },
 		0 };
 	static const bool first[3] = { true, false, false };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
-	struct client_outcome outcomes[3] = { { true, SMTP_REPLY_INIT } };
+	struct client_params params = short_waits();
+	struct client_outcome outcomes[3] = { { .accepted = true } };
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct envelope env;
@@ -875,7 +905,7 @@ parameters_are_sent_only_when_they_are_offered(void **state)
 		    true, true, true },
 	};
 	static const bool all[1] = { true };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -897,6 +927,7 @@ parameters_are_sent_only_when_they_are_offered(void **state)
 		env.mail.smtputf8 = rows[i].is_utf8;
 		env.mail.requiretls = rows[i].requires_tls;
 		open_session(&c, &params, &ep);
+		c.is_authenticated = true;
 		client_begin(&c, &env, all, 42, &outcome, &e);
 		client_quit(&c);
 		envelope_reset(&env);
@@ -904,29 +935,31 @@ parameters_are_sent_only_when_they_are_offered(void **state)
 	}
 }
 
-/* D30: never a silent downgrade. */
+/* D30, D46: never a silent downgrade. */
 static void
 what_the_server_lacks_refuses_the_message_here(void **state)
 {
 	static const struct {
 		const char *name, *enhanced;
-		bool is_8bit, is_utf8, requires_tls, utf8_rcpt;
+		bool is_8bit, is_utf8, requires_tls, utf8_rcpt, is_proved;
 	} rows[] = {
-		{ "8BITMIME", "5.6.3", true, false, false, false },
-		{ "SMTPUTF8", "5.6.7", false, true, false, false },
+		{ "8BITMIME", "5.6.3", true, false, false, false, true },
+		{ "SMTPUTF8", "5.6.7", false, true, false, false, true },
 		{ "a recipient that needs SMTPUTF8", "5.6.7", false, false,
-		    false, true },
-		{ "REQUIRETLS", "5.7.30", false, false, true, false },
+		    false, true, true },
+		{ "REQUIRETLS", "5.7.30", false, false, true, false, true },
+		{ "REQUIRETLS and a server that proves nothing", "5.7.10",
+		    false, false, true, false, false },
 	};
 	static const bool all[1] = { true };
 	static const struct step nothing[] = { { 0 } };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct transaction_row row = { rows[i].name, PIPELINING,
 			nothing, 0, { 0 }, 0 };
-		struct client_outcome outcome = { true, SMTP_REPLY_INIT };
+		struct client_outcome outcome = { .accepted = true };
 		struct client c = CLIENT_INIT;
 		struct err e = ERR_INIT;
 		struct envelope env;
@@ -940,6 +973,7 @@ what_the_server_lacks_refuses_the_message_here(void **state)
 		env.mail.requiretls = rows[i].requires_tls;
 		env.rcpts[0].addr.is_utf8 = rows[i].utf8_rcpt;
 		open_session(&c, &params, &ep);
+		c.is_authenticated = rows[i].is_proved;
 		assert_int_equal(client_begin(&c, &env, all, 9, &outcome, &e),
 		    0);
 		assert_false(outcome.accepted);
@@ -958,7 +992,7 @@ a_parameter_that_could_end_the_line_is_never_sent(void **state)
 	struct transaction_row row = { "injection", "250-DSN\r\n", nothing, 0,
 		{ 0 }, 0 };
 	static const bool all[1] = { true };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client_outcome outcome;
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
@@ -1039,7 +1073,7 @@ expect_break(size_t i, const char *how, int code, bool is_lost,
     int reply_timeout_s)
 {
 	static const bool all[3] = { true, true, true };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	const struct broken broken = { breaks[i].script, how };
 	struct transaction_row row = { breaks[i].name, "", NULL, 0, { 0 }, 0 };
 	struct client_outcome outcomes[3];
@@ -1132,7 +1166,7 @@ static void
 the_last_words_within_content_are_heard(void **state)
 {
 	static const bool all[1] = { true };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client_outcome outcome;
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
@@ -1164,7 +1198,7 @@ content_with_a_bare_line_end_is_cut_off_without_a_dot(void **state)
 	static const bool all[1] = { true };
 	static const char *const rows[] = { "x\n.\nMAIL FROM:<>\r\n",
 		"x\r.\r\n" };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -1186,6 +1220,237 @@ content_with_a_bare_line_end_is_cut_off_without_a_dot(void **state)
 		assert_null(c.conn);
 		envelope_reset(&env);
 		server_is_content(pid, rows[i]);
+	}
+}
+
+/* D26, D27: what ends a chunk is its size, and a line end stays one. */
+static void
+a_chunk_is_cut_off_before_its_last_byte_when_it_is_not_clean(void **state)
+{
+	static const struct step script[] = { GREETING, EHLO(CHUNKING),
+		{ MAIL, OK }, { RCPT("a"), OK }, { "BDAT 9 LAST", NULL },
+		{ "x", NULL }, { NULL, GONE }, { 0 } };
+	static const char *const rows[] = { "\n.\r\n\r\n", "y\r.\r\n",
+		"yyyyy\r", "longer\r\n", "short" };
+	static const bool all[1] = { true };
+	struct client_params params = short_waits();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct client_outcome outcome;
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct envelope env;
+		struct endpoint ep;
+		pid_t pid = start(&ep, NULL, serve_script, script);
+		bool lost = true;
+		int rc;
+
+		make_envelope(&env, 1);
+		open_session(&c, &params, &ep);
+		assert_int_equal(client_begin(&c, &env, all, 9, &outcome, &e),
+		    1);
+		assert_int_equal(client_send(&c, "x\r\n", 3, &e), 0);
+		/* what is buffered goes out, so that the server sees it */
+		assert_int_equal(conn_flush(c.conn, soon(), &e), 0);
+		rc = client_send(&c, rows[i], strlen(rows[i]), &e);
+		if (rc == 0)
+			rc = client_end(&c, &lost, &e);
+		else
+			lost = false;
+		assert_int_equal(rc, -1);
+		assert_false(lost);
+		assert_int_equal(e.class, ERR_DATA);
+		assert_null(c.conn);
+		envelope_reset(&env);
+		server_is_content(pid, rows[i]);
+	}
+}
+
+/* C12 */
+static void
+a_lost_reply_to_a_chunk_is_told_apart(void **state)
+{
+	static const struct {
+		const char *how;
+		int code;
+		bool lost;
+	} rows[] = { { CLOSE, 0, true }, { STALL, 0, true },
+		{ "199 what?", 0, true }, { "421 4.3.2 bye", 421, false } };
+	static const bool all[1] = { true };
+	struct client_params params = short_waits();
+
+	(void)state;
+	params.reply_timeout_s = 1;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct step script[] = { GREETING, EHLO(CHUNKING),
+			{ MAIL, OK }, { RCPT("a"), OK },
+			{ "BDAT 3 LAST", NULL }, { "x", rows[i].how }, { 0 } };
+		struct client_outcome outcome;
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct envelope env;
+		struct endpoint ep;
+		pid_t pid = start(&ep, NULL, serve_script, script);
+		bool lost;
+
+		make_envelope(&env, 1);
+		open_session(&c, &params, &ep);
+		assert_int_equal(client_begin(&c, &env, all, 3, &outcome, &e),
+		    1);
+		assert_int_equal(client_send(&c, "x\r\n", 3, &e), 0);
+		assert_int_equal(client_end(&c, &lost, &e), -1);
+		assert_int_equal(lost, rows[i].lost);
+		assert_int_equal(c.reply.code, rows[i].code);
+		assert_false(outcome.is_final);
+		client_abort(&c);
+		envelope_reset(&env);
+		server_is_content(pid, rows[i].how);
+	}
+}
+
+/* RFC 3030 section 2: after a failed chunk the state is not known. */
+static void
+a_refused_chunk_is_followed_by_a_reset(void **state)
+{
+	static const struct step script[] = { GREETING, EHLO(CHUNKING),
+		{ MAIL, OK }, { RCPT("a"), OK }, { "BDAT 3 LAST", NULL },
+		{ "x", "554 5.6.0 no" }, { "RSET", OK }, { MAIL, OK },
+		{ RCPT("a"), OK }, { "BDAT 3 LAST", NULL }, { "x", OK }, QUIT,
+		{ 0 } };
+	static const bool all[1] = { true };
+	struct client_params params = short_waits();
+	struct client_outcome outcome;
+	struct client c = CLIENT_INIT;
+	struct err e = ERR_INIT;
+	struct envelope env;
+	struct endpoint ep;
+	pid_t pid = start(&ep, NULL, serve_script, script);
+	bool lost;
+
+	(void)state;
+	make_envelope(&env, 1);
+	open_session(&c, &params, &ep);
+	for (int code = 554; code != 0; code = code == 554 ? 250 : 0) {
+		assert_int_equal(client_begin(&c, &env, all, 3, &outcome, &e),
+		    1);
+		assert_int_equal(client_send(&c, "x\r\n", 3, &e), 0);
+		assert_int_equal(client_end(&c, &lost, &e), 0);
+		assert_int_equal(outcome.reply.code, code);
+		assert_true(outcome.is_final);
+	}
+	client_quit(&c);
+	envelope_reset(&env);
+	server_is_content(pid, "reset");
+}
+
+/* ---- LMTP, RFC 2033 ---- */
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	const char *offer;
+	const char *data;    /* the command before the content */
+	const char *replies; /* to the content, of a and c */
+	int rc;              /* of client_end() */
+	bool lost;
+	int codes[2];        /* final ones of a and c; 0: none came */
+} lmtp_rows[] = {
+	{ "one is taken, one is not", "", "DATA",
+	  "250 2.0.0 a\r\n552 5.2.2 c is full", 0, false, { 250, 552 } },
+	{ "the same by a chunk", CHUNKING, "BDAT 3 LAST",
+	  "450 4.2.0 a\r\n250 2.0.0 c", 0, false, { 450, 250 } },
+	{ "a reply is missing: the first one stands", "", "DATA",
+	  "250 2.0.0 a\r\nwhat?", -1, true, { 250, 0 } },
+	{ "421 for the second: it has not got it", "", "DATA",
+	  "250 2.0.0 a\r\n421 4.3.2 bye", -1, false, { 250, 0 } },
+};
+/* clang-format on */
+
+static int
+serve_lmtp(struct server *s, const void *arg)
+{
+	const size_t i = *(const size_t *)arg;
+	char lhlo[512];
+	const bool is_chunk = *lmtp_rows[i].offer != '\0';
+	const struct step begin[] = { GREETING, { "LHLO backup.test", lhlo },
+		{ MAIL, OK }, { RCPT("a"), OK }, { RCPT("b"), "550 5.1.1 no" },
+		{ RCPT("c"), OK },
+		{ lmtp_rows[i].data, is_chunk ? NULL : "354 go" },
+		{ "x", is_chunk ? lmtp_rows[i].replies : NULL }, { 0 } };
+	const struct step end[] = { { ".", lmtp_rows[i].replies }, { 0 } };
+	static const struct step last[] = { QUIT, { 0 } };
+
+	snprintf(lhlo, sizeof lhlo, "250-mx.test\r\n%s250 HELP",
+	    lmtp_rows[i].offer);
+	return follow(s, begin) != 0 || (!is_chunk && follow(s, end) != 0) ||
+	       (lmtp_rows[i].rc == 0 && follow(s, last) != 0);
+}
+
+static void
+lmtp_answers_for_each_recipient(void **state)
+{
+	static const bool all[3] = { true, true, true };
+	struct client_params params = short_waits();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lmtp_rows); i++) {
+		struct client_outcome o[3];
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct envelope env;
+		struct endpoint ep;
+		pid_t pid = start(&ep, NULL, serve_lmtp, &i);
+		bool lost;
+
+		make_envelope(&env, 3);
+		ep.is_lmtp = true;
+		open_session(&c, &params, &ep);
+		assert_int_equal(client_begin(&c, &env, all, 3, o, &e), 2);
+		assert_int_equal(client_send(&c, "x\r\n", 3, &e), 0);
+		assert_int_equal(client_end(&c, &lost, &e), lmtp_rows[i].rc);
+		assert_int_equal(lost, lmtp_rows[i].lost);
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(o[2 * k].is_final,
+			    lmtp_rows[i].codes[k] != 0);
+			if (lmtp_rows[i].codes[k] != 0)
+				assert_int_equal(o[2 * k].reply.code,
+				    lmtp_rows[i].codes[k]);
+		}
+		assert_false(o[1].is_final);
+		assert_int_equal(o[1].reply.code, 550);
+		if (lmtp_rows[i].rc == 0)
+			client_quit(&c);
+		client_abort(&c);
+		envelope_reset(&env);
+		server_is_content(pid, lmtp_rows[i].name);
+	}
+}
+
+/* Nobody falls back to HELO, and nobody takes it for us. */
+static void
+lmtp_knows_no_helo_and_no_loop(void **state)
+{
+	static const struct step refuses[] = { GREETING,
+		{ "LHLO backup.test", "500 5.5.1 what" }, QUIT, { 0 } };
+	static const struct step is_here[] = { GREETING,
+		{ "LHLO backup.test", "250 backup.test" }, QUIT, { 0 } };
+	struct client_params params = short_waits();
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct endpoint ep;
+		pid_t pid =
+		    start(&ep, NULL, serve_script, i == 0 ? refuses : is_here);
+
+		ep.is_lmtp = true;
+		assert_int_equal(client_open(&c, &params, &ep, &tls_may, &e),
+		    i == 0 ? -1 : 0);
+		client_quit(&c);
+		client_abort(&c);
+		server_is_content(pid, "LHLO");
 	}
 }
 
@@ -1241,7 +1506,7 @@ a_thousand_long_recipients_do_not_jam_the_line(void **state)
 {
 	static struct client_outcome outcomes[MANY];
 	static bool all[MANY];
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
 	struct envelope env;
@@ -1287,7 +1552,7 @@ a_session_carries_many_transactions(void **state)
 		0, { 0 }, 0 };
 	static const bool all[1] = { true };
 	static const long results[] = { 1, 0, 1 };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct client_outcome outcome;
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
@@ -1394,7 +1659,7 @@ a_transaction_goes_step_by_step(void **state)
 		const struct steps_row *row = &steps_rows[i];
 		struct transaction_row script = { row->name, row->offer,
 			row->script, 0, { 0 }, 0 };
-		struct client_params params = params_with(CONFIG_TLS_MAY);
+		struct client_params params = short_waits();
 		struct client c = CLIENT_INIT;
 		struct err e = ERR_INIT;
 		struct envelope env;
@@ -1482,7 +1747,7 @@ the_client_is_named_only_where_it_is_asked_for(void **state)
 		const struct identity_row *row = &identities[i];
 		struct transaction_row script = { row->name, row->offer,
 			row->script, 0, { 0 }, 0 };
-		struct client_params params = params_with(CONFIG_TLS_MAY);
+		struct client_params params = short_waits();
 		struct client c = CLIENT_INIT;
 		struct err e = ERR_INIT;
 		struct endpoint ep;
@@ -1506,7 +1771,7 @@ an_identity_that_is_too_long_keeps_the_line_short(void **state)
 	const struct step script[] = { { line, OK }, { 0 } };
 	struct transaction_row row = { "long identity", XFORWARD_ALL, script, 0,
 		{ 0 }, 0 };
-	struct client_params params = params_with(CONFIG_TLS_MAY);
+	struct client_params params = short_waits();
 	struct envelope_client who = bob;
 	struct client c = CLIENT_INIT;
 	struct err e = ERR_INIT;
@@ -1572,6 +1837,12 @@ main(void)
 		cmocka_unit_test(the_last_words_within_content_are_heard),
 		cmocka_unit_test(
 		    content_with_a_bare_line_end_is_cut_off_without_a_dot),
+		cmocka_unit_test(
+		    a_chunk_is_cut_off_before_its_last_byte_when_it_is_not_clean),
+		cmocka_unit_test(a_lost_reply_to_a_chunk_is_told_apart),
+		cmocka_unit_test(a_refused_chunk_is_followed_by_a_reset),
+		cmocka_unit_test(lmtp_answers_for_each_recipient),
+		cmocka_unit_test(lmtp_knows_no_helo_and_no_loop),
 		cmocka_unit_test(
 		    a_thousand_long_recipients_do_not_jam_the_line),
 		cmocka_unit_test(a_session_carries_many_transactions),

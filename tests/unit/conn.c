@@ -604,7 +604,8 @@ read_stream_in_tls(int fd, void *arg)
 	size_t len, at = 0;
 	const char *p;
 
-	if (conn_start_tls(c, side->tls, side->name, soon(LONG_MS), &e) == -1)
+	if (conn_start_tls(c, side->tls, side->name, NULL, soon(LONG_MS), &e) ==
+	    -1)
 		return 3;
 	while (conn_fill(c, soon(LONG_MS), &e) > 0) {
 		p = conn_buffered(c, &len);
@@ -634,7 +635,7 @@ both_sides_talk_in_tls_1_3(void **state)
 	pid_t pid = start_peer(c, read_stream_in_tls, peer, &side);
 
 	assert_string_equal(conn_tls_text(c), "");
-	if (conn_start_tls(c, server, NULL, soon(LONG_MS), &e) == -1)
+	if (conn_start_tls(c, server, NULL, NULL, soon(LONG_MS), &e) == -1)
 		fail_msg("%s", e.text);
 	assert_string_equal(conn_tls_text(c), "TLS1.3/AES-256-GCM");
 	write_stream(c);
@@ -648,6 +649,139 @@ both_sides_talk_in_tls_1_3(void **state)
 	peer_did_well(pid);
 	tls_free(server);
 	tls_free(client);
+}
+
+/* ---- what the peer shows ---- */
+
+static int
+serve_one_handshake(int fd, void *arg)
+{
+	const struct tls_side *side = arg;
+	struct err e = ERR_INIT;
+	struct conn *c = conn_new(fd, fd, &e);
+
+	conn_start_tls(c, side->tls, NULL, NULL, soon(LONG_MS), &e);
+	conn_fill(c, soon(LONG_MS), &e);
+	conn_close(c);
+	return 0;
+}
+
+/* A handshake with the server of the pki, under this demand. */
+static struct conn *
+meet(void **state, const struct tls_demand *demand, int *rc, struct err *e)
+{
+	struct tls *server = server_context(state), *client = client_context();
+	struct tls_side side = { server, NULL };
+	int peer;
+	struct conn *c = open_pair(&peer);
+	pid_t pid = start_peer(c, serve_one_handshake, peer, &side);
+
+	*rc = conn_start_tls(c, client, "mx.example.com", demand, soon(LONG_MS),
+	    e);
+	conn_finish(c, soon(LONG_MS));
+	peer_did_well(pid);
+	tls_free(server);
+	tls_free(client);
+	return c;
+}
+
+static void
+a_peer_is_described_also_when_nothing_is_demanded(void **state)
+{
+	const struct tls_demand any = TLS_DEMAND_INIT;
+	const struct tls_peer *peer;
+	struct err e = ERR_INIT;
+	int rc;
+	struct conn *c = meet(state, &any, &rc, &e);
+
+	assert_int_equal(rc, 0);
+	peer = conn_tls_peer(c);
+	assert_int_equal(peer->result, TLS_OK);
+	assert_true(peer->has_certificate && peer->is_in_date);
+	assert_false(peer->is_trusted || peer->is_name_matched);
+	assert_string_equal(peer->subject, "CN=mx.example.com");
+	assert_string_equal(peer->issuer, "CN=mx.example.com");
+	assert_string_equal(peer->names, "");
+	assert_int_equal(peer->not_after_s - peer->not_before_s, 2 * 86400);
+	assert_int_equal(peer->nchain, 1);
+	conn_close(c);
+}
+
+static void
+a_demand_that_is_not_met_ends_the_session_unless_it_is_advice(void **state)
+{
+	static const struct {
+		const char *name;
+		enum tls_proof proof;
+		bool is_advice, knows_key, knows_root;
+		int rc;
+		enum tls_result result;
+		bool is_trusted;
+	} rows[] = {
+		{ "D45: a root of its own", TLS_PKIX, false, false, false, -1,
+		    TLS_CERTIFICATE_NOT_TRUSTED, false },
+		{ "D45: trusted, but it has no dNSName", TLS_PKIX, false, false,
+		    true, -1, TLS_CERTIFICATE_HOST_MISMATCH, true },
+		{ "advice", TLS_PKIX, true, false, true, 0,
+		    TLS_CERTIFICATE_HOST_MISMATCH, true },
+		{ "its key is pinned", TLS_PIN, false, true, false, 0, TLS_OK,
+		    true },
+		{ "another is pinned", TLS_PIN, false, false, false, -1,
+		    TLS_CERTIFICATE_NOT_TRUSTED, false },
+	};
+	const struct tls_demand any = TLS_DEMAND_INIT;
+	const struct pki *p = *state;
+	unsigned char spki[TLS_SHA256_LEN];
+	struct err e = ERR_INIT;
+	int rc;
+	struct conn *c = meet(state, &any, &rc, &e);
+
+	memcpy(spki, conn_tls_peer(c)->spki, sizeof spki);
+	conn_close(c);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct tls_demand d = { .proof = rows[i].proof,
+			.is_advice = rows[i].is_advice,
+			.names = { "mx.example.com" },
+			.nnames = 1,
+			.npins = 1 };
+		const struct tls_peer *peer;
+
+		d.ca_file = rows[i].knows_root ? p->certificate : NULL;
+		if (rows[i].knows_key)
+			memcpy(d.pins[0], spki, sizeof spki);
+		e = (struct err)ERR_INIT;
+		c = meet(state, &d, &rc, &e);
+		peer = conn_tls_peer(c);
+		if (rc != rows[i].rc || peer->result != rows[i].result ||
+		    peer->is_trusted != rows[i].is_trusted)
+			fail_msg("%s: %d, %s: %s", rows[i].name, rc,
+			    tls_result_name(peer->result), peer->why);
+		if (rc == -1) /* nothing may be said any more */
+			assert_int_equal(conn_write(c, "MAIL", 4,
+					     soon(SHORT_MS), &e),
+			    -1);
+		conn_close(c);
+	}
+}
+
+static void
+roots_that_cannot_be_read_are_our_own_trouble(void **state)
+{
+	const struct pki *p = *state;
+	const char *const files[] = { p->none, p->junk };
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		const struct tls_demand d = { .proof = TLS_PKIX,
+			.ca_file = files[i] };
+		struct err e = ERR_INIT;
+		int rc;
+		struct conn *c = meet(state, &d, &rc, &e);
+
+		assert_int_equal(rc, -1);
+		assert_int_equal(e.class, ERR_CONFIG);
+		assert_non_null(strstr(e.text, files[i]));
+		conn_close(c);
+	}
 }
 
 /* A client of our own making, for versions that ours never speaks. */
@@ -689,7 +823,7 @@ tls_1_2_is_the_floor(void **state)
 		pid_t pid = start_peer(c, offer_one_version, peer,
 		    (char *)rows[i].priorities);
 
-		rc = conn_start_tls(c, server, NULL, soon(LONG_MS), &e);
+		rc = conn_start_tls(c, server, NULL, NULL, soon(LONG_MS), &e);
 		assert_int_equal(rc, rows[i].text != NULL ? 0 : -1);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (rc == 0)
@@ -725,7 +859,7 @@ clients_name_the_server_but_never_by_address(void **state)
 		struct conn *c = open_pair(&peer);
 		ssize_t n;
 
-		assert_int_equal(conn_start_tls(c, client, rows[i].name,
+		assert_int_equal(conn_start_tls(c, client, rows[i].name, NULL,
 				     soon(SHORT_MS), &e),
 		    -1);
 		assert_int_equal(e.sys, ETIMEDOUT);
@@ -780,7 +914,8 @@ bytes_behind_starttls_are_an_injection(void **state)
 	assert_int_equal(conn_read_line(c, line, sizeof line, soon(LONG_MS),
 			     &e),
 	    8);
-	assert_int_equal(conn_start_tls(c, server, NULL, soon(LONG_MS), &e),
+	assert_int_equal(conn_start_tls(c, server, NULL, NULL, soon(LONG_MS),
+			     &e),
 	    -1);
 	assert_int_equal(e.class, ERR_PERM);
 	expect_no_use(c, peer);
@@ -798,7 +933,8 @@ a_peer_that_speaks_no_tls_fails_the_handshake_for_good(void **state)
 	struct conn *c = open_pair(&peer);
 
 	put(peer, "EHLO mx.example.com\r\n", 21);
-	assert_int_equal(conn_start_tls(c, server, NULL, soon(LONG_MS), &e),
+	assert_int_equal(conn_start_tls(c, server, NULL, NULL, soon(LONG_MS),
+			     &e),
 	    -1);
 	assert_int_equal(e.class, ERR_TEMP);
 	expect_no_use(c, peer);
@@ -817,7 +953,8 @@ a_silent_peer_ends_the_handshake_at_the_deadline(void **state)
 	struct conn *c = open_pair(&peer);
 
 	put(peer, "\x16\x03\x01", 3); /* a handshake record begins */
-	assert_int_equal(conn_start_tls(c, server, NULL, soon(SHORT_MS), &e),
+	assert_int_equal(conn_start_tls(c, server, NULL, NULL, soon(SHORT_MS),
+			     &e),
 	    -1);
 	assert_int_equal(e.sys, ETIMEDOUT);
 	assert_true(clock_monotonic_ms() - start < LONG_MS);
@@ -879,8 +1016,8 @@ whatever_ends_tls_ends_the_input_for_good(void **state)
 		int spare = dup(peer); /* writing must not fail first */
 		pid_t pid = start_peer(c, leave_tls, peer, &end);
 
-		assert_int_equal(conn_start_tls(c, server, NULL, soon(LONG_MS),
-				     &e),
+		assert_int_equal(conn_start_tls(c, server, NULL, NULL,
+				     soon(LONG_MS), &e),
 		    0);
 		assert_int_equal(conn_read_line(c, line, sizeof line,
 				     soon(LONG_MS), &e),
@@ -1000,6 +1137,11 @@ main(void)
 		cmocka_unit_test(
 		    our_last_words_are_followed_by_an_end_and_not_by_a_reset),
 		cmocka_unit_test(both_sides_talk_in_tls_1_3),
+		cmocka_unit_test(
+		    a_peer_is_described_also_when_nothing_is_demanded),
+		cmocka_unit_test(
+		    a_demand_that_is_not_met_ends_the_session_unless_it_is_advice),
+		cmocka_unit_test(roots_that_cannot_be_read_are_our_own_trouble),
 		cmocka_unit_test(tls_1_2_is_the_floor),
 		cmocka_unit_test(clients_name_the_server_but_never_by_address),
 		cmocka_unit_test(bytes_behind_starttls_are_an_injection),

@@ -1,0 +1,275 @@
+#include "smtp/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "smtp/tlsa.h"
+
+const char *
+policy_source_name(enum policy_source source)
+{
+	return source == POLICY_TLSA  ? "tlsa"
+	       : source == POLICY_STS ? "sts"
+				      : "no-policy-found";
+}
+
+/* ---- for a domain ---- */
+
+int
+policy_open(struct policy *p, const struct config_host *host,
+    const struct config_domain *domain, const struct route *route,
+    struct dns *dns, struct err *e)
+{
+	(void)e;
+	*p = (struct policy){
+		.host = host, .domain = domain, .route = route, .dns = dns
+	};
+	return 0;
+}
+
+void
+policy_close(struct policy *p)
+{
+	*p = (struct policy)POLICY_INIT;
+}
+
+/* ---- TLSA records ---- */
+
+/* "_25._tcp.mx.example.com", RFC 7672 section 2.2. */
+static struct dns_answer *
+ask_for_records(struct policy *p, const struct route_addr *to, const char *base,
+    struct err *e)
+{
+	char name[DNS_NAME_MAX + 32];
+
+	snprintf(name, sizeof name, "_%u._tcp.%s", endpoint_port(&to->ep),
+	    base);
+	return dns_lookup(p->dns, name, DNS_TLSA, e);
+}
+
+/* What an answer is worth; the usable records go into the demand. */
+static enum policy_dane
+take_records(const struct dns_answer *a, struct tls_demand *demand)
+{
+	if (a->status > DNS_NXDOMAIN)
+		return DANE_TROUBLE;
+	if (a->nrr == 0 || !a->is_authentic)
+		return DANE_NONE;
+	for (size_t i = 0; i < a->nrr; i++)
+		tlsa_add(demand, a->rr[i].raw.data, a->rr[i].raw.len);
+	tlsa_choose(demand);
+	return demand->ntlsa > 0 ? DANE_USABLE : DANE_UNUSABLE;
+}
+
+/* The names that a certificate of usage 2 may be for (RFC 7672 3.2.2), and the
+ * one for SNI: where the records are. */
+static void
+demand_base(const struct policy *p, struct policy_hop *hop, const char *base)
+{
+	struct tls_demand *demand = &hop->tls.demand;
+
+	hop->tls.name = base;
+	demand->nnames = 0;
+	demand->names[demand->nnames++] = base;
+	if (strcmp(base, hop->to->host) != 0)
+		demand->names[demand->nnames++] = hop->to->host;
+	if (p->route->is_by_mx)
+		demand->names[demand->nnames++] = p->domain->name;
+}
+
+/* RFC 7672 2.2.3: first for the name behind the aliases, then for the MX's own.
+ * -1. */
+static int
+look_up_dane(struct policy *p, struct policy_hop *hop, enum policy_dane *dane,
+    struct err *e)
+{
+	const struct route_addr *to = hop->to;
+	const char *bases[] = { to->secure_name, to->host };
+	size_t n = strcmp(bases[0], bases[1]) == 0 ? 1 : 2;
+
+	*dane = DANE_NONE;
+	for (size_t i = 0; i < n && *dane == DANE_NONE; i++) {
+		dns_answer_free(hop->tlsa);
+		hop->tlsa = ask_for_records(p, to, bases[i], e);
+		if (hop->tlsa == NULL)
+			return -1;
+		*dane = take_records(hop->tlsa, &hop->tls.demand);
+		if (*dane == DANE_USABLE)
+			demand_base(p, hop, bases[i]);
+	}
+	return 0;
+}
+
+/*
+ * That nothing is signed may be the resolver's fault: then "dane" is no more
+ * than "may", which is to be known. The root is signed for sure.
+ */
+static int
+check_resolver(struct policy *p, struct err *e)
+{
+	struct dns_answer *a;
+
+	if (p->is_resolver_checked)
+		return 0;
+	p->is_resolver_checked = true;
+	a = dns_lookup(p->dns, ".", DNS_SOA, e);
+	if (a == NULL)
+		return -1;
+	if (!a->is_authentic)
+		log_alarm("domain=%s resolver=%s tls=dane without effect: the "
+			  "resolver does not validate, or is not on loopback",
+		    p->domain->name, a->server != NULL ? a->server : "-");
+	dns_answer_free(a);
+	return 0;
+}
+
+static int
+find_dane(struct policy *p, struct policy_hop *hop, enum policy_dane *dane,
+    struct err *e)
+{
+	enum config_tls tls = p->domain->tls;
+
+	*dane = DANE_NOT_ASKED;
+	if (tls != CONFIG_TLS_DANE && tls != CONFIG_TLS_DANE_ONLY)
+		return 0;
+	if (hop->to->secure_name == NULL)
+		return check_resolver(p, e);
+	return look_up_dane(p, hop, dane, e);
+}
+
+/* ---- for an address ---- */
+
+/* What bmx.conf says, before DNS is asked. */
+static void
+begin(const struct policy *p, const struct route_addr *to,
+    struct policy_hop *hop)
+{
+	const struct config_list *names = &p->domain->tls_name;
+	const struct config_list *pins = &p->domain->tls_pin;
+	struct tls_demand *demand = &hop->tls.demand;
+	const char *name = to->host;
+	struct endpoint literal;
+
+	*hop = (struct policy_hop){ .domain = p->domain,
+		.to = to,
+		.tls = { .certificate = p->host->tls_client_certificate,
+		    .key = p->host->tls_client_key } };
+	if (endpoint_parse(&literal, name, 0)) /* with brackets, or a port */
+		name = endpoint_host(&literal, hop->address);
+	demand->ca_file = p->domain->tls_ca;
+	if (names->n == 0)
+		demand->names[demand->nnames++] = name;
+	for (size_t i = 0; i < names->n && i < TLS_NAMES_MAX; i++)
+		demand->names[demand->nnames++] = names->word[i];
+	for (size_t i = 0; i < pins->n; i++)
+		if (config_parse_pin(pins->word[i],
+			demand->pins[demand->npins]))
+			demand->npins++;
+	hop->tls.name = demand->names[0];
+}
+
+/* Why it is skipped, in words. */
+static void
+explain(struct policy_hop *hop, enum policy_dane dane)
+{
+	static const char *const words[] = {
+		[DANE_NOT_ASKED] = "DNSSEC does not vouch for its address",
+		[DANE_NONE] = "it has no signed TLSA records",
+		[DANE_UNUSABLE] = "it has no usable TLSA records",
+	};
+
+	if (hop->result == TLS_DNSSEC_INVALID)
+		snprintf(hop->why, sizeof hop->why,
+		    "no answer about its TLSA records: %s",
+		    dns_status_text(hop->tlsa->status));
+	else if (hop->result == TLS_DANE_REQUIRED)
+		snprintf(hop->why, sizeof hop->why, "%s", words[dane]);
+	else if (hop->result != TLS_OK)
+		snprintf(hop->why, sizeof hop->why,
+		    "it is not in the domain's MTA-STS policy");
+}
+
+int
+policy_find(struct policy *p, const struct route_addr *to,
+    struct policy_hop *hop, struct err *e)
+{
+	struct policy_facts facts = { .configured = p->domain->tls,
+		.is_by_bmx_conf = !p->route->is_by_mx,
+		.has_names = p->domain->tls_name.n > 0,
+		.is_mx_secure = p->route->is_mx_secure };
+	struct policy_decision d;
+
+	begin(p, to, hop);
+	if (find_dane(p, hop, &facts.dane, e) == -1)
+		return -1;
+	d = policy_decide(&facts);
+	hop->result = d.result;
+	hop->source = d.source;
+	hop->tls.level = d.level;
+	hop->tls.demand.proof = d.proof;
+	hop->tls.demand.is_advice = d.is_advice;
+	hop->tls.is_vouched_for = d.is_vouched_for;
+	explain(hop, facts.dane);
+	return 0;
+}
+
+void
+policy_hop_free(struct policy_hop *hop)
+{
+	dns_answer_free(hop->tlsa);
+	*hop = (struct policy_hop)POLICY_HOP_INIT;
+}
+
+/* ---- a session ---- */
+
+void
+policy_log(const struct policy_hop *hop, const struct client *c)
+{
+	const char *text = c->conn != NULL ? conn_tls_text(c->conn) : "";
+	void (*log_line)(const char *fmt, ...) =
+	    hop->tls.level == CONFIG_TLS_MAY ? log_info : log_warn;
+	char why[TLS_TEXT_MAX];
+
+	if (c->tls_result == TLS_OK)
+		log_info("domain=%s peer=%s mx=%s tls=%s policy=%s result=ok",
+		    hop->domain->name, c->peer, hop->to->host, text,
+		    policy_source_name(hop->source));
+	else
+		log_line("domain=%s peer=%s mx=%s tls=%s policy=%s result=%s "
+			 "reason=\"%s\"",
+		    hop->domain->name, c->peer, hop->to->host,
+		    text[0] != '\0' ? text : "-",
+		    policy_source_name(hop->source),
+		    tls_result_name(c->tls_result),
+		    text_quoted(why, sizeof why, c->tls_why));
+}
+
+static int
+skip(const struct policy_hop *hop, struct client *c,
+    const struct client_params *params, struct err *e)
+{
+	client_abort(c);
+	*c = (struct client){ .params = params, .tls_result = hop->result };
+	endpoint_text(&hop->to->ep, c->peer);
+	memcpy(c->tls_why, hop->why, sizeof c->tls_why);
+	policy_log(hop, c);
+	return err_temp(e, "%s: %s", tls_result_name(hop->result), hop->why);
+}
+
+int
+policy_session(const struct policy_hop *hop, struct client *c,
+    const struct client_params *params, struct err *e)
+{
+	int rc;
+
+	if (hop->result != TLS_OK)
+		return skip(hop, c, params, e);
+	rc = client_open(c, params, &hop->to->ep, &hop->tls, e);
+	snprintf(c->host, sizeof c->host, "%s", hop->to->host);
+	if (hop->tls.level != CONFIG_TLS_NONE &&
+	    (rc == 0 || c->tls_result != TLS_OK))
+		policy_log(hop, c);
+	return rc;
+}
