@@ -1,11 +1,9 @@
 #include "bmx-receive/admission.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bmx-receive/insist.h"
 #include "spool/primary.h"
 #include "spool/recipients.h"
 #include "spool/unverified.h"
@@ -19,7 +17,9 @@ admission_init(struct admission *a, const struct config *config,
 {
 	static const struct memory closed = MEMORY_INIT;
 
-	*a = (struct admission){ .config = config, .memory = closed };
+	*a = (struct admission){
+		.config = config, .memory = closed, .notes = MEMORY_NOTES_INIT
+	};
 	relay_init(&a->relay, config, spool);
 }
 
@@ -31,18 +31,15 @@ admission_begin(struct admission *a)
 
 /* ---- memory ---- */
 
-/* Who has no state directory has no memory, and does not miss it. */
 static void
 open_memory(struct admission *a)
 {
 	struct err e = ERR_INIT;
-	int rc;
 
 	if (a->is_memory_tried)
 		return;
 	a->is_memory_tried = true;
-	rc = memory_open(&a->memory, a->config->host.state, &e);
-	if (rc == 1 || (rc == -1 && e.sys != ENOENT))
+	if (memory_open(&a->memory, a->config->host.state, &e) != 0)
 		log_alarm("%s", e.text);
 }
 
@@ -69,52 +66,17 @@ remember(struct admission *a, const struct config_domain *domain,
 				      : ADMIT_UNKNOWN;
 }
 
-/* For the end of the session; what does not fit is learned another time. */
-static void
-note(struct admission *a, const struct config_domain *domain,
-    const struct addr *rcpt)
-{
-	enum memory_answer answer = memory_judge(&a->relay.said);
-
-	if (!a->relay.is_of_rcpt || answer == MEMORY_UNKNOWN)
-		return;
-	if (a->lessons == NULL)
-		a->lessons = calloc(ADMISSION_LESSONS_MAX, sizeof *a->lessons);
-	if (a->lessons == NULL || a->nlessons == ADMISSION_LESSONS_MAX)
-		return;
-	a->lessons[a->nlessons++] =
-	    (struct admission_lesson){ domain, *rcpt, answer };
-}
-
-static void
-learn(struct admission *a)
-{
-	struct memory_lesson lessons[ADMISSION_LESSONS_MAX];
-	int64_t now_s = clock_wall_us() / 1000000;
-	struct err e = ERR_INIT;
-
-	if (a->nlessons == 0)
-		return;
-	for (size_t i = 0; i < a->nlessons; i++) {
-		const struct admission_lesson *l = &a->lessons[i];
-
-		lessons[i] = (struct memory_lesson){ l->domain->name, &l->rcpt,
-			{ l->answer, MEMORY_SESSION, now_s } };
-	}
-	open_memory(a);
-	if (memory_learn(&a->memory, lessons, a->nlessons, &e) == -1)
-		log_alarm("%s", e.text);
-}
-
 void
 admission_free(struct admission *a)
 {
+	struct err e = ERR_INIT;
+
 	relay_free(&a->relay);
-	learn(a);
+	if (a->notes.n > 0)
+		open_memory(a);
+	if (memory_learn_notes(&a->notes, &a->memory, MEMORY_SESSION, &e) == -1)
+		log_alarm("%s", e.text);
 	memory_close(&a->memory);
-	free(a->lessons);
-	a->lessons = NULL;
-	a->nlessons = 0;
 }
 
 /* ---- what there is to know ---- */
@@ -216,34 +178,57 @@ find_out(struct admission *a, const struct config_domain *domain,
 	return 0;
 }
 
+/* admit = defer: has the client been sent there often enough? */
+static bool
+insists(const struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct addr *rcpt)
+{
+	const struct insist_key key = { env->client.addr,
+		env->mail.reverse_path.text, rcpt->text };
+	struct insist tries;
+	struct err e = ERR_INIT;
+
+	if (insist_note(a->config->host.state, &key, clock_wall_us() / 1000000,
+		a->is_trial, &tries, &e) == -1)
+		log_alarm("%s", e.text);
+	return insist_is_enough(&tries, domain->defer_tries,
+	    domain->defer_time_s);
+}
+
 /* ---- the decision ---- */
 
-static void
-log_decision(const struct config_domain *domain, const struct envelope *env,
-    const struct addr *rcpt, const struct admit_decision *d)
+void
+admission_log(const struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *r,
+    const struct admit_decision *d)
 {
 	char from[ADDR_MAX * 4 + 1], to[ADDR_MAX * 4 + 1];
+	bool is_theirs = d->what == ADMIT_THROUGH;
 
 	log_info("domain=%s from=<%s> to=<%s> peer=%s admit=%s reason=%s "
-		 "reply=\"%s\"",
+		 "reply=\"%s\"%s",
 	    domain->name,
 	    text_word(from, sizeof from, env->mail.reverse_path.text),
-	    text_word(to, sizeof to, rcpt->text),
+	    text_word(to, sizeof to, r->forward_path.text),
 	    env->client.addr[0] != '\0' ? env->client.addr : "pipe",
-	    admit_name(d->what), d->reason, d->reply);
+	    admit_name(d->what), d->reason, d->reply,
+	    is_theirs && relay_judges_us(&a->relay) ? " judges=backup" : "");
 }
 
 static struct admit_question
 ask(const struct admission *a, const struct config_domain *domain,
-    uint64_t size)
+    const struct envelope *env, const struct addr *rcpt)
 {
 	struct admit_question q = { .mode = domain->admit,
 		.unknown = domain->unknown,
 		.may_relay = relay_may(&a->relay, domain),
-		.size = size };
+		.size = env->mail.size };
 
 	if (domain->admit != CONFIG_ADMIT_SPOOL)
 		q.primary = relay_primary(&a->relay, domain);
+	if (domain->admit == CONFIG_ADMIT_DEFER &&
+	    q.primary == ADMIT_PRIMARY_UP)
+		q.insists = insists(a, domain, env, rcpt);
 	return q;
 }
 
@@ -257,19 +242,36 @@ go_through(struct admission *a, const struct config_domain *domain,
 
 	if (relay_rcpt(&a->relay, domain, env, r) == RELAY_FAILED)
 		return false;
-	note(a, domain, &r->forward_path);
+	if (a->relay.is_of_rcpt)
+		memory_note(&a->notes, domain->name, &r->forward_path,
+		    &a->relay.said);
 	through.reply = a->relay.reply;
 	*d = through;
 	return true;
 }
 
-static struct admit_decision
-decide(struct admission *a, const struct config_domain *domain,
+const char *
+admission_ask(struct admission *a, const struct config_domain *domain,
     const struct envelope *env, const struct smtp_rcpt *r)
 {
-	struct admit_question q = ask(a, domain, env->mail.size);
+	struct admit_question q = ask(a, domain, env, &r->forward_path);
 	struct admit_decision d = admit_decide(&q);
 
+	if (d.what != ADMIT_THROUGH || !relay_say(&a->relay, domain, env, r))
+		return NULL;
+	return d.reason;
+}
+
+struct admit_decision
+admission_rcpt(struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *r, const char *asked)
+{
+	bool is_asked = asked != NULL && relay_may(&a->relay, domain);
+	struct admit_question q = ask(a, domain, env, &r->forward_path);
+	struct admit_decision d = { ADMIT_THROUGH, false, asked, NULL };
+
+	if (!is_asked)
+		d = admit_decide(&q);
 	if (d.what == ADMIT_THROUGH) {
 		if (go_through(a, domain, env, r, &d))
 			return d;
@@ -280,17 +282,6 @@ decide(struct admission *a, const struct config_domain *domain,
 		return (struct admit_decision){ ADMIT_DEFER, false,
 			"list-broken", list_broken };
 	return admit_decide(&q);
-}
-
-struct admit_decision
-admission_rcpt(struct admission *a, const struct config_domain *domain,
-    const struct envelope *env, const struct smtp_rcpt *r)
-{
-	struct admit_decision d = decide(a, domain, env, r);
-
-	if (domain->admit != CONFIG_ADMIT_SPOOL)
-		log_decision(domain, env, &r->forward_path, &d);
-	return d;
 }
 
 void

@@ -18,21 +18,13 @@
  * recipients is learned when the session is over.
  */
 
-#define ADMISSION_LESSONS_MAX 100 /* of one session */
-
-struct admission_lesson {
-	const struct config_domain *domain;
-	struct addr rcpt;
-	enum memory_answer answer;
-};
-
 struct admission {
 	const struct config *config; /* borrowed */
 	struct relay relay;
 	struct memory memory; /* opened when it is first asked */
 	bool is_memory_tried;
-	struct admission_lesson *lessons;
-	size_t nlessons;
+	struct memory_notes notes; /* for the end of the session */
+	bool is_trial;             /* nobody is there: no try is counted */
 };
 
 void admission_init(struct admission *a, const struct config *config,
@@ -44,14 +36,25 @@ void admission_free(struct admission *a);
 /* A transaction begins: nothing of another is under way. */
 void admission_begin(struct admission *a);
 
+/* Say RCPT to the primary, if that is the decision, without waiting for an
+ * answer: relay_say(). Why, as one word for the log; NULL: it was not said. */
+const char *admission_ask(struct admission *a,
+    const struct config_domain *domain, const struct envelope *env,
+    const struct smtp_rcpt *r);
+
 /*
  * RCPT. Returns the decision with the reply for the client: of ADMIT_THROUGH
  * the primary's own, 2yz or a refusal; it is valid until the next call. env:
- * sender, client.
+ * sender, client. asked: what admission_ask() returned, or NULL.
  */
 struct admit_decision admission_rcpt(struct admission *a,
     const struct config_domain *domain, const struct envelope *env,
-    const struct smtp_rcpt *r);
+    const struct smtp_rcpt *r, const char *asked);
+
+/* What became of it in the end: one line in the log. */
+void admission_log(const struct admission *a,
+    const struct config_domain *domain, const struct envelope *env,
+    const struct smtp_rcpt *r, const struct admit_decision *d);
 
 /* A message is in the spool, for these n recipients of whom nobody knows:
  * count it. */

@@ -53,16 +53,31 @@ decide_unknown(const struct admit_question *q)
 	return spool("unknown", true);
 }
 
+/* The primary is to be asked: why? NULL: it is not. */
+static const char *
+ask_because(const struct admit_question *q)
+{
+	bool is_up = q->primary == ADMIT_PRIMARY_UP;
+
+	if (!q->may_relay || q->primary == ADMIT_PRIMARY_DOWN)
+		return NULL;
+	if (q->mode == CONFIG_ADMIT_DEFER)
+		return is_up && q->insists ? "insists" : NULL;
+	if (q->mode == CONFIG_ADMIT_THROUGH)
+		return is_up ? "primary-up" : "primary-unknown";
+	return NULL;
+}
+
 struct admit_decision
 admit_decide(const struct admit_question *q)
 {
-	if (q->mode == CONFIG_ADMIT_THROUGH && q->may_relay &&
-	    q->primary != ADMIT_PRIMARY_DOWN)
-		return (struct admit_decision){ ADMIT_THROUGH, false,
-			q->primary == ADMIT_PRIMARY_UP ? "primary-up"
-						       : "primary-unknown",
+	const char *because = ask_because(q);
+
+	if (because != NULL)
+		return (struct admit_decision){ ADMIT_THROUGH, false, because,
 			NULL };
-	if (q->mode == CONFIG_ADMIT_DEFER && q->primary == ADMIT_PRIMARY_UP)
+	if (q->mode == CONFIG_ADMIT_DEFER && q->primary == ADMIT_PRIMARY_UP &&
+	    !q->insists)
 		return defer("primary-up", go_to_primary);
 	if (q->is_postmaster)
 		return spool("postmaster", false);

@@ -12,7 +12,8 @@
  *
  *	admit    primary      what
  *	through  up, unknown  asked live, where this transaction can
- *	defer    up           451 4.3.2
+ *	defer    up           451 4.3.2; but who insists is let in: asked live,
+ *	                      where this transaction can
  *	else                  known good: spooled. Known bad: 550 5.1.1.
  *	                      Unknown: with admit = spool spooled, else as the
  *	                      key unknown says
@@ -47,6 +48,8 @@ struct admit_question {
 	enum config_admit mode;
 	enum config_unknown unknown;
 	enum admit_primary primary;
+	bool insists;   /* came back so often that it cannot reach the primary:
+			   of admit = defer (insist.h) */
 	bool may_relay; /* the live session is of this domain, or to be had */
 	bool is_postmaster; /* taken always (RFC 5321 4.5.1) */
 	enum admit_list list;

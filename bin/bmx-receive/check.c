@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/network.h"
 #include "base/text.h"
 #include "bmx-receive/intake.h"
+#include "bmx-receive/offers.h"
 #include "bmx-receive/serve.h"
 #include "bmx-receive/session.h"
+#include "spool/memory.h"
+#include "spool/primary.h"
 #include "spool/spool.h"
 
 #define WHY_MAX 400
@@ -44,33 +48,81 @@ explain_client(const struct config *config, const char *client)
 		printf("client %s: no front end\n", client);
 }
 
-/* Of a recipient that is in a domain of ours. */
+/* What is known of the primary, before it is asked. */
 static void
-explain_list(char out[WHY_MAX], const struct config_domain *d,
-    const struct addr *rcpt, const char *reply)
+explain_primary(const struct config *config, const struct spool *spool,
+    const char *rcpt)
 {
-	if (d->recipients == NULL)
-		snprintf(out, WHY_MAX,
-		    "[%s] has no list of recipients: everybody is one",
-		    d->name);
-	else if (addr_is_postmaster(rcpt))
-		snprintf(out, WHY_MAX, "[%s]: postmaster always is one",
-		    d->name);
-	else
-		snprintf(out, WHY_MAX, "[%s]: the list %s %s", d->name,
-		    d->recipients,
-		    reply[0] == '2' ? "has it" : "does not have it");
+	const char *at = strrchr(rcpt, '@');
+	const struct config_domain *d = NULL;
+	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	struct primary state = PRIMARY_INIT;
+	struct err e = ERR_INIT;
+	char folded[ADDR_DOMAIN_MAX + 1], seen[CLOCK_RFC3339_MAX] = "never";
+
+	if (at != NULL &&
+	    addr_fold_domain(at + 1, strlen(at + 1), folded, &e) == 0)
+		d = config_find(config, folded);
+	if (d == NULL)
+		return;
+	if (spool_domain_open(&dir, spool, d->name, false, &e) == 1)
+		primary_read(dir.fd, clock_wall_us() / 1000000, d->state_age_s,
+		    &state, &e);
+	spool_domain_close(&dir);
+	if (state.good_s > 0)
+		clock_rfc3339(seen, state.good_s * 1000000);
+	printf("primary of %s: %s, last seen up: %.19s%s%s\n", d->name,
+	    primary_verdict_name(state.verdict), seen,
+	    state.reason[0] != '\0' ? ": " : "", state.reason);
 }
 
-/* Where the primary has a say, it was asked just now. */
-static void
-explain_decision(char out[WHY_MAX], const struct config_domain *d,
-    const struct admit_decision *decision)
+/* A sentence for each reason of admit.c. */
+static const struct {
+	const char *reason, *sentence;
+} sentences[] = {
+	{ "primary-up", "the primary was asked, and this is its answer" },
+	{ "primary-unknown", "the primary was asked, and this is its answer" },
+	{ "insists",
+	    "it came back so often that it cannot reach the primary, which was "
+	    "asked: this is its answer" },
+	{ "postmaster", "postmaster always is a recipient" },
+	{ "listed", "it is in the list" },
+	{ "not-listed", "it is not in the list" },
+	{ "known", "the primary took mail for it before" },
+	{ "known-bad", "the primary said that there is no such recipient" },
+	{ "unknown", "there is no list, and the primary was never asked" },
+	{ "unknown-limit", "too much waits for this unknown recipient" },
+	{ "unknown-limit-all", "too much waits for unknown recipients" },
+	{ "quota", "max-messages or max-bytes wait" },
+	{ "spool-broken", "trouble of our own, see the log" },
+	{ "list-broken", "nobody can read the list" },
+};
+
+static const char *
+sentence_of(const struct admit_decision *decision)
 {
-	snprintf(out, WHY_MAX, "[%s]: %s, %s%s", d->name,
-	    admit_name(decision->what), decision->reason,
-	    decision->what == ADMIT_THROUGH ? ": the primary's own answer"
-					    : "");
+	if (decision->what == ADMIT_DEFER &&
+	    strcmp(decision->reason, "primary-up") == 0)
+		return "admit = defer sends it to the primary, which is up";
+	for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
+		if (strcmp(sentences[i].reason, decision->reason) == 0)
+			return sentences[i].sentence;
+	return "";
+}
+
+static void
+explain_decision(char out[WHY_MAX], const struct check *k,
+    const struct config_domain *d)
+{
+	const struct admit_decision *decision = &k->intake.decision;
+	bool is_of_list = strstr(decision->reason, "list") != NULL;
+	bool is_ours = decision->what == ADMIT_THROUGH &&
+		       relay_judges_us(&k->intake.admission.relay);
+
+	snprintf(out, WHY_MAX, "[%s]: %s, %s: %s%s%s%s", d->name,
+	    admit_name(decision->what), decision->reason, sentence_of(decision),
+	    is_of_list ? " " : "", is_of_list ? d->recipients : "",
+	    is_ours ? ", perhaps about our address and not the client's" : "");
 }
 
 static void
@@ -78,18 +130,27 @@ explain_rcpt(char out[WHY_MAX], const struct check *k, const char *reply)
 {
 	const struct config_domain *d = k->intake.domain_of[0];
 
-	if (d != NULL && d->admit != CONFIG_ADMIT_SPOOL &&
-	    k->intake.decision.reply == reply)
-		explain_decision(out, d, &k->intake.decision);
-	else if (strncmp(reply, "452 4.3.1", 9) == 0)
-		snprintf(out, WHY_MAX, "max-messages or max-bytes wait");
-	else if (strncmp(reply, "451 ", 4) == 0)
-		snprintf(out, WHY_MAX, "trouble of our own, see the log");
+	if (d != NULL && k->intake.decision.reply == reply)
+		explain_decision(out, k, d);
 	else if (strncmp(reply, "550 5.7.1", 9) == 0)
 		snprintf(out, WHY_MAX, "the domain has no section in %s",
 		    k->config->path);
-	else if (reply[0] == '2' || strncmp(reply, "550 5.1.1", 9) == 0)
-		explain_list(out, d, &k->session.rcpt.forward_path, reply);
+}
+
+/* The lines of the reply to EHLO behind the first. */
+static void
+print_offers(const struct session *s)
+{
+	const char *line = memchr(s->out.data, '\n', s->out.len);
+	const char *end = s->out.data + s->out.len, *lf;
+	const char *comma = "offered: ";
+
+	for (; line != NULL && ++line < end; line = lf, comma = ", ") {
+		lf = memchr(line, '\n', (size_t)(end - line));
+		if (lf != NULL)
+			printf("%s%.*s", comma, (int)(lf - line) - 5, line + 4);
+	}
+	putchar('\n');
 }
 
 static void
@@ -117,6 +178,9 @@ react(struct check *k, enum session_event event, char why[WHY_MAX])
 		explain_mail(why, reply);
 	} else if (event == SESSION_ASK_RCPT) {
 		reply = intake_rcpt(&k->intake, &s->env, &s->rcpt);
+		if (reply == NULL)
+			reply =
+			    intake_due(&k->intake, &s->env, &s->rcpt, false);
 		explain_rcpt(why, k, reply);
 	}
 	if (reply != NULL)
@@ -159,8 +223,10 @@ talk(struct check *k, const struct check_case *c)
 
 	session_greet(&k->session, NULL);
 	digit = say(k, "EHLO ", c->helo, "");
-	if (digit == 2)
+	if (digit == 2) {
+		print_offers(&k->session);
 		digit = say(k, "MAIL FROM:<", c->from, ">");
+	}
 	if (digit == 2)
 		digit = say(k, "RCPT TO:<", c->rcpt, ">");
 	return digit;
@@ -198,12 +264,58 @@ check_case(const struct config *config, const struct check_case *c,
 	plain.from = bare(c->from, from);
 	plain.rcpt = bare(c->rcpt, rcpt);
 	k.rules = serve_rules(config);
+	offers_mirror(&k.rules, config, &spool);
 	session_init(&k.session, &k.rules);
+	snprintf(k.session.env.client.addr, sizeof k.session.env.client.addr,
+	    "%s", c->client);
 	intake_init(&k.intake, config, &spool);
+	k.intake.admission.is_trial = true;
 	explain_client(config, c->client);
+	explain_primary(config, &spool, plain.rcpt);
 	digit = talk(&k, &plain);
 	session_free(&k.session);
 	intake_free(&k.intake);
 	spool_close(&spool);
 	return digit == 2 || digit == 4 ? digit : 5;
+}
+
+/* ---- who is known ---- */
+
+static int
+found_one(void *arg, const struct memory_entry *entry)
+{
+	(void)arg;
+	return entry->local[0] != '\0';
+}
+
+/* A comment, so that what --check-config prints remains a configuration. */
+static void
+print_knowledge(const struct config_domain *d, struct memory *m, int64_t now_s)
+{
+	struct err e = ERR_INIT;
+
+	if (d->recipients != NULL)
+		return;
+	if (memory_is_catchall(m, d->name, now_s, &e) == 1)
+		printf("# [%s]: the primary accepts everybody, so nothing is "
+		       "learned of its recipients\n",
+		    d->name);
+	else if (memory_each(m, d->name, found_one, NULL, &e) != 1)
+		printf("# [%s] has neither a list of recipients nor a memory "
+		       "of them yet: all are unknown\n",
+		    d->name);
+}
+
+void
+check_knowledge(const struct config *config)
+{
+	struct memory m = MEMORY_INIT;
+	struct err e = ERR_INIT;
+
+	if (memory_open(&m, config->host.state, &e) != 0)
+		printf("# %s\n", e.text);
+	for (size_t i = 0; i < config->ndomains; i++)
+		print_knowledge(&config->domains[i], &m,
+		    clock_wall_us() / 1000000);
+	memory_close(&m);
 }

@@ -19,4 +19,8 @@ struct check_case {
 int check_case(const struct config *config, const struct check_case *c,
     struct err *e);
 
+/* For --check-config: a comment on stdout for each domain of whose recipients
+ * nothing is known. */
+void check_knowledge(const struct config *config);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "bmx-receive/quota.h"
 #include "mail/trace.h"
+#include "spool/lifetime.h"
 
 #define INODES_MIN 100 /* the spool's disk keeps; a message needs one or two */
 
@@ -57,6 +58,7 @@ intake_mail(struct intake *in, const struct smtp_mail *mail)
 	uint64_t needed = in->config->host.min_free;
 	struct statvfs fs;
 
+	in->ndue = 0;
 	admission_begin(&in->admission);
 	if (fstatvfs(in->spool->fd, &fs) == -1) {
 		log_alarm("statvfs %s: %s", in->spool->path, strerror(errno));
@@ -117,16 +119,16 @@ is_new_domain(const struct intake *in, size_t n)
 	return true;
 }
 
-/* May more wait for the domain? NULL: yes. */
-static const char *
+/* May more wait for the domain? If not, *d is why. */
+static void
 measure(const struct intake *in, const struct config_domain *domain,
-    uint64_t size)
+    uint64_t size, struct admit_decision *d)
 {
 	struct err e = ERR_INIT;
 	int rc = quota_allows(domain, in->spool, size, &e);
 
 	if (rc == 1)
-		return NULL;
+		return;
 	if (rc == 0)
 		log_alarm("domain=%s max-messages or max-bytes wait: mail "
 			  "deferred",
@@ -134,40 +136,97 @@ measure(const struct intake *in, const struct config_domain *domain,
 	else
 		log_alarm("domain=%s error=\"%s\" mail deferred", domain->name,
 		    e.text);
-	return rc == 0 ? domain_full : spool_broken;
+	*d = (struct admit_decision){ ADMIT_DEFER, false,
+		rc == 0 ? "quota" : "spool-broken",
+		rc == 0 ? domain_full : spool_broken };
 }
 
-const char *
-intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
+/* The domain of a recipient, which is completed. NULL: it is not ours. */
+static const struct config_domain *
+domain_for(const struct intake *in, struct addr *rcpt)
+{
+	const struct config_domain *domain = find_domain(in, rcpt);
+
+	if (domain == NULL ||
+	    (addr_domain(rcpt)[0] == '\0' && complete(rcpt, domain) == -1))
+		return NULL;
+	return domain;
+}
+
+/* asked: why the primary was asked; NULL: it was not. */
+static const char *
+decide(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
+    const char *asked)
 {
 	size_t n = env->nrcpt;
 	struct admit_decision d;
-	const char *wrong;
 	bool is_new;
 
-	in->domain_of[n] = find_domain(in, &r->forward_path);
+	in->domain_of[n] = domain_for(in, &r->forward_path);
 	if (in->domain_of[n] == NULL)
-		return not_ours;
-	if (addr_domain(&r->forward_path)[0] == '\0' &&
-	    complete(&r->forward_path, in->domain_of[n]) == -1)
 		return not_ours;
 	if (n == 0)
 		in->ndomains = 0;
 	is_new = is_new_domain(in, n);
 	if (is_new && in->ndomains == INTAKE_DOMAINS_MAX)
 		return too_many_domains;
-	d = in->decision =
-	    admission_rcpt(&in->admission, in->domain_of[n], env, r);
-	if (d.reply[0] != '2')
-		return d.reply;
-	if (is_new && d.what == ADMIT_SPOOL) {
-		wrong = measure(in, in->domain_of[n], env->mail.size);
-		if (wrong != NULL)
-			return wrong;
-	}
+	d = admission_rcpt(&in->admission, in->domain_of[n], env, r, asked);
+	if (is_new && d.what == ADMIT_SPOOL)
+		measure(in, in->domain_of[n], env->mail.size, &d);
+	admission_log(&in->admission, in->domain_of[n], env, r, &d);
+	in->decision = d;
 	in->is_unverified[n] = d.is_unverified;
-	in->ndomains += is_new;
+	in->ndomains += is_new && d.reply[0] == '2';
 	return d.reply;
+}
+
+/* Whom the primary took we must not refuse for having too many domains. All
+ * of those that it is asked for are of one domain. */
+static bool
+has_room_for_domains(const struct intake *in, const struct envelope *env)
+{
+	size_t n = env->nrcpt == 0 ? 1 : in->ndomains + 1;
+
+	for (size_t i = 0; i < in->ndue; i++)
+		n += in->due[i].asked == NULL;
+	return n <= INTAKE_DOMAINS_MAX;
+}
+
+const char *
+intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
+{
+	struct intake_due due = { domain_for(in, &r->forward_path), NULL };
+
+	if (due.domain != NULL && has_room_for_domains(in, env))
+		due.asked = admission_ask(&in->admission, due.domain, env, r);
+	if (due.asked == NULL && in->ndue == 0)
+		return decide(in, env, r, NULL);
+	in->due[in->ndue++] = due;
+	return NULL;
+}
+
+/* Of those that are due none may still have to be said. */
+static bool
+is_all_said(const struct intake *in)
+{
+	for (size_t i = 0; i < in->ndue; i++)
+		if (in->due[i].asked == NULL &&
+		    in->due[i].domain == in->admission.relay.domain)
+			return false;
+	return true;
+}
+
+const char *
+intake_due(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
+    bool is_content_next)
+{
+	const char *asked = in->due[0].asked;
+
+	if (is_content_next && is_all_said(in))
+		relay_say_data(&in->admission.relay);
+	in->ndue--;
+	memmove(in->due, in->due + 1, in->ndue * sizeof *in->due);
+	return decide(in, env, r, asked);
 }
 
 /* ---- the copies ---- */
@@ -257,7 +316,7 @@ add_received(const struct intake *in, const struct config_domain *domain,
 }
 
 /* What stands in front of the message: the envelope of this copy's
- * recipients, and our Received field. */
+ * recipients, with the clocks of its domain, and our Received field. */
 static int
 write_head(const struct intake *in, struct intake_copy *c, struct err *e)
 {
@@ -267,6 +326,7 @@ write_head(const struct intake *in, struct intake_copy *c, struct err *e)
 
 	for (size_t i = 0; i < in->env->nrcpt; i++)
 		keep[i] = in->domain_of[i] == c->domain;
+	lifetime_stamp(in->env, c->dir.fd);
 	if (envelope_format(in->env, keep, &head, e) == -1)
 		goto out;
 	add_received(in, c->domain, &head);
@@ -319,6 +379,9 @@ intake_begin(struct intake *in, struct envelope *env)
 	in->failed = false;
 	in->env = env;
 	env->arrival_us = clock_wall_us();
+	for (size_t i = 0; i < env->nrcpt; i++)
+		env->rcpts[i].state =
+		    in->is_unverified[i] ? RCPT_UNVERIFIED : RCPT_PENDING;
 	if (spool_new_id(in->id, env->arrival_us, &e) == -1 ||
 	    make_copies(in, env->nrcpt, &e) == -1)
 		return give_up(in, &e);
@@ -348,10 +411,28 @@ log_live(const struct intake *in, const struct config_domain *domain,
 	const struct relay *relay = &in->admission.relay;
 	char from[ADDR_MAX * 4 + 1];
 
-	log_info("id=%s domain=%s from=<%s> nrcpt=%u peer=%s reply=\"%s\" %s",
+	log_info("id=%s domain=%s from=<%s> nrcpt=%u peer=%s reply=\"%s\"%s %s",
 	    in->id, domain->name,
 	    text_word(from, sizeof from, in->env->mail.reverse_path.text),
-	    relay->taken, relay->client.peer, relay->reply, what);
+	    relay->taken, relay->client.peer, relay->reply,
+	    relay_judges_us(relay) ? " judges=backup" : "", what);
+}
+
+/* There are servers that look a recipient up only behind the content; of one
+ * alone that says something, if it has the code for it. */
+static void
+note_refusal(struct intake *in, const struct config_domain *domain)
+{
+	const struct relay *relay = &in->admission.relay;
+	const struct addr *only = NULL;
+
+	for (size_t i = 0; i < in->env->nrcpt; i++)
+		if (in->domain_of[i] == domain)
+			only = &in->env->rcpts[i].addr;
+	if (relay->taken == 1 && only != NULL &&
+	    relay->said.enhanced[0] != '\0')
+		memory_note(&in->admission.notes, domain->name, only,
+		    &relay->said);
 }
 
 /* The primary has the message: the copy of its domain is not wanted. */
@@ -391,6 +472,8 @@ end_live(struct intake *in)
 		return NULL;
 	}
 	log_live(in, domain, result == RELAY_TAKEN ? "relayed" : "refused");
+	if (result == RELAY_REFUSED)
+		note_refusal(in, domain);
 	if (result == RELAY_TAKEN && in->ndomains > 1) {
 		drop_copy_of(in, domain);
 		return NULL;

@@ -22,6 +22,12 @@
 
 #define INTAKE_DOMAINS_MAX 50 /* of one message; each holds descriptors */
 
+/* A recipient whose answer was put off. */
+struct intake_due {
+	const struct config_domain *domain; /* NULL: it is not ours */
+	const char *asked; /* why the primary was asked; NULL: it was not */
+};
+
 struct intake_copy {
 	const struct config_domain *domain;
 	struct spool_domain dir;
@@ -41,8 +47,10 @@ struct intake {
 	/* of each recipient of the transaction; one more, that is asked for */
 	const struct config_domain *domain_of[ENVELOPE_RCPT_MAX + 1];
 	bool is_unverified[ENVELOPE_RCPT_MAX + 1];
+	struct intake_due due[SESSION_DUE_MAX]; /* see intake_rcpt() */
+	size_t ndue;
 	struct admit_decision decision; /* on the last recipient of ours */
-	const struct envelope *env;     /* of the message under way */
+	struct envelope *env;           /* of the message under way */
 	struct admission admission;
 	char reply[64];
 };
@@ -62,9 +70,16 @@ const char *intake_mail(struct intake *in, const struct smtp_mail *mail);
  * of the domain whose name sorts first (RFC 5321 4.5.1): *r becomes that
  * address. 550 5.7.1, 550 5.1.1, 452
  * 4.3.1, 452 4.5.3, 451 4.3.0.
+ *
+ * NULL: the primary was asked, or one before this was, and the answer comes
+ * from intake_due(), one call for each, in the same order. So a group of
+ * commands becomes one group to the primary. is_content_next: DATA follows, and
+ * may go with them.
  */
 const char *intake_rcpt(struct intake *in, const struct envelope *env,
     struct smtp_rcpt *r);
+const char *intake_due(struct intake *in, const struct envelope *env,
+    struct smtp_rcpt *r, bool is_content_next);
 
 /* Every recipient is known: begin a copy for each domain, with the envelope
  * and our Received field. env->arrival_us is set; env stays where it is until

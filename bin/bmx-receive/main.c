@@ -31,7 +31,7 @@ print_sandbox(const struct config *config)
 	struct sandbox s;
 
 	sandbox_enter(config, &s);
-	printf("\n# sandbox: no_new_privs=%s landlock=%d seccomp=%s\n",
+	printf("# sandbox: no_new_privs=%s landlock=%d seccomp=%s\n",
 	    s.no_new_privs ? "yes" : "no", s.landlock,
 	    s.seccomp ? "yes" : "no");
 }
@@ -58,8 +58,11 @@ check(const struct options *o, struct err *e)
 	}
 	if (rc == 0)
 		rc = serve_check(&config, e);
-	if (rc == 0)
+	if (rc == 0) {
+		putchar('\n');
+		check_knowledge(&config);
 		print_sandbox(&config);
+	}
 	config_free(&config);
 	return rc;
 }

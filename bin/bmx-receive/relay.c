@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "smtp/learn.h"
+#include "smtp/policy.h"
 
 /*
  * Seconds that one step may take, whatever it consists of; a client waits for
@@ -39,6 +40,17 @@ set_deadline(struct relay *r, unsigned s)
 	r->params.deadline_ms = clock_monotonic_ms() + (int64_t)s * 1000;
 }
 
+/* Cut it off: what was said and not answered is over. */
+static void
+end_session(struct relay *r)
+{
+	client_abort(&r->client);
+	r->is_open = false;
+	r->ahead = r->unheard = 0;
+	r->is_data_due = false;
+	r->ahead_rc = 0;
+}
+
 static void
 close_session(struct relay *r)
 {
@@ -53,8 +65,8 @@ close_session(struct relay *r)
 void
 relay_free(struct relay *r)
 {
-	if (r->step == RELAY_IN_DATA) /* QUIT would be content */
-		client_abort(&r->client);
+	if (r->step == RELAY_IN_DATA || r->unheard > 0 || r->is_data_due)
+		end_session(r); /* QUIT would be content */
 	close_session(r);
 	dns_close(r->dns);
 	r->dns = NULL;
@@ -176,7 +188,8 @@ learn_up(const struct relay *r, const struct config_domain *domain)
 	struct primary state;
 
 	read_state(r, domain, &state);
-	if (!learn_is_known_up(&state, domain, clock_wall_us() / 1000000))
+	if (!learn_is_known_up(&state, domain, &r->client,
+		clock_wall_us() / 1000000))
 		learn(r, domain, PRIMARY_UP, "");
 }
 
@@ -203,7 +216,6 @@ set_params(struct relay *r, const struct config_domain *domain)
 	struct client_params *p = &r->params;
 
 	p->helo = r->config->host.hostname;
-	p->tls = domain->tls;
 	p->connect_timeout_s = domain->connect_timeout_s;
 	if (p->connect_timeout_s > CONNECT_MAX_S)
 		p->connect_timeout_s = CONNECT_MAX_S;
@@ -221,22 +233,40 @@ learn_away(const struct relay *r, const struct config_domain *domain,
 		    is_deferring ? PRIMARY_DEFERRING : PRIMARY_DOWN, e->text);
 }
 
+/* A session with one address, in the TLS that it owes us. */
+static int
+open_address(struct relay *r, struct policy *policy, const struct route_addr *a,
+    struct err *e)
+{
+	struct policy_hop hop = POLICY_HOP_INIT;
+	int rc = -1;
+
+	r->client = (struct client)CLIENT_INIT;
+	if (policy_find(policy, a, &hop, e) == 0)
+		rc = policy_session(&hop, &r->client, &r->params, e);
+	policy_hop_free(&hop);
+	return rc;
+}
+
 static int
 open_first(struct relay *r, const struct config_domain *domain,
     const struct route *route, struct err *e)
 {
+	struct policy policy = POLICY_INIT;
 	bool is_deferring = false;
 
+	if (policy_open(&policy, &r->config->host, domain, route, r->dns, e) ==
+	    -1)
+		return -1;
 	for (size_t i = 0; i < route->naddrs && e->sys != EINTR; i++) {
-		const struct route_addr *a = &route->addrs[i];
-
-		r->client = (struct client)CLIENT_INIT;
-		if (client_open(&r->client, &r->params, &a->ep, a->host, e) ==
-		    0)
+		if (open_address(r, &policy, &route->addrs[i], e) == 0) {
+			policy_close(&policy);
 			return 0;
+		}
 		is_deferring = r->client.reply.code / 100 == 4;
 		client_abort(&r->client);
 	}
+	policy_close(&policy);
 	learn_away(r, domain, is_deferring, e);
 	return -1;
 }
@@ -277,6 +307,9 @@ need_session(struct relay *r, const struct config_domain *domain, struct err *e)
 	if (r->is_open &&
 	    (r->domain != domain || (max > 0 && r->client.transactions >= max)))
 		close_session(r);
+	if (r->is_open && client_is_stale(&r->client))
+		end_session(r);
+	r->is_reused = r->is_open;
 	return r->is_open ? 0 : open_session(r, domain, e);
 }
 
@@ -294,11 +327,18 @@ fail(struct relay *r, const struct config_domain *domain, const struct err *e)
 	log_warn("domain=%s peer=%s relay failed: %s", domain->name,
 	    r->client.peer[0] != '\0' ? r->client.peer : "-",
 	    text_safe(why, sizeof why, e->text));
-	client_abort(&r->client);
-	r->is_open = false;
+	end_session(r);
 	r->domain = NULL;
 	r->step = RELAY_OVER;
 	return RELAY_FAILED;
+}
+
+/* Replies are still to come, one of them perhaps the call for content: what
+ * we would say now would be taken for that. */
+static bool
+is_behind(const struct relay *r)
+{
+	return r->unheard > 0 || r->is_data_due;
 }
 
 /* The primary is there, but in trouble of its own; it has nothing. */
@@ -311,7 +351,8 @@ give_way(struct relay *r)
 	    r->said.enhanced, r->said.text);
 	learn_away(r, r->domain, true, &e);
 	set_deadline(r, RESET_MAX_S);
-	client_quit(&r->client);
+	if (!is_behind(r))
+		client_quit(&r->client);
 	return fail(r, r->domain, &e);
 }
 
@@ -349,33 +390,86 @@ is_mail_refused(const struct relay *r)
 	return !r->client.is_mail_due && !r->client.is_mail_taken;
 }
 
-/* RCPT, and MAIL before the first. */
+/*
+ * DATA was said, but what comes is one more recipient: the client asked for
+ * content and did not get it, since nobody was accepted. A server that wants
+ * content nonetheless gets another session. -1: somebody was accepted.
+ */
 static int
-say_rcpt(struct relay *r, const struct config_domain *domain,
-    const struct envelope *env, const struct smtp_rcpt *rcpt, struct err *e)
+settle_data(struct relay *r, struct err *e)
 {
-	if (r->step == RELAY_NOTHING && say_mail(r, domain, env, e) == -1)
-		return -1;
-	return is_mail_refused(r) ? 0 : client_rcpt(&r->client, rcpt, e);
+	if (!r->is_data_due)
+		return 0;
+	if (r->taken + r->unheard > 0)
+		return err_temp(e, "a recipient behind DATA");
+	r->is_data_due = false;
+	if (client_hear_data(&r->client, e) == -1 ||
+	    r->client.reply.code / 100 == 3) {
+		end_session(r);
+		r->step = RELAY_NOTHING;
+	}
+	return 0;
 }
 
-/* A server that closed a session because it was idle for long is not away:
- * one more try on a fresh connection. */
+/* RCPT, and MAIL before the first; nothing is heard yet where that may be. */
 static int
-say_rcpt_again(struct relay *r, const struct config_domain *domain,
+say(struct relay *r, const struct config_domain *domain,
     const struct envelope *env, const struct smtp_rcpt *rcpt, struct err *e)
 {
-	bool may_be_stale = r->is_open && r->step == RELAY_NOTHING;
-	int rc = say_rcpt(r, domain, env, rcpt, e);
+	if (settle_data(r, e) == -1)
+		return -1;
+	if (r->step == RELAY_NOTHING && say_mail(r, domain, env, e) == -1)
+		return -1;
+	if (is_mail_refused(r))
+		return 0;
+	if (client_say_rcpt(&r->client, rcpt, e) == -1)
+		return -1;
+	r->unheard++;
+	return 0;
+}
 
-	if (rc == 0 || !may_be_stale || e->sys == ETIMEDOUT ||
+static int
+hear(struct relay *r, struct err *e)
+{
+	if (r->unheard == 0)
+		return 0; /* MAIL was refused, so RCPT was not said */
+	r->unheard--;
+	return client_hear_rcpt(&r->client, e);
+}
+
+/* What was said ahead is only heard. */
+static int
+say_and_hear(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt, struct err *e)
+{
+	int rc;
+
+	if (r->ahead == 0) {
+		rc = say(r, domain, env, rcpt, e);
+	} else {
+		r->ahead--;
+		rc = r->ahead_rc;
+		*e = r->ahead_why;
+	}
+	return rc == -1 ? -1 : hear(r, e);
+}
+
+/* A server that closed a session because it was idle for long, or had enough
+ * of it, is not away: one more try on a fresh connection. */
+static int
+try_rcpt(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt, struct err *e)
+{
+	bool is_first = r->step == RELAY_NOTHING || r->client.is_mail_due;
+	int rc = say_and_hear(r, domain, env, rcpt, e);
+
+	if (rc == 0 || !r->is_reused || !is_first || e->sys == ETIMEDOUT ||
 	    e->sys == EINTR || r->client.reply.code / 100 == 5)
 		return rc;
-	client_abort(&r->client);
-	r->is_open = false;
+	end_session(r);
 	r->step = RELAY_NOTHING;
 	*e = (struct err)ERR_INIT;
-	return say_rcpt(r, domain, env, rcpt, e);
+	return say_and_hear(r, domain, env, rcpt, e);
 }
 
 bool
@@ -385,6 +479,46 @@ relay_may(const struct relay *r, const struct config_domain *domain)
 		return true;
 	return r->domain == domain &&
 	       (r->step == RELAY_IN_MAIL || r->is_refused);
+}
+
+/* As many as it says at once, RFC 9422; of LMTP's many final replies the
+ * client could be told only one. */
+static bool
+is_full(const struct relay *r)
+{
+	unsigned max = r->client.is_lmtp ? 1 : r->client.offer.rcpt_max;
+
+	return r->step == RELAY_IN_MAIL && max > 0 &&
+	       r->taken + r->unheard >= max;
+}
+
+bool
+relay_say(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt)
+{
+	struct err e = ERR_INIT;
+
+	if (r->step == RELAY_OVER || r->ahead_rc == -1 || is_full(r) ||
+	    (r->ahead > 0 && (r->client.offer.exts & SMTP_EXT_PIPELINING) == 0))
+		return false;
+	set_deadline(r, RCPT_MAX_S);
+	r->ahead_rc = say(r, domain, env, rcpt, &e);
+	r->ahead_why = e;
+	r->ahead++;
+	return true;
+}
+
+void
+relay_say_data(struct relay *r)
+{
+	struct err e = ERR_INIT;
+
+	if (r->step != RELAY_IN_MAIL || r->unheard == 0 || r->is_data_due ||
+	    r->ahead_rc == -1 ||
+	    (r->client.offer.exts & SMTP_EXT_PIPELINING) == 0)
+		return;
+	/* what goes wrong now is seen when it is heard */
+	r->is_data_due = client_say_data(&r->client, &e) == 0;
 }
 
 static enum relay_result
@@ -399,7 +533,6 @@ enum relay_result
 relay_rcpt(struct relay *r, const struct config_domain *domain,
     const struct envelope *env, const struct smtp_rcpt *rcpt)
 {
-	unsigned max = r->client.offer.rcpt_max;
 	enum relay_result result;
 	struct err e = ERR_INIT;
 	int rc;
@@ -407,10 +540,10 @@ relay_rcpt(struct relay *r, const struct config_domain *domain,
 	r->is_of_rcpt = false;
 	if (r->is_refused)
 		return RELAY_REFUSED;
-	if (r->step == RELAY_IN_MAIL && max > 0 && r->taken >= max)
-		return too_many(r); /* RFC 9422 */
+	if (r->ahead == 0 && is_full(r))
+		return too_many(r);
 	set_deadline(r, RCPT_MAX_S);
-	rc = say_rcpt_again(r, domain, env, rcpt, &e);
+	rc = try_rcpt(r, domain, env, rcpt, &e);
 	result = take_verdict(r);
 	/* the client itself may have been refused, at EHLO behind XCLIENT */
 	if (rc == -1 && (!r->is_open || r->step == RELAY_IN_MAIL ||
@@ -436,6 +569,14 @@ relay_is_live(const struct relay *r)
 	       (r->step == RELAY_IN_MAIL || r->step == RELAY_IN_DATA);
 }
 
+bool
+relay_judges_us(const struct relay *r)
+{
+	return !smtp_reply_ok(&r->said) && r->said.enhanced[0] != '\0' &&
+	       strncmp(r->said.enhanced + 1, ".7.", 3) == 0 &&
+	       r->client.identity[0] == '\0';
+}
+
 enum relay_result
 relay_begin(struct relay *r)
 {
@@ -443,7 +584,10 @@ relay_begin(struct relay *r)
 	struct err e = ERR_INIT;
 
 	set_deadline(r, DATA_MAX_S);
-	if (client_data(&r->client, &e) == -1)
+	if (!r->is_data_due && client_say_data(&r->client, &e) == -1)
+		return fail(r, r->domain, &e);
+	r->is_data_due = false;
+	if (client_hear_data(&r->client, &e) == -1)
 		return fail(r, r->domain, &e);
 	if (r->client.reply.code / 100 == 3) {
 		r->step = RELAY_IN_DATA;
@@ -499,6 +643,25 @@ relay_end(struct relay *r)
 	return result;
 }
 
+/* Hear what was said and not yet answered. -1: the session is of no more use,
+ * or waits for content. */
+static int
+catch_up(struct relay *r)
+{
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	for (; r->unheard > 0 && rc == 0; r->unheard--)
+		rc = client_hear_rcpt(&r->client, &e);
+	if (r->is_data_due && rc == 0)
+		rc = client_hear_data(&r->client, &e) == -1 ||
+			     r->client.reply.code / 100 == 3
+			 ? -1
+			 : 0;
+	r->is_data_due = false;
+	return rc;
+}
+
 /* In its content a transaction can only be cut off. */
 void
 relay_cancel(struct relay *r)
@@ -508,13 +671,13 @@ relay_cancel(struct relay *r)
 
 	if (r->step == RELAY_IN_MAIL || (r->is_refused && r->is_open)) {
 		set_deadline(r, RESET_MAX_S);
-		is_lost = client_reset(&r->client, &e) == -1;
+		is_lost =
+		    catch_up(r) == -1 || client_reset(&r->client, &e) == -1;
 	}
-	if (is_lost) {
-		client_abort(&r->client);
-		r->is_open = false;
-	}
+	if (is_lost)
+		end_session(r);
 	r->step = RELAY_NOTHING;
-	r->taken = 0;
+	r->taken = r->ahead = r->unheard = 0;
+	r->ahead_rc = 0;
 	r->is_refused = r->is_unknown = false;
 }

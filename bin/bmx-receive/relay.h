@@ -52,7 +52,14 @@ struct relay {
 	struct client client;
 	bool is_open; /* the session; it may carry several transactions */
 	enum relay_step step;
-	unsigned taken;         /* recipients of this transaction */
+	unsigned taken; /* recipients of this transaction */
+	/* relay_say(): of these relay_rcpt() is not called yet, so many replies
+	 * are still to come, and what became of saying */
+	unsigned ahead, unheard;
+	bool is_data_due; /* DATA was said, and its reply is still to come */
+	bool is_reused;   /* the session, by this transaction */
+	int ahead_rc;
+	struct err ahead_why;
 	bool is_unknown;        /* of relay_end(): the primary may have it */
 	bool is_refused;        /* the whole transaction was: */
 	struct smtp_reply said; /* the primary's last verdict */
@@ -74,8 +81,20 @@ bool relay_may(const struct relay *r, const struct config_domain *domain);
 enum admit_primary relay_primary(const struct relay *r,
     const struct config_domain *domain);
 
-/* RCPT, and before the first one the session and MAIL. env: sender and
- * client. */
+/*
+ * Say RCPT, and before the first one open the session and say MAIL, without
+ * waiting for an answer: those of a group of commands go out together (RFC
+ * 2920). env: sender and client. False: not now, relay_rcpt() does both.
+ */
+bool relay_say(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *rcpt);
+
+/* The client asks for content behind the recipients that were said: so may
+ * DATA go out with them. */
+void relay_say_data(struct relay *r);
+
+/* RCPT, if relay_say() did not say it, and its answer. Those that were said
+ * come first, in the same order. */
 enum relay_result relay_rcpt(struct relay *r,
     const struct config_domain *domain, const struct envelope *env,
     const struct smtp_rcpt *rcpt);
@@ -83,6 +102,11 @@ enum relay_result relay_rcpt(struct relay *r,
 /* True while some recipient was taken and nothing has failed: the message is
  * on its way to the primary. */
 bool relay_is_live(const struct relay *r);
+
+/* The last verdict was a refusal by policy (X.7.x, RFC 3463), and the primary
+ * does not know who the client is: it may have judged our own address, by
+ * SPF, block lists, greylisting or rate limits. */
+bool relay_judges_us(const struct relay *r);
 
 /* DATA. Only when live. */
 enum relay_result relay_begin(struct relay *r);

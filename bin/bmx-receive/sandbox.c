@@ -47,6 +47,7 @@ static const char *const system_files[] = {
 	"/etc/gai.conf",
 	"/etc/nsswitch.conf",
 	"/etc/gnutls",
+	"/etc/ssl", /* the system's roots */
 	"/etc/crypto-policies",
 	"/dev/urandom",
 };
@@ -120,6 +121,13 @@ allow_lists(struct rules *r, const struct config *config)
 }
 
 static void
+allow_if_any(struct rules *r, const char *path)
+{
+	if (path != NULL)
+		allow(r, path, READ_RIGHTS);
+}
+
+static void
 allow_configured(struct rules *r, const struct config *config)
 {
 	const struct config_host *host = &config->host;
@@ -133,6 +141,11 @@ allow_configured(struct rules *r, const struct config *config)
 		allow(r, host->tls_certificate.word[i], READ_RIGHTS);
 		allow(r, host->tls_key.word[i], READ_RIGHTS);
 	}
+	allow_if_any(r, host->tls_client_ca);
+	allow_if_any(r, host->tls_client_certificate);
+	allow_if_any(r, host->tls_client_key);
+	for (size_t i = 0; i < config->ndomains; i++)
+		allow_if_any(r, config->domains[i].tls_ca);
 	if (host->tls_ticket_key != NULL)
 		allow_directory_of(r, host->tls_ticket_key, SPOOL_RIGHTS);
 	if (module != NULL)

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bmx-receive/etrn.h"
 #include "bmx-receive/intake.h"
+#include "bmx-receive/offers.h"
 #include "bmx-receive/patience.h"
 #include "bmx-receive/peer.h"
 #include "bmx-receive/proxy.h"
@@ -77,10 +78,11 @@ static void
 log_refused(const struct serve *v)
 {
 	const struct session *s = &v->session;
+	const char *command = s->is_rcpt_refused ? s->refused_rcpt : s->line;
 	char line[512], reply[SESSION_REPLY_MAX];
 
 	log_info("peer=%s helo=%s command=\"%s\" reply=\"%s\" refused", v->peer,
-	    s->env.client.helo, text_quoted(line, sizeof line, s->line),
+	    s->env.client.helo, text_quoted(line, sizeof line, command),
 	    text_quoted(reply, sizeof reply, s->reply));
 }
 
@@ -206,6 +208,30 @@ load_tls(struct serve *v)
 	return no_tls;
 }
 
+/*
+ * "TLS1.3/AES-256-GCM", and of a certificate that one of our roots vouches for
+ * whose it is, each as a pair of its own in the log. Nobody needs one.
+ */
+static void
+note_tls(struct serve *v, char *out, size_t size)
+{
+	const struct tls_peer *peer = conn_tls_peer(v->conn);
+	char word[TLS_TEXT_MAX], digest[2 * TLS_SHA256_LEN + 1];
+
+	snprintf(out, size, "%s", conn_tls_text(v->conn));
+	if (!peer->has_certificate)
+		return;
+	for (size_t i = 0; i < TLS_SHA256_LEN; i++)
+		snprintf(digest + 2 * i, 3, "%02x", peer->fingerprint[i]);
+	text_word(word, sizeof word, peer->subject);
+	if (peer->result == TLS_OK)
+		snprintf(out, size, "%s client=%.100s sha256=%s",
+		    conn_tls_text(v->conn), word, digest);
+	else
+		log_info("peer=%s client=%s sha256=%s result=%s", v->peer, word,
+		    digest, tls_result_name(peer->result));
+}
+
 static void
 start_tls(struct serve *v)
 {
@@ -217,7 +243,8 @@ start_tls(struct serve *v)
 	send_replies(v, v->command_timeout_s);
 	if (v->ending != NULL)
 		return;
-	if (conn_start_tls(v->conn, v->tls, NULL, deadline_ms, &e) == -1) {
+	if (conn_start_tls(v->conn, v->tls, NULL, NULL, deadline_ms, &e) ==
+	    -1) {
 		log_info("peer=%s error=\"%s\" no TLS", v->peer,
 		    text_safe(said, sizeof said, e.text));
 		end_session(v, NULL, "TLS handshake failed");
@@ -225,7 +252,7 @@ start_tls(struct serve *v)
 	}
 	session_secured(&v->session);
 	peer_text(client, v->peer);
-	snprintf(client->tls, sizeof client->tls, "%s", conn_tls_text(v->conn));
+	note_tls(v, client->tls, sizeof client->tls);
 }
 
 /* ---- who the client is ---- */
@@ -290,7 +317,19 @@ commit(struct serve *v)
 	return reply;
 }
 
-/* The answer to an ASK; NULL for other events. */
+/* NULL: it comes later. */
+static const char *
+answer_rcpt(struct serve *v)
+{
+	struct session *s = &v->session;
+	const char *reply = intake_rcpt(&v->intake, &s->env, &s->rcpt);
+
+	if (reply == NULL && !session_later(s))
+		reply = intake_due(&v->intake, &s->env, &s->rcpt, false);
+	return reply;
+}
+
+/* The answer to an ASK; NULL for other events, and when it comes later. */
 static const char *
 answer(struct serve *v, enum session_event event)
 {
@@ -299,7 +338,10 @@ answer(struct serve *v, enum session_event event)
 	if (event == SESSION_ASK_MAIL)
 		return intake_mail(&v->intake, &s->env.mail);
 	if (event == SESSION_ASK_RCPT)
-		return intake_rcpt(&v->intake, &s->env, &s->rcpt);
+		return answer_rcpt(v);
+	if (event == SESSION_ASK_DUE)
+		return intake_due(&v->intake, &s->env, &s->rcpt,
+		    s->is_content_next);
 	if (event == SESSION_ASK_DATA)
 		return intake_begin(&v->intake, &s->env);
 	if (event == SESSION_ASK_END)
@@ -394,7 +436,7 @@ serve_rules(const struct config *config)
 		.exts = SMTP_EXT_SIZE | SMTP_EXT_PIPELINING |
 			SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES |
 			SMTP_EXT_DSN | SMTP_EXT_SMTPUTF8 | SMTP_EXT_CHUNKING |
-			SMTP_EXT_LIMITS,
+			SMTP_EXT_LIMITS | SMTP_EXT_REQUIRETLS,
 	};
 
 	return p;
@@ -440,8 +482,10 @@ open_spool(struct serve *v)
 {
 	struct err e = ERR_INIT;
 
-	if (spool_open(&v->spool, v->host->spool, &e) == 0)
+	if (spool_open(&v->spool, v->host->spool, &e) == 0) {
+		offers_mirror(&v->rules, v->params->config, &v->spool);
 		return NULL;
+	}
 	log_alarm("%s", e.text);
 	return no_spool;
 }
@@ -563,8 +607,13 @@ serve_tls(const struct config *config, bool has_sessions, struct err *e)
 		if (t == NULL && i + 1 < host->tls_key.n)
 			log_alarm("a key pair is not used: %s", e->text);
 	}
-	if (t != NULL)
-		set_tickets(t, host, has_sessions);
+	if (t == NULL)
+		return NULL;
+	set_tickets(t, host, has_sessions);
+	if (host->tls_client_ca != NULL &&
+	    tls_ask_client(t, host->tls_client_ca, e) == -1)
+		log_alarm("clients are not asked for certificates: %s",
+		    e->text);
 	return t;
 }
 
@@ -576,9 +625,13 @@ check_pairs(const struct config_host *host, struct err *e)
 		struct tls *t = tls_server(host->tls_certificate.word[i],
 		    host->tls_key.word[i], e);
 
-		if (t == NULL)
-			return -1;
+		int rc = t == NULL ? -1 : 0;
+
+		if (rc == 0 && host->tls_client_ca != NULL)
+			rc = tls_ask_client(t, host->tls_client_ca, e);
 		tls_free(t);
+		if (rc == -1)
+			return -1;
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 #include "bmx-receive/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -150,6 +151,23 @@ ask(struct session *s, enum session_event what)
 	s->mode = MODE_ASKING;
 	s->asked = what;
 	return what;
+}
+
+/* Replies come in order: the command in s->line is looked at again when the
+ * recipients before it are answered. */
+static enum session_event
+hold(struct session *s, bool is_content_next)
+{
+	s->is_held = true;
+	s->is_content_next = is_content_next;
+	return SESSION_GO_ON;
+}
+
+static enum session_event
+ask_due(struct session *s)
+{
+	s->rcpt = s->due[0];
+	return ask(s, SESSION_ASK_DUE);
 }
 
 /* ---- the transaction ---- */
@@ -328,11 +346,11 @@ cmd_rcpt(struct session *s, const struct smtp_command *c)
 
 	wrong = smtp_parse_rcpt(c->arg, c->arg_len, offered(s),
 	    s->env.mail.smtputf8, &s->rcpt);
-	if (wrong != NULL)
-		return refuse(s, wrong);
-	if (s->env.nrcpt >= recipients_max(s))
-		return refuse(s, too_many_recipients);
-	return ask(s, SESSION_ASK_RCPT);
+	if (wrong == NULL && s->env.nrcpt + s->ndue >= recipients_max(s))
+		wrong = too_many_recipients;
+	if (s->ndue == SESSION_DUE_MAX || (wrong != NULL && s->ndue > 0))
+		return hold(s, false);
+	return wrong != NULL ? refuse(s, wrong) : ask(s, SESSION_ASK_RCPT);
 }
 
 static enum session_event
@@ -583,6 +601,13 @@ find_command(const char *verb)
 	return c->verb != NULL ? c : NULL;
 }
 
+static bool
+asks_for_content(const struct command *row, const struct smtp_command *c)
+{
+	return row != NULL && ((row->obey == cmd_data && c->arg_len == 0) ||
+				  row->obey == cmd_bdat);
+}
+
 /* One whole command line, in s->line. */
 static enum session_event
 obey(struct session *s)
@@ -593,6 +618,8 @@ obey(struct session *s)
 
 	smtp_split(s->line, s->line_len, &c);
 	row = find_command(c.verb);
+	if (s->ndue > 0 && (row == NULL || row->obey != cmd_rcpt))
+		return hold(s, asks_for_content(row, &c));
 	if (row == NULL)
 		return refuse(s, not_recognised);
 	if (row->ext != 0 && !(offered(s) & row->ext))
@@ -635,27 +662,48 @@ take_byte(struct session *s, char byte)
 	return LINE_MORE;
 }
 
+/* The line is whole. */
 static enum session_event
-take_command(struct session *s, const char *in, size_t len, size_t *used)
+take_line(struct session *s)
 {
-	enum line_event seen = LINE_MORE;
 	enum session_event event;
 
-	while (seen == LINE_MORE && *used < len)
-		seen = take_byte(s, in[(*used)++]);
-	if (seen == LINE_MORE)
-		return SESSION_NEED_INPUT;
-	s->line[s->line_len] = '\0';
-	s->behind = len - *used;
-	if (seen == LINE_BARE)
+	if (s->ndue > 0 && (s->line_bare || s->line_skipping))
+		return hold(s, false);
+	if (s->line_bare)
 		event = refuse_and_close(s, bare_in_command);
 	else if (s->line_skipping)
 		event = refuse(s, line_too_long);
 	else
 		event = obey(s);
+	if (s->is_held)
+		return event;
 	s->line_len = 0;
-	s->line_skipping = false;
+	s->line_skipping = s->line_bare = false;
 	return event;
+}
+
+static enum session_event
+take_command(struct session *s, const char *in, size_t len, size_t *used)
+{
+	enum line_event seen = LINE_MORE;
+
+	if (s->is_held && s->ndue > 0)
+		return ask_due(s);
+	if (s->is_held) {
+		s->is_held = false;
+		return take_line(s);
+	}
+	while (seen == LINE_MORE && *used < len)
+		seen = take_byte(s, in[(*used)++]);
+	if (seen == LINE_MORE && s->ndue > 0)
+		return ask_due(s);
+	if (seen == LINE_MORE)
+		return SESSION_NEED_INPUT;
+	s->line[s->line_len] = '\0';
+	s->behind = len - *used;
+	s->line_bare = seen == LINE_BARE;
+	return take_line(s);
 }
 
 /* ---- bytes of content ---- */
@@ -821,6 +869,7 @@ due(struct session *s)
 		s->has_refused = false;
 		return SESSION_REFUSED;
 	}
+	s->is_rcpt_refused = false;
 	if (s->out.len >= OUT_LONG)
 		return SESSION_FLUSH;
 	return SESSION_GO_ON;
@@ -862,6 +911,9 @@ session_free(struct session *s)
 {
 	envelope_reset(&s->env);
 	buf_free(&s->out);
+	free(s->due);
+	s->due = NULL;
+	s->ndue = 0;
 }
 
 void
@@ -907,6 +959,32 @@ answer_rcpt(struct session *s, const char *reply, bool yes)
 	}
 	s->state = SESSION_RCPT;
 	say(s, reply);
+}
+
+bool
+session_later(struct session *s)
+{
+	if (s->mode != MODE_ASKING || s->asked != SESSION_ASK_RCPT)
+		return false;
+	if (s->due == NULL)
+		s->due = calloc(SESSION_DUE_MAX, sizeof *s->due);
+	if (s->due == NULL)
+		return false;
+	s->due[s->ndue++] = s->rcpt;
+	s->mode = MODE_COMMAND;
+	return true;
+}
+
+/* The first of those that were put off. */
+static void
+answer_due(struct session *s, const char *reply, bool yes)
+{
+	s->ndue--;
+	memmove(s->due, s->due + 1, s->ndue * sizeof *s->due);
+	snprintf(s->refused_rcpt, sizeof s->refused_rcpt, "RCPT TO:<%s>",
+	    s->rcpt.forward_path.text);
+	s->is_rcpt_refused = true;
+	answer_rcpt(s, reply, yes);
 }
 
 static void
@@ -982,6 +1060,8 @@ session_answer(struct session *s, const char *reply)
 		answer_mail(s, reply, yes);
 	else if (s->asked == SESSION_ASK_RCPT)
 		answer_rcpt(s, reply, yes);
+	else if (s->asked == SESSION_ASK_DUE)
+		answer_due(s, reply, yes);
 	else if (s->asked == SESSION_ASK_DATA)
 		answer_data(s, reply, yes);
 	else if (s->asked == SESSION_ASK_END)

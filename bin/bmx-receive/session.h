@@ -35,6 +35,7 @@
 /* bytes of one reply line with CRLF, RFC 5321 4.5.3.1.5 */
 #define SESSION_REPLY_MAX 512
 #define SESSION_OUT_MAX (32 * 1024) /* most that s->out ever holds */
+#define SESSION_DUE_MAX 100         /* recipients whose answer is put off */
 
 /* What may come next. A command row names the states it may come in. */
 enum session_state {
@@ -52,7 +53,11 @@ enum session_event {
 	/* asks: go on with session_answer() */
 	SESSION_ASK_MAIL, /* s->env.mail is the sender: room for it? */
 	SESSION_ASK_RCPT, /* s->rcpt: ours? The caller may complete it (a bare
-			     postmaster); after a 250 it is in s->env */
+			     postmaster); after a 250 it is in s->env. The
+			     answer may be put off: session_later() */
+	SESSION_ASK_DUE,  /* s->rcpt, of those put off the first: what is the
+			     answer? s->is_content_next says that the client
+			     has asked for content behind them */
 	SESSION_ASK_DATA, /* every recipient is known: open the message. After a
 			     2yz answer content follows */
 	SESSION_ASK_END,  /* the content is complete and clean: commit it, or
@@ -106,14 +111,18 @@ struct session {
 	struct envelope_client xclient; /* of SESSION_ASK_XCLIENT */
 	char line[SMTP_COMMAND_MAX];    /* the last command, or its beginning */
 	char reply[SESSION_REPLY_MAX];  /* of SESSION_REFUSED */
-	uint64_t content_len;           /* bytes of content so far */
-	bool is_esmtp;                  /* EHLO, not HELO */
-	bool is_secured;                /* inside TLS */
-	unsigned errors, junk;          /* since the last message */
-	unsigned deferrals;             /* 452s, since then */
-	unsigned refused;               /* 4yz and 5yz, all of them */
-	unsigned messages;              /* accepted */
-	unsigned overruns; /* commands that must end a group but had bytes
+	char refused_rcpt[ADDR_MAX + 12]; /* "RCPT TO:<...>" */
+	bool is_rcpt_refused; /* of SESSION_REFUSED: an answer that was put off;
+				 refused_rcpt is the command, not line */
+	bool is_content_next; /* of SESSION_ASK_DUE */
+	uint64_t content_len; /* bytes of content so far */
+	bool is_esmtp;        /* EHLO, not HELO */
+	bool is_secured;      /* inside TLS */
+	unsigned errors, junk; /* since the last message */
+	unsigned deferrals;    /* 452s, since then */
+	unsigned refused;      /* 4yz and 5yz, all of them */
+	unsigned messages;     /* accepted */
+	unsigned overruns;     /* commands that must end a group but had bytes
 			      behind them (RFC 2920 3.1) */
 	/* private to session.c from here */
 	struct envelope_client front; /* who said XCLIENT */
@@ -123,7 +132,11 @@ struct session {
 	size_t line_len;
 	bool line_cr;       /* the last byte was CR */
 	bool line_skipping; /* over-long: drop until CRLF, answer once */
-	size_t behind;      /* bytes that are there behind the command */
+	bool line_bare;     /* a bare CR, a bare LF or a NUL in it */
+	bool is_held;       /* it waits for the recipients that are due: */
+	struct smtp_rcpt *due;
+	size_t ndue;
+	size_t behind; /* bytes that are there behind the command */
 	struct dot_decoder dot;
 	struct trace_counter hops;
 	uint64_t chunk_left; /* bytes of a BDAT chunk still to come */
@@ -156,6 +169,15 @@ enum session_event session_step(struct session *s, const char *in, size_t len,
  * it is: DATA gets a 354, a chunk its own reply.
  */
 void session_answer(struct session *s, const char *reply);
+
+/*
+ * In place of an answer to SESSION_ASK_RCPT: it comes later, so that the caller
+ * can see all recipients of a group of commands before it asks somebody. The
+ * machine goes on with the next command if that is another recipient, and asks
+ * for the answers, in order, before anything else happens. False: there is no
+ * memory, answer it now.
+ */
+bool session_later(struct session *s);
 
 /* TLS is up: forget everything the client said, XCLIENT included, wait for EHLO (RFC 3207 4.2). */
 void session_secured(struct session *s);

@@ -24,6 +24,8 @@ struct driver {
 	size_t nevents;
 	bool is_open; /* between a yes to ASK_DATA and ASK_END or DISCARD */
 	bool is_closed;
+	bool puts_off;  /* the answers to RCPT */
+	unsigned asked; /* of those put off, since the last answer */
 };
 
 static const struct session_params usual = {
@@ -138,6 +140,13 @@ react(struct driver *d, enum session_event event)
 		session_answer(s, answer_step(s, "mail", "250 2.1.0 OK"));
 		break;
 	case SESSION_ASK_RCPT:
+		if (d->puts_off) {
+			assert_true(session_later(s));
+			d->asked++;
+			break;
+		}
+		/* fallthrough */
+	case SESSION_ASK_DUE:
 		note(d, 'R');
 		session_answer(s,
 		    answer_to(s->rcpt.forward_path.text, "250 2.1.5 OK"));
@@ -324,18 +333,28 @@ expect(const struct dialogue *row, const struct driver *d, const char *how)
 
 /* One run, cut into a first part and pieces of a size after it. */
 static void
-play(const struct dialogue *row, const struct session_params *params,
-    size_t first, size_t piece, const char *how)
+play_once(const struct dialogue *row, const struct session_params *params,
+    size_t first, size_t piece, bool puts_off, const char *how)
 {
 	struct driver d;
 
 	driver_init(&d, params);
+	d.puts_off = puts_off;
 	feed(&d, row->bytes, first);
 	for (size_t at = first; at < row->len; at += piece)
 		feed(&d, row->bytes + at,
 		    row->len - at < piece ? row->len - at : piece);
 	expect(row, &d, how);
 	driver_free(&d);
+}
+
+/* An answer that is put off is the same answer. */
+static void
+play(const struct dialogue *row, const struct session_params *params,
+    size_t first, size_t piece, const char *how)
+{
+	play_once(row, params, first, piece, false, how);
+	play_once(row, params, first, piece, true, how);
 }
 
 static void
@@ -1378,10 +1397,123 @@ a_flood_of_commands_never_fills_the_output(void **state)
 	buf_free(&flood);
 }
 
+/* ---- answers that are put off ---- */
+
+/* How many recipients are asked for before the first has to be answered, and
+ * whether content is known to follow. */
+static void
+a_group_of_recipients_is_seen_before_the_first_is_answered(void **state)
+{
+	static const struct {
+		const char *name, *bytes;
+		unsigned asked;
+		bool is_content_next;
+	} rows[] = {
+		{ "one", RCPT, 1, false },
+		{ "two", RCPT RCPT, 2, false },
+		{ "and part of a line", RCPT RCPT "RCPT TO:<", 2, false },
+		{ "a whole group", RCPT RCPT RCPT "DATA\r\n", 3, true },
+		{ "with a chunk", RCPT RCPT "BDAT 2 LAST\r\nab", 2, true },
+		{ "DATA that is none", RCPT "DATA x\r\n", 1, false },
+		{ "up to what has to be answered before", RCPT "NOOP\r\n" RCPT,
+		    1, false },
+		{ "up to a mistake", RCPT RCPT "RCPT TO:<>\r\n" RCPT, 2,
+		    false },
+		{ "up to a line too much", RCPT "x\ny\r\n", 1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t len = strlen(rows[i].bytes), at = 0, used;
+		enum session_event event;
+		struct driver d;
+
+		driver_init(&d, &usual);
+		d.puts_off = true;
+		feed(&d, BYTES(EHLO MAIL));
+		for (;;) {
+			event = session_step(&d.s, rows[i].bytes + at, len - at,
+			    &used);
+			at += used;
+			if (event == SESSION_ASK_DUE)
+				break;
+			assert_int_equal(event, SESSION_ASK_RCPT);
+			react(&d, event);
+		}
+		if (d.asked != rows[i].asked ||
+		    d.s.is_content_next != rows[i].is_content_next)
+			fail_msg("%s: %u, %d", rows[i].name, d.asked,
+			    d.s.is_content_next);
+		driver_free(&d);
+	}
+}
+
+/* D11: no more are put off than there is room for, and the limit holds. */
+static void
+many_recipients_are_put_off_in_turns(void **state)
+{
+	struct session_params params = usual;
+	struct driver d;
+	struct buf group = BUF_INIT(1024 * 1024);
+	char replies[65536];
+
+	(void)state;
+	params.max_recipients = 250;
+	buf_puts(&group, EHLO MAIL);
+	for (int i = 0; i < 255; i++)
+		buf_puts(&group, RCPT);
+	buf_puts(&group, "DATA\r\nx\r\n.\r\n");
+	driver_init(&d, &params);
+	d.puts_off = true;
+	feed(&d, group.data, group.len);
+	assert_int_equal(d.asked, 250);
+	summarise(&d, replies, sizeof replies);
+	assert_non_null(strstr(replies,
+	    "250 2.1.5, 452 4.5.3, 452 4.5.3, 452 4.5.3, 452 4.5.3, "
+	    "452 4.5.3, 354, 250 2.0.0"));
+	assert_string_equal(d.taken.data, "x\r\n");
+	driver_free(&d);
+	buf_free(&group);
+}
+
+static void
+what_was_refused_later_is_told_with_its_command(void **state)
+{
+	struct driver d;
+	size_t at = 0, used;
+	const char group[] = "RCPT TO:<no@elsewhere.example>\r\nDATA\r\n";
+	enum session_event event = SESSION_GO_ON;
+
+	(void)state;
+	driver_init(&d, &usual);
+	d.puts_off = true;
+	feed(&d, BYTES(EHLO MAIL));
+	while (event != SESSION_REFUSED) {
+		event = session_step(&d.s, group + at, sizeof group - 1 - at,
+		    &used);
+		at += used;
+		react(&d, event);
+	}
+	assert_true(d.s.is_rcpt_refused);
+	assert_string_equal(d.s.refused_rcpt, "RCPT TO:<no@elsewhere.example>");
+	assert_string_equal(d.s.reply,
+	    "550 5.7.1 We do not relay for that domain");
+	event = session_step(&d.s, group + at, sizeof group - 1 - at, &used);
+	assert_int_equal(event, SESSION_REFUSED);
+	assert_false(d.s.is_rcpt_refused);
+	assert_string_equal(d.s.line, "DATA");
+	driver_free(&d);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_group_of_recipients_is_seen_before_the_first_is_answered),
+		cmocka_unit_test(many_recipients_are_put_off_in_turns),
+		cmocka_unit_test(
+		    what_was_refused_later_is_told_with_its_command),
 		cmocka_unit_test(
 		    commands_are_taken_in_order_and_others_get_503),
 		cmocka_unit_test(a_message_is_asked_about_step_by_step),
