@@ -20,8 +20,11 @@ open_session(struct client *c, const struct client_params *params,
 	for (size_t i = 0; i < route->naddrs; i++) {
 		const struct route_addr *a = &route->addrs[i];
 
+		const struct client_tls tls = { .level = CONFIG_TLS_MAY,
+			.name = a->host };
+
 		*c = (struct client)CLIENT_INIT;
-		if (client_open(c, params, &a->ep, a->host, e) == 0)
+		if (client_open(c, params, &a->ep, &tls, e) == 0)
 			return 0;
 		client_abort(c);
 	}
@@ -55,7 +58,6 @@ ask_for_mail(struct dns *dns, const char *hostname, const char *backup,
 		.primary = { .word = { host }, .n = 1 } };
 	const struct route_self self = { hostname, &no_names };
 	const struct client_params params = { .helo = hostname,
-		.tls = CONFIG_TLS_MAY,
 		.connect_timeout_s = CONNECT_TIMEOUT_S,
 		.reply_timeout_s = REPLY_TIMEOUT_S };
 	struct client client = CLIENT_INIT;

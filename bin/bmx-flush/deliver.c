@@ -13,7 +13,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "bmx-flush/retry.h"
+#include "spool/bounce.h"
 #include "spool/ledger.h"
+#include "spool/lifetime.h"
+#include "spool/memory.h"
 
 #define PIECE_MAX (64 * 1024) /* bytes of content read at once */
 
@@ -49,6 +52,7 @@ struct handover {
 	struct delivery_room *room;
 	struct spool_entry *entry;
 	struct spool_file file;
+	bool is_again;         /* see deliver.h */
 	unsigned transactions; /* begun with it */
 	int64_t last_wait_s;   /* see retry.h */
 	bool is_unknown;       /* the reply to a final dot was lost */
@@ -154,12 +158,16 @@ static void
 find_open(struct handover *h)
 {
 	const struct envelope *env = &h->file.env;
-	enum rcpt_state wanted =
-	    envelope_pending(env) > 0 ? RCPT_PENDING : RCPT_FAILED;
+	bool some_wait = envelope_pending(env) > 0;
 
-	for (size_t i = 0; i < env->nrcpt; i++)
-		h->room->fate[i] =
-		    env->rcpts[i].state == wanted ? FATE_OPEN : FATE_SETTLED;
+	for (size_t i = 0; i < env->nrcpt; i++) {
+		enum rcpt_state state = env->rcpts[i].state;
+		bool is_wanted =
+		    some_wait ? rcpt_waits(state)
+			      : state == RCPT_FAILED || state == RCPT_UNWANTED;
+
+		h->room->fate[i] = is_wanted ? FATE_OPEN : FATE_SETTLED;
+	}
 }
 
 /* Choose the recipients of the next transaction; their number. */
@@ -186,7 +194,8 @@ is_complete(const struct handover *h)
 {
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
 		if (h->room->fate[i] != FATE_TAKEN &&
-		    h->file.env.rcpts[i].state != RCPT_DELIVERED)
+		    h->file.env.rcpts[i].state != RCPT_DELIVERED &&
+		    h->file.env.rcpts[i].state != RCPT_BOUNCED)
 			return false;
 	return true;
 }
@@ -202,9 +211,13 @@ send_content(struct handover *h, struct err *e)
 	digest_begin(&h->room->digest);
 	while (at < f->size) {
 		uint64_t left = f->size - at;
-		ssize_t got = pread(f->fd, h->room->piece,
-		    left < PIECE_MAX ? left : PIECE_MAX, (off_t)at);
+		ssize_t got;
 
+		/* not behind the last piece: the server may have it all */
+		if (*h->d->stop)
+			return err_temp(e, "stopped by a signal");
+		got = pread(f->fd, h->room->piece,
+		    left < PIECE_MAX ? left : PIECE_MAX, (off_t)at);
 		if (got == -1 && errno == EINTR)
 			continue;
 		if (got == -1)
@@ -218,8 +231,6 @@ send_content(struct handover *h, struct err *e)
 			return -1;
 		}
 		digest_add(&h->room->digest, h->room->piece, (size_t)got);
-		if (*h->d->stop)
-			return err_temp(e, "stopped by a signal");
 		at += (uint64_t)got;
 	}
 	return 0;
@@ -248,20 +259,12 @@ enter_in_ledger(struct handover *h, unsigned nrcpt, const char *reply)
 		log_alarm("id=%s ledger: %s", h->entry->id, e.text);
 }
 
-static const struct smtp_reply *
-reply_to(const struct handover *h, size_t i)
-{
-	const struct client_outcome *o = &h->room->outcome[i];
-
-	return o->accepted ? &h->d->client->reply : &o->reply;
-}
-
 /* RFC 5321 4.5.3.1.10: "too many recipients" is about this transaction, not
  * about the recipient: the next one may take it. */
 static bool
 is_too_many(const struct client_outcome *o)
 {
-	return !o->accepted && o->reply.code == 452 &&
+	return !o->is_final && o->reply.code == 452 &&
 	       (*o->reply.enhanced == '\0' ||
 		   strcmp(o->reply.enhanced + 1, ".5.3") == 0);
 }
@@ -269,7 +272,7 @@ is_too_many(const struct client_outcome *o)
 static enum fate
 judge(const struct handover *h, size_t i, bool some_accepted)
 {
-	const struct smtp_reply *reply = reply_to(h, i);
+	const struct smtp_reply *reply = &h->room->outcome[i].reply;
 
 	if (smtp_reply_ok(reply))
 		return FATE_TAKEN;
@@ -280,32 +283,73 @@ judge(const struct handover *h, size_t i, bool some_accepted)
 	return FATE_LATER;
 }
 
-/* The transaction came to its end: sort the recipients by their replies. */
-static void
-conclude(struct handover *h, bool some_accepted)
+/* What was said about a recipient is its end: the reply to the content, or,
+ * also when the session breaks after it, a refusal for good (see client.h). */
+static bool
+stands(const struct handover *h, size_t i)
 {
+	const struct client_outcome *o = &h->room->outcome[i];
+
+	return o->is_final || (!o->accepted && smtp_reply_permanent(&o->reply));
+}
+
+/* What a reply says of the recipient: that to RCPT, a 2yz to the content, and
+ * of servers that look the recipient up only then, a refusal with an enhanced
+ * code of that (see memory_judge()) when there was one recipient. */
+static void
+note_recipient(const struct handover *h, size_t i, size_t accepted)
+{
+	const struct client_outcome *o = &h->room->outcome[i];
+
+	if (o->is_of_rcpt || smtp_reply_ok(&o->reply) ||
+	    (o->is_final && accepted == 1 && o->reply.enhanced[0] != '\0'))
+		memory_note(h->d->notes, h->d->domain->name,
+		    &h->file.env.rcpts[i].addr, &o->reply);
+}
+
+static void
+note_recipients(const struct handover *h)
+{
+	size_t accepted = 0;
+
+	for (size_t i = 0; i < h->file.env.nrcpt; i++)
+		accepted += h->room->send[i] && h->room->outcome[i].accepted;
+	for (size_t i = 0; i < h->file.env.nrcpt; i++)
+		if (h->room->send[i])
+			note_recipient(h, i, accepted);
+}
+
+/* Sort the recipients by their replies: those that stand when the session was
+ * lost, else all. some_accepted: content was sent. */
+static void
+conclude(struct handover *h, bool was_lost, bool some_accepted)
+{
+	const struct client_outcome *o = h->room->outcome;
+	const struct smtp_reply *proof = NULL;
 	char reply[REPLY_MAX];
 	unsigned taken = 0;
 	bool stays;
 
 	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
-		if (!h->room->send[i])
+		if (!h->room->send[i] || (was_lost && !stands(h, i)))
 			continue;
 		h->room->fate[i] = judge(h, i, some_accepted);
-		taken += h->room->fate[i] == FATE_TAKEN;
+		if (h->room->fate[i] == FATE_TAKEN) {
+			proof = &o[i].reply;
+			taken++;
+		}
 		if (h->room->fate[i] == FATE_REFUSED)
-			h->r->refusal = *reply_to(h, i);
+			h->r->refusal = o[i].reply;
 	}
 	if (taken > 0)
-		enter_in_ledger(h, taken,
-		    reply_line(reply, &h->d->client->reply));
+		enter_in_ledger(h, taken, reply_line(reply, proof));
+	note_recipients(h);
 	h->r->was_taken = h->r->was_taken || taken > 0;
 	h->r->was_deferred = count_fate(h, FATE_LATER) > 0;
 	stays = !is_complete(h);
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
 		if (h->room->send[i] && h->room->fate[i] != FATE_OPEN)
-			tell(h, i, stays, "",
-			    reply_line(reply, reply_to(h, i)));
+			tell(h, i, stays, "", reply_line(reply, &o[i].reply));
 }
 
 /* It was accepted, and whether the message came through only the server
@@ -316,20 +360,14 @@ is_unknown(const struct handover *h, size_t i)
 	return h->is_unknown && h->room->outcome[i].accepted;
 }
 
-/* A recipient's 5yz stands, also when the session breaks after it: see
- * client.h. True if that is what became of it. */
+/* LMTP: some of the replies to the content came. */
 static bool
-stands(struct handover *h, size_t i)
+is_partly_final(const struct handover *h)
 {
-	const struct client_outcome *o = &h->room->outcome[i];
-	char reply[REPLY_MAX];
-
-	if (o->accepted || !smtp_reply_permanent(&o->reply))
-		return false;
-	h->room->fate[i] = FATE_REFUSED;
-	h->r->refusal = o->reply;
-	tell(h, i, true, "", reply_line(reply, &o->reply));
-	return true;
+	for (size_t i = 0; i < h->file.env.nrcpt; i++)
+		if (h->room->send[i] && h->room->outcome[i].is_final)
+			return true;
+	return false;
 }
 
 /* The session ended in the transaction, e says why. */
@@ -337,13 +375,15 @@ static void
 session_lost(struct handover *h, const struct err *e)
 {
 	char why[REPLY_MAX];
-	bool is_innocent = h->r->was_session_lost && h->transactions == 1 &&
-			   h->d->client->transactions > 1 && !h->d->is_again;
+	bool is_open = h->is_unknown || is_partly_final(h);
+	bool is_innocent =
+	    h->r->was_session_lost && h->transactions <= 1 && !h->is_again &&
+	    (h->transactions == 0 || h->d->client->transactions > 1);
 
 	h->r->is_session_over = true;
 	text_safe(why, sizeof why, e->text);
 	quotable(why);
-	if (!h->is_unknown && (*h->d->stop || is_innocent)) {
+	if (!is_open && (*h->d->stop || is_innocent)) {
 		h->r->what = DELIVER_UNTOUCHED;
 		log_info("id=%s untouched reply=\"%s\"", h->entry->id, why);
 		return;
@@ -351,6 +391,7 @@ session_lost(struct handover *h, const struct err *e)
 	h->r->what = DELIVER_DEFERRED;
 	if (!h->r->was_session_lost)
 		log_alarm("id=%s %s", h->entry->id, why);
+	conclude(h, true, true);
 	for (size_t i = 0; i < h->file.env.nrcpt; i++)
 		if (h->room->send[i] && !stands(h, i))
 			tell(h, i, true,
@@ -358,7 +399,7 @@ session_lost(struct handover *h, const struct err *e)
 }
 
 /*
- * The final dot and its reply. A signal waits so long: to leave now would be
+ * The end of the content and its reply. A signal waits so long: to leave now would be
  * to send the message again.
  */
 static int
@@ -372,10 +413,29 @@ end_content(struct handover *h, struct err *e)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, &before);
-	rc = client_end(h->d->client, &h->is_unknown, e);
+	rc = client_finish(h->d->client, e);
+	if (rc == 0 && h->d->on_wait != NULL)
+		h->d->on_wait(h->d->arg);
+	if (rc == 0)
+		rc = client_end(h->d->client, &h->is_unknown, e);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	h->r->wait_ms = clock_monotonic_ms() - begun_ms;
 	return rc;
+}
+
+/* LIMITS MAILMAX (RFC 9422 4.1): the server wants no more in this session. */
+static int
+renew_session(struct handover *h, struct err *e)
+{
+	struct client *c = h->d->client;
+
+	if (c->offer.mail_max == 0 || c->transactions < c->offer.mail_max)
+		return 0;
+	client_quit(c);
+	if (policy_session(h->d->hop, c, c->params, e) == -1)
+		return -1;
+	pick(h); /* it may take more or fewer recipients at once */
+	return 0;
 }
 
 /*
@@ -389,8 +449,10 @@ transact(struct handover *h, struct err *e)
 	struct spool_file *f = &h->file;
 	long accepted;
 
-	h->transactions++;
 	h->r->was_session_lost = true;
+	if (renew_session(h, e) == -1)
+		return -1;
+	h->transactions++;
 	if (client_identity(c, &f->env.client, e) == -1)
 		return -1;
 	accepted = client_begin(c, &f->env, h->room->send, f->size - f->content,
@@ -400,7 +462,7 @@ transact(struct handover *h, struct err *e)
 	if (accepted > 0) {
 		h->r->was_session_lost = false;
 		if (send_content(h, e) == -1) {
-			/* no final dot was sent: the server has nothing */
+			/* its end was not sent: the server has nothing */
 			client_abort(c);
 			return -1;
 		}
@@ -409,11 +471,59 @@ transact(struct handover *h, struct err *e)
 			return -1;
 	}
 	h->r->was_session_lost = false;
-	conclude(h, accepted > 0);
+	conclude(h, false, accepted > 0);
 	return 0;
 }
 
 /* ---- what the spool is told ---- */
+
+/* What a recipient's fate makes of its state. */
+static enum rcpt_state
+state_after(const struct handover *h, size_t i)
+{
+	enum rcpt_state state = h->file.env.rcpts[i].state;
+	const struct smtp_reply *reply = &h->room->outcome[i].reply;
+
+	if (h->room->fate[i] == FATE_TAKEN)
+		return RCPT_DELIVERED;
+	if (h->room->fate[i] != FATE_REFUSED || state == RCPT_UNWANTED)
+		return state;
+	/* nobody knew of it, and now nobody will */
+	if (state == RCPT_UNVERIFIED &&
+	    (h->r->is_expired || memory_judge(reply) == MEMORY_BAD))
+		return RCPT_UNWANTED;
+	return RCPT_FAILED;
+}
+
+/* The sender wants to know of success, and the server does not tell: that is
+ * recorded with the notice, or not at all. */
+static void
+tell_of_relay(struct handover *h)
+{
+	const struct bounce b = { h->d->spool, h->d->config, h->d->maildir };
+	const struct client *c = h->d->client;
+	bool is_taken[ENVELOPE_RCPT_MAX];
+	struct bounce_order order = { .action = DSN_RELAYED,
+		.is_taken = is_taken,
+		.peer = c->peer,
+		.next_exts = c->offer.exts };
+	struct bounce_result r;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
+		is_taken[i] = h->room->fate[i] == FATE_TAKEN &&
+			      h->file.env.rcpts[i].state != RCPT_DELIVERED;
+		if (is_taken[i])
+			order.reply = &h->room->outcome[i].reply;
+	}
+	if (order.reply == NULL || bounce_why_not(&h->file.env, &order) != NULL)
+		return;
+	if (bounce_message(&b, &order, h->entry, &h->file, &r, &e) == -1)
+		log_alarm("id=%s no notice of success: %s", h->entry->id,
+		    e.text);
+	else
+		log_info("id=%s relayed notice=%s", h->entry->id, r.id);
+}
 
 /* Make the states of a message that stays durable. */
 static int
@@ -421,16 +531,13 @@ record(struct handover *h, struct err *e)
 {
 	bool is_marked = false;
 
+	tell_of_relay(h);
 	if (is_complete(h))
 		return 0; /* its removal says it all */
 	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
-		enum rcpt_state state = h->file.env.rcpts[i].state, now = state;
+		enum rcpt_state now = state_after(h, i);
 
-		if (h->room->fate[i] == FATE_TAKEN)
-			now = RCPT_DELIVERED;
-		if (h->room->fate[i] == FATE_REFUSED)
-			now = RCPT_FAILED;
-		if (now == state)
+		if (now == h->file.env.rcpts[i].state)
 			continue;
 		if (spool_file_mark(&h->file, i, now, e) == -1)
 			return -1;
@@ -490,14 +597,79 @@ defer_message(struct handover *h, struct err *e)
 	return moved(h->entry, rc, e);
 }
 
+static size_t
+count_state(const struct handover *h, enum rcpt_state state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->file.env.nrcpt; i++)
+		n += h->file.env.rcpts[i].state == state;
+	return n;
+}
+
 static int
 hold_message(struct handover *h, struct err *e)
 {
-	log_warn("id=%s held recipients=%zu: refused for good; bmx-queue "
-		 "shows and releases it",
-	    h->entry->id, count_fate(h, FATE_REFUSED));
+	const struct spool_domain *maildir = h->d->maildir;
+	size_t n = count_state(h, RCPT_FAILED);
+
 	h->r->what = DELIVER_REFUSED;
-	return moved(h->entry, spool_hold(h->d->maildir, h->entry, e), e);
+	if (n == 0) {
+		log_info("id=%s held apart recipients=%zu: there is no such "
+			 "recipient, which was not known",
+		    h->entry->id, count_state(h, RCPT_UNWANTED));
+		return moved(h->entry, spool_hold_apart(maildir, h->entry, e),
+		    e);
+	}
+	log_warn("id=%s held recipients=%zu: %s; bmx-queue shows and releases "
+		 "it",
+	    h->entry->id, n,
+	    h->r->is_expired ? "lived for too long" : "refused for good");
+	return moved(h->entry, spool_hold(maildir, h->entry, e), e);
+}
+
+/* A primary that is there and says "later" for ever. What may have arrived
+ * (is_unknown) is not said to be lost. */
+static bool
+is_expired(const struct handover *h)
+{
+	int64_t now_s = clock_wall_us() / 1000000;
+	struct err e = ERR_INIT;
+	struct lifetime life;
+
+	if (h->is_unknown ||
+	    !lifetime_may_be_over(h->entry, h->d->domain, now_s))
+		return false;
+	if (lifetime_of(&life, h->d->maildir->fd, &h->file.env, h->entry, now_s,
+		&e) == -1) {
+		log_warn("id=%s lifetime: %s", h->entry->id, e.text);
+		return false;
+	}
+	return lifetime_is_over(&life, h->d->domain);
+}
+
+/* Who still waited has failed, by the last reply. */
+static int
+expire_message(struct handover *h, struct err *e)
+{
+	h->r->is_expired = true;
+	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
+		if (h->room->fate[i] != FATE_LATER &&
+		    h->room->fate[i] != FATE_OPEN)
+			continue;
+		h->room->fate[i] = FATE_REFUSED;
+		if (h->room->outcome[i].reply.code != 0)
+			h->r->refusal = h->room->outcome[i].reply;
+	}
+	if (h->r->refusal.code == 0) {
+		h->r->refusal.code = 554;
+		snprintf(h->r->refusal.enhanced, sizeof h->r->refusal.enhanced,
+		    "5.4.7");
+	}
+	spool_note(h->d->maildir, h->entry->id, "expired");
+	if (record(h, e) == -1)
+		return -1;
+	return hold_message(h, e);
 }
 
 /* Damaged: out of the way, so that the rest goes on. */
@@ -529,9 +701,11 @@ settle(struct handover *h, struct err *e)
 {
 	if (is_complete(h))
 		return remove_message(h, e);
-	if (count_fate(h, FATE_LATER) + count_fate(h, FATE_OPEN) > 0)
-		return defer_message(h, e);
-	return hold_message(h, e);
+	if (count_fate(h, FATE_LATER) + count_fate(h, FATE_OPEN) == 0)
+		return hold_message(h, e);
+	if (is_expired(h))
+		return expire_message(h, e);
+	return defer_message(h, e);
 }
 
 /* All transactions that the message takes. */
@@ -559,31 +733,52 @@ hand_over(struct handover *h, struct err *e)
 	return settle(h, e);
 }
 
+void
+deliver_open(const struct delivery *d, struct deliver_message *m)
+{
+	m->opened =
+	    spool_file_open(&m->file, d->maildir, &m->entry, true, &m->why);
+}
+
+/* It was opened a while ago, and may have been held or removed since. */
+static bool
+is_in_place(const struct delivery *d, const struct deliver_message *m)
+{
+	struct err ignored = ERR_INIT;
+	int64_t when_s;
+
+	return spool_next_try(d->maildir, &m->entry, &when_s, &ignored) != 0;
+}
+
 int
-deliver_message(struct delivery *d, struct spool_entry *entry,
+deliver_message(struct delivery *d, struct deliver_message *m,
     struct deliver_result *r, struct err *e)
 {
 	struct handover h = { .d = d,
 		.room = d->room,
-		.entry = entry,
-		.file = SPOOL_FILE_INIT,
+		.entry = &m->entry,
+		.file = m->file,
+		.is_again = m->is_again,
 		.r = r };
 	struct stat st;
-	int rc;
+	int rc = 0;
 
 	memset(r, 0, sizeof *r);
-	rc = spool_file_open(&h.file, d->maildir, entry, true, e);
-	if (rc == 0)
+	if (m->opened == -1) {
+		*e = m->why;
+		return e->class == ERR_DATA ? set_aside(d, &m->entry, r, e)
+					    : pass_over(&m->entry, r, e);
+	}
+	if (m->opened == 0)
 		return 0;
-	if (rc == -1 && e->class == ERR_DATA)
-		return set_aside(d, entry, r, e);
-	if (rc == -1)
-		return pass_over(entry, r, e);
 	/* before the marks: they change both times */
 	if (fstat(h.file.fd, &st) == 0)
 		h.last_wait_s =
-		    retry_last_s(entry->is_new, st.st_mtime, st.st_ctime);
-	rc = hand_over(&h, e);
+		    retry_last_s(m->entry.is_new, st.st_mtime, st.st_ctime);
+	r->is_notice = h.file.env.notice != NULL;
+	/* what else is in there waits until its domain is in bmx.conf */
+	if (is_in_place(d, m) && (!d->domain->is_unlisted || r->is_notice))
+		rc = hand_over(&h, e);
 	spool_file_close(&h.file);
 	return rc;
 }

@@ -7,7 +7,9 @@
 #include "base/err.h"
 #include "mail/smtp.h"
 #include "smtp/client.h"
+#include "smtp/policy.h"
 #include "spool/config.h"
+#include "spool/memory.h"
 #include "spool/spool.h"
 
 /*
@@ -15,8 +17,13 @@
  *
  * A recipient's reply decides (RFC 5321 4.2.1, first digit): 2yz after the
  * final dot is delivered, 4yz stays pending, 5yz failed. When each was asked:
- * all delivered, the message is removed; some pending, it is deferred; else it
- * is held, since what was refused is the operator's to judge.
+ * all delivered, the message is removed; some pending, it is deferred, or has
+ * expired with its lifetime; else it is held, since what was refused is the
+ * operator's to judge, or giveup.h's. What was refused because there is no
+ * such recipient, and had been taken without knowing that, is held apart.
+ *
+ * Where the sender wants to be told of success, and the server will not do it,
+ * a notice is spooled (RFC 3461 5.2.2: relayed).
  *
  * Nothing is written for a message that was taken whole but its removal. One
  * that stays has its recipients' states marked and synced before anything
@@ -41,28 +48,48 @@ struct deliver_result {
 	bool was_deferred;     /* a 4yz came, for one recipient at least */
 	int64_t wait_ms;       /* from the final dot to its reply */
 	struct smtp_reply refusal; /* the last 5yz; code 0: none */
+	bool is_expired; /* that was no 5yz, but the last 4yz of a message that
+			    has lived for too long */
+	bool is_notice;  /* it is one of our own, see bounce.h */
 };
 
 /* What all messages of a drain share. */
 struct delivery {
 	const struct spool *spool; /* for the ledger */
+	const struct config *config;
 	const struct spool_domain *maildir;
 	const struct config_domain *domain;
 	struct client *client;
-	bool
-	    is_again; /* this message was DELIVER_UNTOUCHED before: not twice */
+	const struct policy_hop *hop;      /* where its session goes */
 	const volatile sig_atomic_t *stop; /* not 0: come to an end */
 	struct delivery_room *room;        /* deliver_room()'s */
+	struct memory_notes *notes; /* what its session teaches of recipients */
+	/* called when a final dot is out and its reply is awaited: the time to
+	 * open the next message */
+	void (*on_wait)(void *arg);
+	void *arg;
+};
+
+/* A message to hand over. */
+struct deliver_message {
+	struct spool_entry entry;
+	bool is_again; /* it was DELIVER_UNTOUCHED before: not twice */
+	struct spool_file file;
+	int opened;     /* what spool_file_open() said: 1, 0, -1, */
+	struct err why; /* and why */
 };
 
 /* Memory for one message at a time, reused. NULL: ERR_TEMP. */
 struct delivery_room *deliver_room(struct err *e);
 void deliver_room_free(struct delivery_room *room);
 
+/* Open m->entry, early perhaps: deliver_message() closes it. */
+void deliver_open(const struct delivery *d, struct deliver_message *m);
+
 /*
- * Hand over the message *entry. Returns 0 with *r, or -1 when the spool would
- * not take the outcome (ERR_TEMP): then go no further, or mail that was taken
- * is sent again and again.
+ * Hand over a message that deliver_open() has opened. Returns 0 with *r, or -1
+ * when the spool would not take the outcome (ERR_TEMP): then go no further, or
+ * mail that was taken is sent again and again.
  *
  * A session that breaks (421, timeout, hang-up) defers its message, unless
  * others went over that session before: then it may have been the session's
@@ -70,8 +97,12 @@ void deliver_room_free(struct delivery_room *room);
  * it first in the next session. One that broke between the final dot and its
  * reply has state=unknown in the log: the server may have the message, so it
  * waits as long as retry-max says.
+ *
+ * A session that has had its share of transactions (LIMITS MAILMAX, RFC 9422)
+ * is replaced by another one with the same address, before or within a
+ * message.
  */
-int deliver_message(struct delivery *d, struct spool_entry *entry,
+int deliver_message(struct delivery *d, struct deliver_message *m,
     struct deliver_result *r, struct err *e);
 
 #endif

@@ -1,11 +1,13 @@
 #include "bmx-flush/drain.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bmx-flush/ageing.h"
 #include "bmx-flush/breaker.h"
 #include "bmx-flush/deliver.h"
 #include "bmx-flush/giveup.h"
@@ -14,7 +16,10 @@
 #include "bmx-flush/work.h"
 #include "bmx-flush/worker.h"
 #include "smtp/client.h"
+#include "smtp/learn.h"
+#include "smtp/policy.h"
 #include "smtp/route.h"
+#include "spool/ledger.h"
 #include "spool/primary.h"
 
 /* Sessions in a row that brought nothing, each after a longer wait: the rest
@@ -26,6 +31,14 @@
 
 #define WORKERS_MAX CONFIG_CONNECTIONS_MAX
 
+/* Behind a larger message nothing is to wait for one worker while others have
+ * nothing to do. */
+#define AHEAD_MAX (64 * 1024)
+
+/* Messages removed before their directory is synced: so many may come back,
+ * and arrive twice, when the power fails. */
+#define SYNC_EVERY 64
+
 /* One domain's drain under way. */
 struct drain {
 	const struct drain_params *p;
@@ -34,13 +47,16 @@ struct drain {
 	struct spool_domain maildir;
 	struct work work;
 	struct route route;
-	size_t address; /* of the route: the one that answered last */
+	struct policy policy;
+	struct policy_hop *hops; /* one for each address of the route */
+	size_t address;          /* of the route: the one that answered last */
 	struct client_params client_params;
 	struct delivery delivery; /* what all workers have in common */
 	struct worker workers[WORKERS_MAX];
-	/* messages whose session broke before it was their turn */
-	struct spool_entry again[WORKERS_MAX];
+	/* messages whose session ended before their turn was over, or came */
+	struct worker_task again[WORKERS_MAX * WORKER_TASKS];
 	size_t nagain;
+	unsigned long unsynced; /* see SYNC_EVERY */
 	bool is_ending;    /* r->end is decided: what is under way is awaited */
 	bool was_open;     /* there was a session in this run */
 	bool was_told;     /* the workers have been told of a signal */
@@ -50,7 +66,8 @@ struct drain {
 	struct err trouble; /* of our own; ERR_NONE: none */
 	struct pace pace;
 	struct breaker breaker;
-	struct giveup giveup; /* on-5xx = drop */
+	struct giveup giveup;   /* on-5xx and on-expiry = bounce, drop */
+	unsigned long unwanted; /* messages held apart */
 	struct progress progress;
 };
 
@@ -64,8 +81,8 @@ drain_init(struct drain *d, const struct drain_params *p,
 		.maildir = SPOOL_DOMAIN_INIT,
 		.work = WORK_INIT(p->order),
 		.route = ROUTE_INIT,
+		.policy = POLICY_INIT,
 		.client_params = { .helo = p->config->host.hostname,
-		    .tls = domain->tls,
 		    .xclient = domain->xclient,
 		    .connect_timeout_s = domain->connect_timeout_s,
 		    .reply_timeout_s = domain->reply_timeout_s },
@@ -73,12 +90,15 @@ drain_init(struct drain *d, const struct drain_params *p,
 		.breaker = BREAKER_INIT,
 		.progress = PROGRESS_INIT };
 	d->delivery = (struct delivery){ .spool = p->spool,
+		.config = p->config,
 		.maildir = &d->maildir,
 		.domain = domain,
 		.stop = p->stop };
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		d->workers[i] = (struct worker)WORKER_INIT;
 	d->giveup.spool = p->spool;
+	d->giveup.config = p->config;
+	d->giveup.domain = domain;
 	d->giveup.maildir = &d->maildir;
 	pace_begin(&d->pace,
 	    &(struct pace_limits){ .connections = domain->max_connections,
@@ -95,6 +115,10 @@ drain_free(struct drain *d)
 		worker_dismiss(&d->workers[i]);
 	worker_reap(true);
 	deliver_room_free(d->delivery.room);
+	for (size_t i = 0; d->hops != NULL && i < d->route.naddrs; i++)
+		policy_hop_free(&d->hops[i]);
+	free(d->hops);
+	policy_close(&d->policy);
 	route_free(&d->route);
 	work_free(&d->work);
 	spool_domain_close(&d->maildir);
@@ -113,6 +137,7 @@ collect(struct drain *d, struct err *e)
 	if (work_collect(&d->work, &d->maildir, now_s, &rest, e) == -1)
 		return -1;
 	d->r->held = rest.held;
+	d->unwanted = rest.unwanted;
 	d->r->later = rest.later;
 	d->r->due_s = rest.due_s;
 	d->r->left = work_left(&d->work);
@@ -121,6 +146,38 @@ collect(struct drain *d, struct err *e)
 			 "not messages",
 		    d->domain->name, rest.foreign);
 	return d->r->left > 0;
+}
+
+/* A server that has to prove who it is, or that bmx.conf names. */
+static bool
+is_proved(const struct drain *d)
+{
+	return d->domain->tls == CONFIG_TLS_VERIFY ||
+	       d->domain->tls == CONFIG_TLS_PIN || !d->route.is_by_mx;
+}
+
+/* DNS does not tell where to send: to the address that worked last, if that
+ * is not long ago. */
+static bool
+find_last_good(struct drain *d, const struct route_self *self)
+{
+	struct primary state = PRIMARY_INIT;
+	int64_t now_s = clock_wall_us() / 1000000;
+	struct err ignored = ERR_INIT;
+	int64_t age_s;
+
+	if (!is_proved(d) ||
+	    primary_read(d->maildir.fd, now_s, 0, &state, &ignored) != 1)
+		return false;
+	age_s = now_s - state.good_s;
+	if (age_s < 0 || age_s >= d->domain->last_good_age_s ||
+	    !route_last_good(&d->route, self, state.address, state.host))
+		return false;
+	log_alarm("domain=%s waiting=%lu route: %s; peer=%s worked %llds ago, "
+		  "used instead",
+	    d->domain->name, d->r->left, d->route.why, state.address,
+	    (long long)age_s);
+	return true;
 }
 
 /* 1: there is one. 0: there is none, which is in the log. -1. */
@@ -133,7 +190,7 @@ find_route(struct drain *d, struct err *e)
 
 	if (route_find(route, d->p->dns, d->domain, &self, e) == -1)
 		return -1;
-	if (route->status == ROUTE_OK)
+	if (route->status == ROUTE_OK || find_last_good(d, &self))
 		return 1;
 	d->r->end = DRAIN_NO_ROUTE;
 	if (route->status == ROUTE_DNS_TROUBLE)
@@ -144,6 +201,23 @@ find_route(struct drain *d, struct err *e)
 		log_alarm("domain=%s waiting=%lu status=%s route: %s",
 		    d->domain->name, d->r->left,
 		    route_status_code(route->status), route->why);
+	return 0;
+}
+
+/* The TLS that each of its addresses owes us. */
+static int
+find_policies(struct drain *d, struct err *e)
+{
+	d->hops = calloc(d->route.naddrs, sizeof *d->hops);
+	if (d->hops == NULL)
+		return err_sys(e, "policy");
+	if (policy_open(&d->policy, &d->p->config->host, d->domain, &d->route,
+		d->p->dns, e) == -1)
+		return -1;
+	for (size_t i = 0; i < d->route.naddrs; i++)
+		if (policy_find(&d->policy, &d->route.addrs[i], &d->hops[i],
+			e) == -1)
+			return -1;
 	return 0;
 }
 
@@ -161,6 +235,8 @@ learn(struct drain *d, enum primary_verdict result,
 	struct err e = ERR_INIT;
 	int64_t now_s = clock_wall_us() / 1000000;
 
+	if (domain->is_unlisted) /* it is nobody's primary */
+		return;
 	if (primary_read(d->maildir.fd, now_s, 0, &state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
 	if (primary_learn(&state, result, why, domain->rise, domain->fall,
@@ -170,8 +246,12 @@ learn(struct drain *d, enum primary_verdict result,
 	if (result == PRIMARY_UP) {
 		snprintf(state.address, sizeof state.address, "%s",
 		    report->peer);
+		snprintf(state.host, sizeof state.host, "%s",
+		    d->route.addrs[report->address].host);
 		state.plain = report->plain;
 		state.secured = report->secured;
+		learn_tls(&state, domain, report->in_tls,
+		    report->is_authenticated, now_s);
 	}
 	if (primary_write(d->maildir.fd, &state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
@@ -202,8 +282,18 @@ count_busy(const struct drain *d)
 	size_t n = 0;
 
 	for (size_t i = 0; i < WORKERS_MAX; i++)
-		n += d->workers[i].is_busy;
+		n += d->workers[i].ntasks > 0;
 	return n;
+}
+
+static unsigned
+count_tasks(const struct drain *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		n += d->workers[i].ntasks;
+	return (unsigned)n;
 }
 
 static size_t
@@ -219,7 +309,7 @@ count_opening(const struct drain *d)
 static bool
 is_idle(const struct worker *w)
 {
-	return w->fd != -1 && w->is_open && !w->is_busy;
+	return w->fd != -1 && w->is_open && w->ntasks == 0;
 }
 
 static void
@@ -256,7 +346,7 @@ session_failed(struct drain *d, const struct worker *w,
     const struct worker_report *report)
 {
 	if (d->was_open && count_workers(d) > 0) {
-		pace_result(&d->pace, PACE_BAD, 0, (unsigned)count_busy(d));
+		pace_result(&d->pace, PACE_BAD, 0, count_tasks(d));
 		d->reopen_ms = clock_monotonic_ms() + REFUSED_WAIT_MS;
 		return;
 	}
@@ -276,6 +366,7 @@ count(struct drain *d, const struct spool_entry *entry,
 	case DELIVER_DELIVERED:
 		d->r->delivered++;
 		d->r->bytes += entry->size;
+		d->unsynced++;
 		break;
 	case DELIVER_DEFERRED:
 		d->r->deferred++;
@@ -292,6 +383,18 @@ count(struct drain *d, const struct spool_entry *entry,
 	}
 }
 
+/* Proof first: what is removed is in the ledger, also after a power cut. */
+static void
+sync_removals(struct drain *d)
+{
+	if (d->unsynced == 0)
+		return;
+	d->unsynced = 0;
+	if (ledger_sync(d->p->spool, clock_wall_us(), &d->trouble) == -1 ||
+	    spool_sync(&d->maildir, &d->trouble) == -1)
+		d->is_ending = true;
+}
+
 /* on-5xx = drop: see giveup.h. */
 static void
 drop(struct drain *d)
@@ -300,6 +403,7 @@ drop(struct drain *d)
 
 	d->r->refused -= gone;
 	d->r->dropped += gone;
+	d->unsynced += gone;
 }
 
 /* What a result says of the primary. */
@@ -321,7 +425,7 @@ judge(struct drain *d, const struct worker *w,
 	if (result->was_taken) {
 		breaker_taken(&d->breaker);
 		drop(d);
-	} else if (result->refusal.code != 0 &&
+	} else if (result->refusal.code != 0 && !result->is_expired &&
 		   breaker_refused(&d->breaker, &result->refusal)) {
 		if (!d->is_ending)
 			log_alarm("domain=%s stopped: the primary refused %d "
@@ -346,46 +450,60 @@ static void
 message_done(struct drain *d, const struct worker *w,
     const struct deliver_result *result)
 {
+	const struct spool_entry *entry = &w->tasks[0].entry;
+
 	pace_result(&d->pace, pace_event(result), result->wait_ms,
-	    (unsigned)count_busy(d));
+	    count_tasks(d));
 	if (result->what == DELIVER_UNTOUCHED) {
-		d->again[d->nagain++] = w->entry;
+		d->again[d->nagain++] = (struct worker_task){ *entry, true };
 	} else {
 		d->r->left--;
-		count(d, &w->entry, result);
+		count(d, entry, result);
 		progress_step(&d->progress);
 	}
-	if (result->what == DELIVER_REFUSED &&
-	    d->domain->on_5xx == CONFIG_ON_5XX_DROP)
-		giveup_add(&d->giveup, w->entry.id, &result->refusal);
+	giveup_add(&d->giveup, entry->id, result);
 	judge(d, w, result);
+	if (d->unsynced >= SYNC_EVERY)
+		sync_removals(d);
 }
 
 /* A worker was killed, or crashed. Whether its message went through nobody
  * knows; it is as it was, for the next run. */
 static void
-worker_died(struct drain *d, const struct worker *w, bool was_busy)
+worker_died(struct drain *d, const struct worker *w)
 {
+	bool was_busy = w->ntasks > 0;
+
 	if (*d->p->stop)
 		return;
 	log_alarm("domain=%s%s%s worker %ld died", d->domain->name,
-	    was_busy ? " id=" : "", was_busy ? w->entry.id : "", (long)w->pid);
+	    was_busy ? " id=" : "", was_busy ? w->tasks[0].entry.id : "",
+	    (long)w->pid);
 	if (is_lost_once_more(d, w))
 		come_to_an_end(d, DRAIN_LOST);
+}
+
+/* A worker has ended. What it had ahead goes first in another session. */
+static void
+let_go(struct drain *d, struct worker *w)
+{
+	for (size_t i = 1; i < w->ntasks; i++)
+		d->again[d->nagain++] = w->tasks[i];
+	worker_dismiss(w);
 }
 
 static void
 take_report(struct drain *d, struct worker *w)
 {
 	struct worker_report report;
-	bool was_busy = w->is_busy;
 	struct worker was;
 
 	worker_take(w, &report);
 	was = *w;
-	if (report.event != WORKER_OPEN &&
-	    (report.event != WORKER_RESULT || report.result.is_session_over))
-		worker_dismiss(w);
+	if (report.event == WORKER_RESULT && !report.result.is_session_over)
+		worker_next(w);
+	else if (report.event != WORKER_OPEN)
+		let_go(d, w);
 	switch (report.event) {
 	case WORKER_OPEN:
 		session_opened(d, &report);
@@ -408,7 +526,7 @@ take_report(struct drain *d, struct worker *w)
 		d->is_ending = true;
 		break;
 	case WORKER_DIED:
-		worker_died(d, &was, was_busy);
+		worker_died(d, &was);
 		break;
 	}
 }
@@ -428,44 +546,63 @@ has_orders(const struct drain *d)
 						      !is_max_reached(d)));
 }
 
-/* The next message for w. */
 static bool
-next_order(struct drain *d, struct worker *w)
+next_order(struct drain *d, struct worker_task *task)
 {
-	w->is_again = d->nagain > 0;
-	if (w->is_again) {
-		w->entry = d->again[--d->nagain];
+	if (d->nagain > 0) {
+		*task = d->again[--d->nagain];
 		return true;
 	}
-	if (is_max_reached(d) || !work_next(&d->work, &w->entry))
+	if (is_max_reached(d) || !work_next(&d->work, &task->entry))
 		return false;
+	task->is_again = false;
 	d->r->tried++;
 	return true;
 }
 
-/* Idle workers get a message each, as fast as may be; those that are too many
- * go home. */
+/* The next message for w, when it is time for one. */
 static void
-hand_out(struct drain *d)
+give_order(struct drain *d, struct worker *w)
 {
 	int64_t now_ms = clock_monotonic_ms();
 	struct err e = ERR_INIT;
+	struct worker_task task;
 
+	if (!has_orders(d) || pace_wait_ms(&d->pace, now_ms) > 0 ||
+	    !next_order(d, &task))
+		return;
+	pace_sent(&d->pace, task.entry.size, now_ms);
+	/* if it has died its report will say so */
+	worker_give(w, &task, &e);
+}
+
+/* Only while all goes well, so that a run that is to stop has nothing more
+ * under way than its sessions. */
+static bool
+may_have_ahead(const struct worker *w)
+{
+	return w->fd != -1 && w->is_well && w->ntasks == 1 &&
+	       w->tasks[0].entry.size <= AHEAD_MAX;
+}
+
+/* Idle workers get a message each, as fast as may be; those that are too many
+ * go home. Then the others get one ahead. */
+static void
+hand_out(struct drain *d)
+{
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
-		struct worker *w = &d->workers[i];
-
-		if (!is_idle(w))
+		if (!is_idle(&d->workers[i]))
 			continue;
-		if (!has_orders(d) || count_workers(d) > d->pace.window) {
-			worker_dismiss(w);
-			continue;
-		}
-		if (pace_wait_ms(&d->pace, now_ms) > 0 || !next_order(d, w))
-			continue;
-		pace_sent(&d->pace, w->entry.size, now_ms);
-		/* if it has died its report will say so */
-		worker_give(w, &e);
+		if (!has_orders(d) || count_workers(d) > d->pace.window)
+			worker_dismiss(&d->workers[i]);
+		else
+			give_order(d, &d->workers[i]);
 	}
+	if (count_workers(d) > d->pace.window)
+		return;
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (may_have_ahead(&d->workers[i]))
+			give_order(d, &d->workers[i]);
 }
 
 /* A free place, when one more session is wanted; they are opened one after the
@@ -492,7 +629,8 @@ hire(struct drain *d)
 		return;
 	worker_reap(false);
 	if (worker_start(w, d->workers, WORKERS_MAX, &d->delivery,
-		&d->client_params, &d->route, d->address, &d->trouble) == -1)
+		&d->client_params, d->hops, d->route.naddrs, d->address,
+		&d->trouble) == -1)
 		d->is_ending = true;
 	w->losses = d->losses;
 }
@@ -543,6 +681,15 @@ await_reports(struct drain *d, const sigset_t *let_in)
 			take_report(d, &d->workers[i]);
 }
 
+/* So many refusals with no success behind them are a sign of their own, also
+ * where the breaker saw none: nothing is given up by them. */
+static bool
+has_ended_in_peace(const struct drain *d)
+{
+	return d->domain->is_unlisted ||
+	       (d->r->end != DRAIN_BREAKER && d->giveup.n < BREAKER_LIMIT);
+}
+
 static int
 hand_over_all(struct drain *d, struct err *e)
 {
@@ -562,23 +709,68 @@ hand_over_all(struct drain *d, struct err *e)
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	come_to_an_end(d, is_max_reached(d) ? DRAIN_MAX : DRAIN_DONE);
-	if (d->r->end != DRAIN_BREAKER)
+	if (has_ended_in_peace(d))
 		drop(d);
+	d->giveup.n = 0; /* what is listed still stays held */
+	sync_removals(d);
 	if (d->trouble.class == ERR_NONE)
 		return 0;
 	*e = d->trouble;
 	return -1;
 }
 
+/* strict-routing: what cannot be delivered by this route is refused. */
+static void
+refuse_all(struct drain *d)
+{
+	const struct ageing ageing = { &d->giveup, false };
+	struct spool_entry entry;
+
+	while (work_next(&d->work, &entry)) {
+		ageing_refuse(&ageing, &entry, &d->route);
+		d->r->left--;
+		d->r->refused++;
+		if (d->giveup.n == GIVEUP_MAX)
+			drop(d);
+	}
+	drop(d);
+	sync_removals(d);
+}
+
+/* After the run, whatever became of it. */
+static void
+let_age(struct drain *d)
+{
+	const struct ageing ageing = { &d->giveup, d->was_open };
+	struct err e = ERR_INIT;
+
+	if (ageing_is_due(d->domain, d->unwanted))
+		ageing_pass(&ageing);
+	drop(d);
+	sync_removals(d);
+	if (d->domain->is_unlisted &&
+	    spool_domain_remove(&d->maildir, d->p->spool, &e) == -1)
+		log_warn("domain=%s %s", d->domain->name, e.text);
+}
+
 static int
 drain_locked(struct drain *d, struct err *e)
 {
-	int rc = collect(d, e);
+	const struct ageing ageing = { &d->giveup, false };
+	int rc;
+
+	ageing_recover(&ageing);
+	rc = collect(d, e);
 
 	if (rc == 1)
 		rc = find_route(d, e);
+	if (rc == 0 && d->r->end == DRAIN_NO_ROUTE &&
+	    ageing_is_undeliverable(d->domain, d->route.status))
+		refuse_all(d);
 	if (rc <= 0)
 		return rc;
+	if (find_policies(d, e) == -1)
+		return -1;
 	d->delivery.room = deliver_room(e);
 	if (d->delivery.room == NULL)
 		return -1;
@@ -597,14 +789,18 @@ drain_domain(const struct drain_params *p, const struct config_domain *domain,
 	int rc;
 
 	drain_init(&d, p, domain, r);
-	rc = spool_domain_open(&d.maildir, p->spool, domain->name, false, e);
+	rc = spool_domain_open(&d.maildir, p->spool, domain->name,
+	    domain->is_unlisted, e); /* others remove it when it is empty */
 	if (rc == 1) {
 		rc = spool_domain_lock(&d.maildir, e);
 		if (rc == 0)
 			r->end = DRAIN_BUSY;
 	}
-	if (rc == 1)
+	if (rc == 1) {
 		rc = drain_locked(&d, e);
+		if (rc != -1)
+			let_age(&d);
+	}
 	drain_free(&d);
 	r->elapsed_ms = clock_monotonic_ms() - begun_ms;
 	return rc == -1 ? -1 : 0;

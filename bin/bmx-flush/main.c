@@ -179,10 +179,27 @@ flush_named(struct flush *f, struct err *e)
 	return rc == -1 ? -1 : 0;
 }
 
-/* Mail for a domain that was taken out of bmx.conf: nobody would miss it
- * until it is asked for. */
+/* What waits for a domain that is not in bmx.conf: notices of our own to
+ * senders, and mail for a domain that was taken out of it. */
+struct unlisted {
+	unsigned long notices, strays;
+};
+
+static bool
+is_notice(const struct spool_domain *d, const struct spool_entry *entry)
+{
+	struct spool_file file = SPOOL_FILE_INIT;
+	struct err ignored = ERR_INIT;
+	bool is;
+
+	spool_file_open(&file, d, entry, false, &ignored);
+	is = file.env.notice != NULL;
+	spool_file_close(&file);
+	return is;
+}
+
 static void
-check_stray(struct flush *f, const char *name)
+look_into(struct unlisted *u, const struct flush *f, const char *name)
 {
 	struct spool_domain d = SPOOL_DOMAIN_INIT;
 	struct spool_entry entry;
@@ -192,15 +209,46 @@ check_stray(struct flush *f, const char *name)
 	if (spool_domain_open(&d, &f->spool, name, false, &e) != 1)
 		return;
 	if (spool_list_open(&list, &d, &e) == 0) {
-		if (spool_list_next(&list, &entry, &e) == 1)
-			reject_name(f, name, "mail waits, not in bmx.conf");
+		while (spool_list_next(&list, &entry, &e) == 1) {
+			if (is_notice(&d, &entry))
+				u->notices++;
+			else
+				u->strays++;
+		}
 		spool_list_close(&list);
 	}
 	spool_domain_close(&d);
 }
 
+/* Notices go; of the rest nobody would know if it were not told. A sender's
+ * server that is down is nothing an operator could mend: the exit status does
+ * not tell. */
+static void
+flush_unlisted(struct flush *f, const char *name, bool tells)
+{
+	bool has_refused = f->has_refused, has_left = f->has_left;
+	struct unlisted u = { 0, 0 };
+	struct config_domain domain;
+	struct err e = ERR_INIT;
+
+	look_into(&u, f, name);
+	if (u.strays > 0 && tells)
+		reject_name(f, name, "mail waits, not in bmx.conf");
+	if (u.strays > 0 && u.notices == 0)
+		return;
+	if (config_unlisted(&domain, &f->config, name, &e) == 0)
+		flush_domain(f, &domain);
+	else
+		note_trouble(f, name, &e);
+	config_unlisted_free(&domain);
+	f->has_refused = has_refused;
+	f->has_left = has_left;
+}
+
+/* The domains that have a directory; with unlisted_only those that are not in
+ * bmx.conf, for their notices. */
 static int
-flush_all(struct flush *f, struct err *e)
+flush_all(struct flush *f, bool unlisted_only, struct err *e)
 {
 	struct spool_domains list;
 	int rc = 0;
@@ -212,8 +260,8 @@ flush_all(struct flush *f, struct err *e)
 		    config_find(&f->config, list.name);
 
 		if (domain == NULL)
-			check_stray(f, list.name);
-		else
+			flush_unlisted(f, list.name, !unlisted_only);
+		else if (!unlisted_only)
 			flush_domain(f, domain);
 	}
 	spool_domains_close(&list);
@@ -272,12 +320,25 @@ watch_domains(struct flush *f, struct watch *watches, const bool *is_chosen)
 	const struct timespec tick = { WATCH_TICK_MS / 1000,
 		WATCH_TICK_MS % 1000 * 1000000L };
 
+	int64_t notices_ms = 0, ageing_ms = clock_monotonic_ms();
+	struct err e = ERR_INIT;
+
 	log_info("watching");
 	while (!stop_asked) {
+		if (clock_left_ms(ageing_ms) == 0) {
+			for (size_t i = 0; i < f->config.ndomains; i++)
+				watches[i].looked_s = 0;
+			ageing_ms = clock_monotonic_ms() + WATCH_AGEING_MS;
+		}
 		for (size_t i = 0; i < f->config.ndomains && !stop_asked; i++)
 			if (is_chosen[i])
 				watch_domain(f, &watches[i],
 				    &f->config.domains[i]);
+		if (!stop_asked && clock_left_ms(notices_ms) == 0) {
+			if (flush_all(f, true, &e) == -1)
+				note_trouble(f, f->spool.path, &e);
+			notices_ms = clock_monotonic_ms() + WATCH_AGAIN_MS;
+		}
 		if (!stop_asked)
 			nanosleep(&tick, NULL);
 		f->params.is_forced = false; /* --now is for the first look */
@@ -385,7 +446,9 @@ run(struct flush *f, struct err *e)
 	else if (*f->options.args != NULL)
 		rc = flush_named(f, e);
 	else
-		rc = flush_all(f, e);
+		rc = flush_all(f, false, e);
+	if (rc == 0 && !f->watch && *f->options.args != NULL && !f->dry_run)
+		rc = flush_all(f, true, e);
 	dns_close(f->params.dns);
 out:
 	spool_close(&f->spool);

@@ -19,6 +19,9 @@
 #define WATCH_TICK_MS 1000
 #define WATCH_AGAIN_MS 60000 /* after a run that ended before its work */
 #define WATCH_SOON_MS 5000   /* and had delivered something */
+#define WATCH_AGEING_MS                                                        \
+	3600000 /* all domains, also those where nothing moves:
+				   what is held apart expires */
 
 struct watch {
 	struct timespec new_changed, cur_changed;

@@ -73,6 +73,7 @@ is_due(const struct work *w, const struct spool_domain *d,
 
 	if (entry->is_held) {
 		rest->held++;
+		rest->unwanted += entry->is_unwanted;
 		return 0;
 	}
 	if (entry->is_new || now_s == INT64_MAX)

@@ -42,9 +42,10 @@ struct work {
 /* What else is in the domain: not for this run. */
 struct work_rest {
 	unsigned long held;
-	unsigned long later;   /* not due yet */
-	int64_t due_s;         /* the first of them is, then; 0: none */
-	unsigned long foreign; /* files that are not messages */
+	unsigned long unwanted; /* of those, held apart */
+	unsigned long later;    /* not due yet */
+	int64_t due_s;          /* the first of them is, then; 0: none */
+	unsigned long foreign;  /* files that are not messages */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "smtp/client.h"
+#include "smtp/learn.h"
 
 /* ---- in the worker ---- */
 
@@ -21,7 +22,11 @@ struct shift {
 	struct delivery delivery; /* its client is below */
 	struct client client;
 	const struct client_params *params;
-	const struct route *route;
+	const struct policy_hop *hops;
+	size_t nhops;
+	struct memory_notes notes;
+	struct deliver_message ahead; /* opened while another was under way */
+	bool has_ahead;
 };
 
 static int
@@ -55,7 +60,9 @@ describe_session(const struct shift *s, struct worker_report *report)
 	report->event = WORKER_OPEN;
 	snprintf(report->peer, sizeof report->peer, "%s", s->client.peer);
 	report->plain = s->client.plain;
-	if (*conn_tls_text(s->client.conn) != '\0')
+	report->in_tls = *conn_tls_text(s->client.conn) != '\0';
+	report->is_authenticated = s->client.is_authenticated;
+	if (report->in_tls)
 		report->secured = s->client.offer;
 }
 
@@ -68,9 +75,8 @@ open_session(struct shift *s, size_t first, struct worker_report *report)
 
 	report->event = WORKER_NO_SESSION;
 	report->verdict = PRIMARY_DOWN;
-	for (size_t n = 0; n < s->route->naddrs; n++) {
-		size_t i = (first + n) % s->route->naddrs;
-		const struct route_addr *a = &s->route->addrs[i];
+	for (size_t n = 0; n < s->nhops; n++) {
+		size_t i = (first + n) % s->nhops;
 
 		if (*s->delivery.stop) {
 			report->event = WORKER_STOPPED;
@@ -78,8 +84,9 @@ open_session(struct shift *s, size_t first, struct worker_report *report)
 		}
 		s->client = (struct client)CLIENT_INIT;
 		report->address = i;
-		if (client_open(&s->client, s->params, &a->ep, a->host,
+		if (policy_session(&s->hops[i], &s->client, s->params,
 			&report->why) == 0) {
+			s->delivery.hop = &s->hops[i];
 			describe_session(s, report);
 			return;
 		}
@@ -89,7 +96,7 @@ open_session(struct shift *s, size_t first, struct worker_report *report)
 			report->event = WORKER_TROUBLE;
 			return;
 		}
-		endpoint_text(&a->ep, peer);
+		endpoint_text(&s->hops[i].to->ep, peer);
 		if (is_deferring(&s->client))
 			report->verdict = PRIMARY_DEFERRING;
 		client_abort(&s->client);
@@ -105,53 +112,70 @@ open_session(struct shift *s, size_t first, struct worker_report *report)
 		report->event = WORKER_STOPPED;
 }
 
-/* The next order. False: there are no more. */
-static bool
-listen_for(const struct shift *s, struct worker_order *order)
+/* An order, its message opened: 1. 0: there is none. -1: a signal came. */
+static int
+take_order(const struct shift *s, struct deliver_message *m, int flags)
 {
-	ssize_t n;
+	struct worker_order order;
+	ssize_t n = recv(s->fd, &order, sizeof order, flags);
 
+	if (n != (ssize_t)sizeof order)
+		return n == -1 && errno == EINTR ? -1 : 0;
+	*m = (struct deliver_message){ .is_again = order.is_again };
+	if (!spool_parse_name(&m->entry, order.name, order.is_new))
+		m->opened =
+		    err_temp(&m->why, "no message name: %s", order.name);
+	else
+		deliver_open(&s->delivery, m);
+	return 1;
+}
+
+/* The time while a reply is awaited. */
+static void
+look_ahead(void *arg)
+{
+	struct shift *s = arg;
+
+	if (!s->has_ahead)
+		s->has_ahead = take_order(s, &s->ahead, MSG_DONTWAIT) == 1;
+}
+
+/* The next message. False: there are no more. */
+static bool
+listen_for(struct shift *s, struct deliver_message *m)
+{
+	int rc;
+
+	if (s->has_ahead) {
+		*m = s->ahead;
+		s->has_ahead = false;
+		return !*s->delivery.stop;
+	}
 	do {
 		if (*s->delivery.stop)
 			return false;
-		n = recv(s->fd, order, sizeof *order, 0);
-	} while (n == -1 && errno == EINTR);
-	return n == (ssize_t)sizeof *order;
-}
-
-/* LIMITS MAILMAX (RFC 9422): the server wants no more in this session. */
-static bool
-is_used_up(const struct client *c)
-{
-	return c->offer.mail_max > 0 && c->transactions >= c->offer.mail_max;
+		rc = take_order(s, m, 0);
+	} while (rc == -1);
+	return rc == 1;
 }
 
 static void
-deliver(struct shift *s, const struct worker_order *order,
+deliver(struct shift *s, struct deliver_message *m,
     struct worker_report *report)
 {
-	struct spool_entry entry;
-
 	report->event = WORKER_RESULT;
-	s->delivery.is_again = order->is_again;
-	if (!spool_parse_name(&entry, order->name, order->is_new)) {
+	if (deliver_message(&s->delivery, m, &report->result, &report->why) ==
+	    -1)
 		report->event = WORKER_TROUBLE;
-		err_temp(&report->why, "no message name: %s", order->name);
-	} else if (deliver_message(&s->delivery, &entry, &report->result,
-		       &report->why) == -1) {
-		report->event = WORKER_TROUBLE;
-	}
 	if (report->result.is_session_over)
 		client_abort(&s->client);
-	else if (is_used_up(&s->client))
-		report->result.is_session_over = true;
 }
 
 static void
 work(struct shift *s, size_t first)
 {
 	struct worker_report report;
-	struct worker_order order;
+	struct deliver_message m;
 	bool goes_on;
 
 	memset(&report, 0, sizeof report);
@@ -159,14 +183,17 @@ work(struct shift *s, size_t first)
 	goes_on = report.event == WORKER_OPEN;
 	if (tell(s, &report) == -1)
 		goes_on = false;
-	while (goes_on && listen_for(s, &order)) {
+	while (goes_on && listen_for(s, &m)) {
 		memset(&report, 0, sizeof report);
-		deliver(s, &order, &report);
+		deliver(s, &m, &report);
 		goes_on = report.event == WORKER_RESULT &&
 			  !report.result.is_session_over;
 		if (tell(s, &report) == -1)
 			break;
 	}
+	learn_recipients(s->delivery.config->host.state, s->delivery.domain,
+	    goes_on && !*s->delivery.stop ? &s->client : NULL, &s->notes,
+	    MEMORY_FLUSH);
 	client_quit(&s->client);
 }
 
@@ -204,12 +231,13 @@ close_others(const struct worker *all, size_t n)
 int
 worker_start(struct worker *w, const struct worker *all, size_t n,
     const struct delivery *d, const struct client_params *params,
-    const struct route *route, size_t first, struct err *e)
+    const struct policy_hop *hops, size_t nhops, size_t first, struct err *e)
 {
 	struct shift s = { .delivery = *d,
 		.client = CLIENT_INIT,
 		.params = params,
-		.route = route };
+		.hops = hops,
+		.nhops = nhops };
 	pid_t flusher = getpid();
 	int fds[2];
 
@@ -228,26 +256,30 @@ worker_start(struct worker *w, const struct worker *all, size_t n,
 		close_others(all, n);
 		s.fd = fds[1];
 		s.delivery.client = &s.client;
+		s.delivery.notes = &s.notes;
+		s.delivery.on_wait = look_ahead;
+		s.delivery.arg = &s;
 		if (settle_in(flusher))
 			work(&s, first);
 		_exit(EX_OK);
 	}
 	close(fds[1]);
 	w->fd = fds[0];
-	w->is_open = w->is_busy = false;
+	w->is_open = w->is_well = false;
+	w->ntasks = 0;
 	return 0;
 }
 
 int
-worker_give(struct worker *w, struct err *e)
+worker_give(struct worker *w, const struct worker_task *task, struct err *e)
 {
 	struct worker_order order;
 
 	memset(&order, 0, sizeof order);
-	snprintf(order.name, sizeof order.name, "%s", w->entry.name);
-	order.is_new = w->entry.is_new;
-	order.is_again = w->is_again;
-	w->is_busy = true;
+	snprintf(order.name, sizeof order.name, "%s", task->entry.name);
+	order.is_new = task->entry.is_new;
+	order.is_again = task->is_again;
+	w->tasks[w->ntasks++] = *task;
 	if (send(w->fd, &order, sizeof order, MSG_NOSIGNAL) == -1)
 		return err_sys(e, "order to worker %ld", (long)w->pid);
 	return 0;
@@ -258,17 +290,26 @@ worker_take(struct worker *w, struct worker_report *report)
 {
 	ssize_t n;
 
+	/* a reset comes once, ahead of what was sent before it: the worker has
+	 * ended without reading the order it had ahead */
 	do
 		n = recv(w->fd, report, sizeof *report, 0);
-	while (n == -1 && errno == EINTR);
+	while (n == -1 && (errno == EINTR || errno == ECONNRESET));
 	if (n != (ssize_t)sizeof *report) {
 		memset(report, 0, sizeof *report);
 		report->event = WORKER_DIED;
 	}
 	if (report->event == WORKER_OPEN)
 		w->is_open = true;
-	else
-		w->is_busy = false;
+	if (report->event == WORKER_RESULT)
+		w->is_well = report->result.was_taken;
+}
+
+void
+worker_next(struct worker *w)
+{
+	w->ntasks--;
+	memmove(w->tasks, w->tasks + 1, w->ntasks * sizeof *w->tasks);
 }
 
 void

@@ -9,7 +9,7 @@
 #include "bmx-flush/deliver.h"
 #include "mail/smtp.h"
 #include "net/connect.h"
-#include "smtp/route.h"
+#include "smtp/policy.h"
 #include "spool/primary.h"
 #include "spool/spool.h"
 
@@ -50,6 +50,7 @@ struct worker_report {
 	size_t address; /* of the route */
 	char peer[ENDPOINT_TEXT_MAX];
 	struct smtp_offer plain, secured; /* secured.exts 0: no TLS */
+	bool in_tls, is_authenticated;    /* see client.h */
 	/* NO_SESSION */
 	enum primary_verdict verdict;
 	/* RESULT */
@@ -58,15 +59,25 @@ struct worker_report {
 	struct err why;
 };
 
+/* A message for a worker. */
+struct worker_task {
+	struct spool_entry entry;
+	bool is_again;
+};
+
+/* One under way, and one ahead, so that nobody waits for anybody when the
+ * first is through. */
+#define WORKER_TASKS 2
+
 /* The flusher's side. */
 struct worker {
 	pid_t pid;
 	int fd; /* -1: there is none, or no longer */
 	bool is_open;
-	bool is_busy;
-	bool is_again;            /* the order under way was */
-	unsigned losses;          /* the flusher's, when it was started */
-	struct spool_entry entry; /* under way */
+	bool is_well;    /* its last message was taken */
+	unsigned losses; /* the flusher's, when it was started */
+	struct worker_task tasks[WORKER_TASKS]; /* given, not reported yet */
+	size_t ntasks;
 };
 
 /* clang-format off */
@@ -80,13 +91,19 @@ struct worker {
  */
 int worker_start(struct worker *w, const struct worker *all, size_t n,
     const struct delivery *d, const struct client_params *params,
-    const struct route *route, size_t first, struct err *e);
+    const struct policy_hop *hops, size_t nhops, size_t first, struct err *e);
 
-/* Give it w->entry. -1: it has died; its report will say so. */
-int worker_give(struct worker *w, struct err *e);
+/* Give it a message; there is room for it. -1: it has died; its report will
+ * say so. */
+int worker_give(struct worker *w, const struct worker_task *task,
+    struct err *e);
 
-/* Its next report; poll(2) has said that there is one. */
+/* Its next report; poll(2) has said that there is one. A result is that of
+ * tasks[0]. */
 void worker_take(struct worker *w, struct worker_report *report);
+
+/* tasks[0] is through. */
+void worker_next(struct worker *w);
 
 /* No more orders: it says QUIT and ends; w is free for another. */
 void worker_dismiss(struct worker *w);
