@@ -1,209 +1,259 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/names.h"
 #include "base/options.h"
-#include "base/text.h"
+#include "bmx-probe/change.h"
+#include "bmx-probe/crowd.h"
+#include "bmx-probe/past.h"
 #include "bmx-probe/probe.h"
+#include "bmx-probe/rehearse.h"
 #include "bmx-probe/report.h"
 #include "bmx-probe/state.h"
-#include "mail/addr.h"
+#include "bmx-probe/words.h"
 #include "spool/config.h"
 #include "spool/spool.h"
 
 #define TIMEOUT_S 30 /* for a domain: a greeting may take 20 s by intent */
+#define TIMEOUT_NAGIOS_S 10 /* what the plug-in guidelines want */
 #define TIMEOUT_MAX_S 3600
+#define TRIES_MAX 10
+#define NOT_GIVEN -1
+#define BURST_MAX 1000
+#define FOREIGN "bmx-rehearsal@example.com" /* "v=spf1 -all" is in its DNS */
+#define NAGIOS_UNKNOWN 3
+#define METRICS_MODE 0644 /* the node exporter is another user */
 
 static const struct options_usage usage = {
 	"bmx-probe",
 	"[OPTION...] [DOMAIN... | -]",
 	"Does the primary answer, and would it take the mail?",
-	"  bmx-probe                       every domain of bmx.conf\n"
 	"  bmx-probe -nv example.com       only look, and show each step\n"
-	"  bmx-probe --json - <domains     one object a line\n"
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n",
 };
 
 struct run {
 	struct options options;
-	int all, down, json, no_state, timeout_s, up, verbose;
+	int all, brief, down, json, nagios, no_state, metrics, up, verbose;
+	int want_report, want_rehearsal, only_v4, only_v6;
+	int timeout_s, deadline_s, banner_timeout_s, change_timeout_s;
+	int tries, gap_s, jobs, burst, cert_warn_days, cert_crit_days;
+	double objective; /* percent; 0: none */
+	char *output, *on_change;
+	struct words_said said;
 	struct config config;
 	struct spool spool; /* open: state is kept */
-	struct probe probe;
+	struct names names;
+	struct words words; /* what said means */
+	struct probe_how how;
+	struct change change;
 	struct report report;
+	char *text; /* for --output */
+	size_t text_len;
+	int64_t now_s;
 	bool has_down, has_deferring, has_bad_name, has_trouble;
 };
+
+/* ---- the command line ---- */
+
+#define FLAG(name, letter, at, help)                                           \
+	{                                                                      \
+		name, letter, POPT_ARG_NONE, at, 0, help, NULL                 \
+	}
+#define NUMBER(name, letter, at, help)                                         \
+	{                                                                      \
+		name, letter, POPT_ARG_INT, at, 0, help, "N"                   \
+	}
+#define RARE(name, kind, at, arg)                                              \
+	{                                                                      \
+		name, 0, (kind) | POPT_ARGFLAG_DOC_HIDDEN, at, 0, NULL, arg    \
+	}
 
 static int
 parse(struct run *u, int argc, char **argv, struct err *e)
 {
 	/* clang-format off */
 	const struct poptOption rows[] = {
-		{ "all", 'a', POPT_ARG_NONE, &u->all, 0,
-		    "every address, not up to the first good one", NULL },
-		{ "down", 'd', POPT_ARG_NONE, &u->down, 0,
-		    "print the names whose primary is not up", NULL },
-		{ "json", 'j', POPT_ARG_NONE, &u->json, 0,
-		    "one object a line", NULL },
-		{ "no-state", 'n', POPT_ARG_NONE, &u->no_state, 0,
-		    "only look: read and write no state", NULL },
-		{ "timeout", 't', POPT_ARG_INT, &u->timeout_s, 0,
-		    "for a domain, in seconds (30)", "N" },
-		{ "up", 'u', POPT_ARG_NONE, &u->up, 0,
-		    "print the names whose primary is up", NULL },
-		{ "verbose", 'v', POPT_ARG_NONE, &u->verbose, 0,
-		    "show each address and the time of each step", NULL },
+		FLAG("all", 'a', &u->all, "every address, not up to the first good one"),
+		FLAG("up", 'u', &u->up, "print the names whose primary is up"),
+		FLAG("down", 'd', &u->down, "print the names whose primary is not up"),
+		FLAG("json", 'j', &u->json, "one object a line"),
+		FLAG("nagios", 0, &u->nagios, "be a plug-in for Nagios"),
+		FLAG("prometheus", 0, &u->metrics, "metrics, see also --output"),
+		FLAG("no-state", 'n', &u->no_state, "only look: read and write no state"),
+		FLAG("rehearse", 0, &u->want_rehearsal, "would it take a drain?"),
+		FLAG("report", 0, &u->want_report, "availability and outages, from the history"),
+		NUMBER("timeout", 't', &u->timeout_s, "for a domain, in seconds (30)"),
+		FLAG("verbose", 'v', &u->verbose, "show each address and the time of each step"),
+		{ "ipv4", '4', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &u->only_v4, 0, NULL, NULL },
+		{ "ipv6", '6', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &u->only_v6, 0, NULL, NULL },
+		RARE("banner-timeout", POPT_ARG_INT, &u->banner_timeout_s, "N"),
+		RARE("brief", POPT_ARG_NONE, &u->brief, NULL),
+		RARE("burst", POPT_ARG_INT, &u->burst, "N"),
+		RARE("cert-crit", POPT_ARG_INT, &u->cert_crit_days, "DAYS"),
+		RARE("cert-warn", POPT_ARG_INT, &u->cert_warn_days, "DAYS"),
+		RARE("change-timeout", POPT_ARG_INT, &u->change_timeout_s, "N"),
+		RARE("deadline", POPT_ARG_INT, &u->deadline_s, "N"),
+		RARE("foreign", POPT_ARG_STRING, &u->said.foreign, "ADDRESS"),
+		RARE("gap", POPT_ARG_INT, &u->gap_s, "N"),
+		RARE("jobs", POPT_ARG_INT, &u->jobs, "N"),
+		RARE("objective", POPT_ARG_DOUBLE, &u->objective, "PERCENT"),
+		RARE("on-change", POPT_ARG_STRING, &u->on_change, "COMMAND"),
+		RARE("output", POPT_ARG_STRING, &u->output, "FILE"),
+		RARE("rcpt", POPT_ARG_STRING, &u->said.rcpt, "ADDRESS"),
+		RARE("since", POPT_ARG_STRING, &u->said.since, "DATE"),
+		RARE("source", POPT_ARG_STRING, &u->said.source, "ADDRESS"),
+		RARE("tls", POPT_ARG_STRING, &u->said.tls, "LEVEL"),
+		RARE("tries", POPT_ARG_INT, &u->tries, "N"),
+		RARE("until", POPT_ARG_STRING, &u->said.until, "STEP"),
 		OPTIONS_COMMON(&u->options),
 		POPT_TABLEEND,
 	};
 	/* clang-format on */
-	int rc = options_parse(&u->options, &usage, rows, argc, argv, e);
 
-	if (rc != 0)
-		return rc;
-	if (u->up + u->down + u->json > 1)
-		return err_usage(e, "--up, --down, --json: choose one");
-	if (u->timeout_s < 1 || u->timeout_s > TIMEOUT_MAX_S)
-		return err_usage(e, "--timeout: 1 to %d seconds",
-		    TIMEOUT_MAX_S);
+	return options_parse(&u->options, &usage, rows, argc, argv, e);
+}
+
+static int
+check_range(const char *option, int value, int min, int max, struct err *e)
+{
+	if (value >= min && value <= max)
+		return 0;
+	return err_usage(e, "--%s: %d to %d", option, min, max);
+}
+
+static int
+check_numbers(struct run *u, struct err *e)
+{
+	const struct {
+		const char *option;
+		int value, min, max;
+	} rows[] = {
+		{ "timeout", u->timeout_s, 1, TIMEOUT_MAX_S },
+		{ "deadline", u->deadline_s, 0, 24 * TIMEOUT_MAX_S },
+		{ "banner-timeout", u->banner_timeout_s, 0, TIMEOUT_MAX_S },
+		{ "change-timeout", u->change_timeout_s, 1, TIMEOUT_MAX_S },
+		{ "tries", u->tries, 1, TRIES_MAX },
+		{ "gap", u->gap_s, 0, TIMEOUT_MAX_S },
+		{ "jobs", u->jobs, 1, CROWD_JOBS_MAX },
+		{ "burst", u->burst, 1, BURST_MAX },
+		{ "cert-warn", u->cert_warn_days, -1, 3650 },
+		{ "cert-crit", u->cert_crit_days, -1, 3650 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (check_range(rows[i].option, rows[i].value, rows[i].min,
+			rows[i].max, e) == -1)
+			return -1;
+	if (u->objective < 0 || u->objective > 100)
+		return err_usage(e, "--objective: 0 to 100 percent");
 	return 0;
 }
 
-static void
-set_report(struct run *u)
+/* What goes together, and what the words mean. */
+static int
+understand(struct run *u, struct err *e)
+{
+	if (u->up + u->down + u->json + u->nagios + u->metrics + u->brief > 1)
+		return err_usage(e, "--up, --down, --json, --brief, --nagios, "
+				    "--prometheus: choose one");
+	if (u->want_report && u->want_rehearsal)
+		return err_usage(e, "--report, --rehearse: choose one");
+	if ((u->want_report || u->want_rehearsal) &&
+	    u->up + u->down + u->nagios + u->metrics + u->brief > 0)
+		return err_usage(e, "--report and --rehearse print text, or "
+				    "--json");
+	if (u->on_change != NULL && u->no_state)
+		return err_usage(e, "--on-change needs the state that "
+				    "--no-state leaves alone");
+	if (u->timeout_s == NOT_GIVEN)
+		u->timeout_s = u->nagios ? TIMEOUT_NAGIOS_S : TIMEOUT_S;
+	if (u->nagios && u->deadline_s == 0)
+		u->deadline_s = u->timeout_s;
+	if (check_numbers(u, e) == -1)
+		return -1;
+	u->now_s = clock_wall_us() / 1000000;
+	return words_parse(&u->words, &u->said, u->now_s, e);
+}
+
+/* ---- before the work ---- */
+
+static enum report_format
+format_of(const struct run *u)
+{
+	return u->up                   ? REPORT_UP
+	       : u->down               ? REPORT_DOWN
+	       : u->json               ? REPORT_JSON
+	       : u->nagios             ? REPORT_NAGIOS
+	       : u->metrics            ? REPORT_METRICS
+	       : u->brief              ? REPORT_BRIEF
+	       : isatty(STDOUT_FILENO) ? REPORT_TABLE
+				       : REPORT_BRIEF;
+}
+
+static int
+set_report(struct run *u, struct err *e)
 {
 	const char *no_color = getenv("NO_COLOR");
-	bool is_terminal = isatty(STDOUT_FILENO);
 	struct report *r = &u->report;
 
-	r->out = stdout;
-	r->format = u->up         ? REPORT_UP
-		    : u->down     ? REPORT_DOWN
-		    : u->json     ? REPORT_JSON
-		    : is_terminal ? REPORT_TABLE
-				  : REPORT_LINES;
-	r->is_verbose = u->verbose;
-	r->has_colour =
-	    is_terminal && (no_color == NULL || no_color[0] == '\0');
-	r->name_width = (int)strlen("DOMAIN");
+	*r = (struct report){ .out = stdout,
+		.format = format_of(u),
+		.is_verbose = u->verbose,
+		.has_colour = isatty(STDOUT_FILENO) && u->output == NULL &&
+			      (no_color == NULL || no_color[0] == '\0'),
+		.name_width = (int)strlen("DOMAIN"),
+		.cert_warn_days = u->cert_warn_days,
+		.cert_crit_days = u->cert_crit_days,
+		.timeout_s = (unsigned)u->timeout_s };
 	for (size_t i = 0; i < u->config.ndomains; i++) {
 		size_t len = strlen(u->config.domains[i].name);
 
 		if (len > (size_t)r->name_width)
 			r->name_width = len < 40 ? (int)len : 40;
 	}
-}
-
-/* ---- one name ---- */
-
-/* No record goes to a filter's reader for such a name. */
-static void
-refuse_name(struct run *u, const char *name, const char *why)
-{
-	struct probe_result result = PROBE_RESULT_INIT;
-	struct primary state = PRIMARY_INIT;
-	char safe[ADDR_DOMAIN_MAX + 1];
-	const struct report_row row = { text_safe(safe, sizeof safe, name),
-		NULL, &result, &state, clock_wall_us() / 1000000 };
-
-	u->has_bad_name = true;
-	result.code = PROBE_NOT_CONFIGURED;
-	snprintf(result.reason, sizeof result.reason, "%.250s", why);
-	if (u->up || u->down)
-		fprintf(stderr, "bmx-probe: %s: %s\n", safe, why);
-	report_row(&u->report, &row);
+	if (u->output != NULL)
+		r->out = open_memstream(&u->text, &u->text_len);
+	return r->out == NULL ? err_sys(e, "--output") : 0;
 }
 
 static void
-count(struct run *u, const struct report_row *row)
+set_how(struct run *u)
 {
-	if (row->result->code == PROBE_TROUBLE)
-		u->has_trouble = true;
-	else if (row->state->verdict == PRIMARY_DOWN)
-		u->has_down = true;
-	else if (row->state->verdict == PRIMARY_DEFERRING)
-		u->has_deferring = true;
-}
+	const struct words *w = &u->words;
 
-static int
-probe_one(struct run *u, const struct config_domain *domain, struct err *e)
-{
-	struct probe_result result = PROBE_RESULT_INIT;
-	struct primary state = PRIMARY_INIT;
-	struct report_row row = { domain->name, domain, &result, &state, 0 };
-	int rc = -1;
-
-	if (probe_domain(&u->probe, domain, &result, e) == -1)
-		goto out;
-	row.now_s = clock_wall_us() / 1000000;
-	if (u->spool.fd == -1 || result.result == PRIMARY_UNKNOWN)
-		state_of_result(&result, row.now_s, &state);
-	else if (state_learn(&u->spool, domain, &result, row.now_s, &state,
-		     e) == -1)
-		goto out;
-	if (result.code == PROBE_TROUBLE)
-		fprintf(stderr, "bmx-probe: %s: %s\n", domain->name,
-		    result.reason);
-	count(u, &row);
-	report_row(&u->report, &row);
-	rc = 0;
-out:
-	probe_result_free(&result);
-	return rc;
-}
-
-static int
-probe_name(struct run *u, const char *name, struct err *e)
-{
-	char folded[ADDR_DOMAIN_MAX + 1];
-	const struct config_domain *domain;
-	struct err why = ERR_INIT;
-
-	if (addr_fold_domain(name, strlen(name), folded, &why) == -1) {
-		refuse_name(u, name, why.text);
-		return 0;
-	}
-	domain = config_find(&u->config, folded);
-	if (domain != NULL)
-		return probe_one(u, domain, e);
-	refuse_name(u, folded, "not in bmx.conf");
-	return 0;
-}
-
-/* ---- the run ---- */
-
-static int
-probe_all(struct run *u, struct err *e)
-{
-	for (size_t i = 0; i < u->config.ndomains; i++)
-		if (probe_one(u, &u->config.domains[i], e) == -1)
-			return -1;
-	if (u->config.ndomains == 0)
-		return err_config(e, "%s has no domain", u->config.path);
-	return 0;
-}
-
-static int
-probe_named(struct run *u, struct err *e)
-{
-	struct names names = NAMES_INIT(u->options.args, stdin);
-	const char *name;
-	int rc;
-
-	while ((rc = names_next(&names, &name, e)) == 1)
-		if (probe_name(u, name, e) == -1) {
-			rc = -1;
-			break;
-		}
-	names_free(&names);
-	return rc;
+	u->how = (struct probe_how){ .host = &u->config.host,
+		.session = { .helo = u->config.host.hostname,
+		    .from4 = w->has_from4 ? &w->from4 : NULL,
+		    .from6 = w->has_from6 ? &w->from6 : NULL,
+		    .until = w->until,
+		    .sender = "",
+		    .rcpt = u->said.rcpt,
+		    .banner_timeout_s = (unsigned)u->banner_timeout_s,
+		    .judges_certificates =
+			u->json || u->metrics || u->verbose ||
+			u->cert_warn_days >= 0 || u->cert_crit_days >= 0,
+		    .tries = (unsigned)u->tries,
+		    .gap_ms = (unsigned)u->gap_s * 1000 },
+		.level = w->has_level ? &w->level : NULL,
+		.timeout_s = (unsigned)u->timeout_s,
+		.deadline_ms =
+		    u->deadline_s > 0
+			? clock_monotonic_ms() + (int64_t)u->deadline_s * 1000
+			: 0,
+		.all = u->all,
+		.no_v4 = u->only_v6 && !u->only_v4,
+		.no_v6 = u->only_v4 && !u->only_v6 };
 }
 
 /* Without a spool there is nothing to keep the state in, or to keep it for:
@@ -216,6 +266,8 @@ open_state(struct run *u, struct err *e)
 	if (u->no_state)
 		return 0;
 	if (access(host->spool, F_OK) == -1 && errno == ENOENT) {
+		if (u->want_report)
+			return err_config(e, "there is no %s", host->spool);
 		fprintf(stderr, "bmx-probe: no state is kept: there is no %s\n",
 		    host->spool);
 		return 0;
@@ -226,34 +278,58 @@ open_state(struct run *u, struct err *e)
 	return spool_open(&u->spool, host->spool, e);
 }
 
-static int
-probe(struct run *u, struct err *e)
-{
-	const struct config_host *host = &u->config.host;
-	const struct dns_options dns_options = {
-		.servers = (const char *const *)host->resolver.word,
-		.nservers = host->resolver.n,
-		/* MX, then addresses: two questions, one after the other */
-		.deadline_ms = (unsigned)u->timeout_s * 1000 / 2,
-	};
-	int rc = -1;
+/* ---- probing ---- */
 
-	if (open_state(u, e) == -1)
-		return -1;
-	u->probe.host = host;
-	u->probe.all = u->all;
-	u->probe.timeout_s = (unsigned)u->timeout_s;
-	u->probe.dns = dns_open(&dns_options, e);
-	if (u->probe.dns == NULL)
-		goto out;
-	set_report(u);
-	report_head(&u->report);
-	rc = *u->options.args != NULL ? probe_named(u, e) : probe_all(u, e);
-	dns_close(u->probe.dns);
-out:
-	probe_forget(&u->probe);
-	spool_close(&u->spool);
-	return rc;
+static void
+count(struct run *u, const struct report_row *row)
+{
+	if (row->domain == NULL)
+		u->has_bad_name = true;
+	else if (row->result->result == PRIMARY_UNKNOWN)
+		u->has_trouble = true;
+	else if (row->state->verdict == PRIMARY_DOWN)
+		u->has_down = true;
+	else if (row->state->verdict == PRIMARY_DEFERRING)
+		u->has_deferring = true;
+}
+
+/* A filter passes on no record for a name that is not ours. */
+static void
+complain(const struct run *u, const struct report_row *row)
+{
+	bool is_filter = u->up || u->down;
+
+	if ((row->domain != NULL && row->result->result == PRIMARY_UNKNOWN) ||
+	    (row->domain == NULL && is_filter))
+		fprintf(stderr, "bmx-probe: %s: %s\n", row->name,
+		    row->result->reason);
+}
+
+/* What could not be told is told again by the next run. */
+static void
+tell(struct run *u, const struct report_row *row)
+{
+	struct err e = ERR_INIT;
+
+	if (!change_tell(&u->change, row))
+		fprintf(stderr,
+		    "bmx-probe: %s: --on-change failed, see the log\n",
+		    row->name);
+	else if (state_tell(&u->spool, row->name, row->state->verdict, &e) ==
+		 -1)
+		fprintf(stderr, "bmx-probe: %s: %s\n", row->name, e.text);
+}
+
+static void
+emit(void *arg, const struct report_row *row)
+{
+	struct run *u = arg;
+
+	complain(u, row);
+	count(u, row);
+	report_row(&u->report, row);
+	if (u->change.command != NULL && change_is_news(row))
+		tell(u, row);
 }
 
 /* A filter has done its work whatever the verdicts are: its output is them. */
@@ -271,11 +347,155 @@ exit_code(const struct run *u)
 	return EX_OK;
 }
 
+static struct names *
+names_of(struct run *u)
+{
+	return *u->options.args != NULL ? &u->names : NULL;
+}
+
+static int
+probe(struct run *u, struct err *e)
+{
+	struct crowd crowd = { .config = &u->config,
+		.spool = u->spool.fd != -1 ? &u->spool : NULL,
+		.names = names_of(u),
+		.how = &u->how,
+		.jobs = (unsigned)u->jobs,
+		.emit = emit,
+		.arg = u };
+	int rc;
+
+	u->change = (struct change){ .command = u->on_change,
+		.timeout_s = (unsigned)u->change_timeout_s };
+	set_how(u);
+	report_head(&u->report);
+	rc = crowd_run(&crowd, e);
+	if (rc == -1)
+		return -1;
+	rc = report_end(&u->report, e);
+	return rc == -1 || u->nagios ? rc : exit_code(u);
+}
+
+/* ---- --report, --rehearse ---- */
+
+static int
+report_past(struct run *u, struct err *e)
+{
+	struct past past = { .config = &u->config,
+		.spool = &u->spool,
+		.names = names_of(u),
+		.from_s = u->words.since_s,
+		.to_s = u->now_s,
+		.objective = u->objective > 0 ? u->objective / 100 : -1,
+		.is_json = u->json,
+		.out = u->report.out };
+
+	if (past_report(&past, e) == -1)
+		return -1;
+	u->has_bad_name = past.nbad > 0;
+	u->has_down = past.nmissed > 0;
+	u->has_deferring = past.nblank > 0;
+	return exit_code(u);
+}
+
+static int
+rehearse(struct run *u, struct err *e)
+{
+	const struct words *w = &u->words;
+	struct rehearse_run all = {
+		.how = { .host = &u->config.host,
+		    .from4 = w->has_from4 ? &w->from4 : NULL,
+		    .from6 = w->has_from6 ? &w->from6 : NULL,
+		    .foreign =
+			u->said.foreign != NULL ? u->said.foreign : FOREIGN,
+		    .burst = (unsigned)u->burst,
+		    .timeout_s = (unsigned)u->timeout_s },
+		.config = &u->config,
+		.names = names_of(u),
+		.is_kept = u->spool.fd != -1,
+		.is_json = u->json,
+		.out = u->report.out
+	};
+
+	if (rehearse_all(&all, e) == -1)
+		return -1;
+	u->has_bad_name = all.nbad > 0;
+	u->has_down = all.nrefused > 0;
+	u->has_deferring = all.nslow > 0;
+	return exit_code(u);
+}
+
+/* ---- the run ---- */
+
+/* The file is replaced only by a run that went through; one that did not
+ * leaves an old one, whose age tells. */
+static int
+write_output(struct run *u, int rc, struct err *e)
+{
+	if (u->report.out == NULL || u->report.out == stdout)
+		return rc;
+	if (fclose(u->report.out) == EOF && rc != -1)
+		rc = err_sys(e, "--output");
+	if (rc != -1 && file_replace(AT_FDCWD, u->output, u->text, u->text_len,
+			    METRICS_MODE, e) == -1)
+		rc = -1;
+	free(u->text);
+	return rc;
+}
+
+static int
+run(struct run *u, struct err *e)
+{
+	int rc = -1;
+
+	u->names = (struct names)NAMES_INIT(u->options.args, stdin);
+	if (u->config.ndomains == 0)
+		return err_config(e, "%s has no domain", u->config.path);
+	if (set_report(u, e) == -1)
+		return -1;
+	if (open_state(u, e) == 0)
+		rc = u->want_report      ? report_past(u, e)
+		     : u->want_rehearsal ? rehearse(u, e)
+					 : probe(u, e);
+	names_free(&u->names);
+	spool_close(&u->spool);
+	return write_output(u, rc, e);
+}
+
+static void
+release(struct run *u)
+{
+	words_free(&u->said);
+	free(u->output);
+	free(u->on_change);
+	config_free(&u->config);
+	options_free(&u->options);
+}
+
+/* A plug-in says what is wrong where its reader looks. */
+static int
+complain_at_end(const struct run *u, const struct err *e)
+{
+	if (u->nagios) {
+		printf("PRIMARY UNKNOWN - %s\n", e->text);
+		return NAGIOS_UNKNOWN;
+	}
+	fprintf(stderr, "bmx-probe: %s\n", e->text);
+	return err_exit_code(e);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct run u = { .options = OPTIONS_INIT,
-		.timeout_s = TIMEOUT_S,
+		.timeout_s = NOT_GIVEN,
+		.tries = 1,
+		.gap_s = 2,
+		.jobs = 8,
+		.burst = 20,
+		.change_timeout_s = 60,
+		.cert_warn_days = NOT_GIVEN,
+		.cert_crit_days = NOT_GIVEN,
 		.config = CONFIG_INIT,
 		.spool = SPOOL_INIT };
 	struct err e = ERR_INIT;
@@ -283,21 +503,23 @@ main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	rc = parse(&u, argc, argv, &e);
+	if (rc == 1) { /* --help, --version: no state of any service */
+		rc = u.nagios ? NAGIOS_UNKNOWN : EX_OK;
+		goto out;
+	}
+	if (rc == 0)
+		rc = understand(&u, &e);
 	if (rc == 0)
 		rc = config_load(&u.config, u.options.config_path, &e);
 	if (rc == 0 && u.options.check_config)
 		config_print(&u.config);
 	else if (rc == 0)
-		rc = probe(&u, &e);
-	if (rc == -1) {
-		fprintf(stderr, "bmx-probe: %s\n", e.text);
-		rc = err_exit_code(&e);
-	} else {
-		rc = rc == 0 ? exit_code(&u) : EX_OK; /* 1: --help, --version */
-	}
+		rc = run(&u, &e);
+	if (rc == -1)
+		rc = complain_at_end(&u, &e);
 	if ((fflush(stdout) == EOF || ferror(stdout)) && rc == EX_OK)
-		rc = EX_IOERR;
-	config_free(&u.config);
-	options_free(&u.options);
+		rc = u.nagios ? NAGIOS_UNKNOWN : EX_IOERR;
+out:
+	release(&u);
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include "bmx-probe/report.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <jansson.h>
 
@@ -73,10 +74,41 @@ phases_object(const struct probe_address *a)
 {
 	json_t *object = json_object();
 
-	for (int i = PROBE_CONNECT; i < PROBE_PHASES; i++)
+	for (int i = PRIMARY_CONNECT; i < PRIMARY_PHASES; i++)
 		json_object_set_new(object,
-		    probe_phase_name((enum probe_phase)i),
+		    primary_phase_name((enum primary_phase)i),
 		    seconds_or_null(a->ms[i]));
+	return object;
+}
+
+static json_t *
+bool_or_null(bool is_known, bool value)
+{
+	return is_known ? json_boolean(value) : json_null();
+}
+
+static json_t *
+certificate_or_null(const struct probe_certificate *c)
+{
+	char spki[2 * TLS_SHA256_LEN + 1];
+	json_t *object;
+
+	if (!c->is_there)
+		return json_null();
+	object = json_object();
+	for (size_t i = 0; i < TLS_SHA256_LEN; i++)
+		snprintf(spki + 2 * i, 3, "%02x", c->spki[i]);
+	json_object_set_new(object, "subject", text_or_null(c->subject));
+	json_object_set_new(object, "issuer", text_or_null(c->issuer));
+	json_object_set_new(object, "names", text_or_null(c->names));
+	json_object_set_new(object, "not_before",
+	    time_or_null(c->not_before_s));
+	json_object_set_new(object, "not_after", time_or_null(c->not_after_s));
+	json_object_set_new(object, "trusted",
+	    bool_or_null(c->is_judged, c->is_trusted));
+	json_object_set_new(object, "name_matches",
+	    bool_or_null(c->is_judged, c->is_name_matched));
+	json_object_set_new(object, "spki_sha256", json_string(spki));
 	return object;
 }
 
@@ -87,6 +119,8 @@ address_object(const struct probe_address *a)
 
 	json_object_set_new(object, "address", text_or_null(a->address));
 	json_object_set_new(object, "host", text_or_null(a->host));
+	json_object_set_new(object, "family",
+	    json_string(probe_family_name(a->family)));
 	json_object_set_new(object, "preference", json_integer(a->preference));
 	json_object_set_new(object, "result",
 	    json_string(primary_verdict_name(a->result)));
@@ -94,15 +128,31 @@ address_object(const struct probe_address *a)
 	    json_string(probe_code_name(a->code)));
 	json_object_set_new(object, "reason", text_or_null(a->reason));
 	json_object_set_new(object, "phase",
-	    json_string(probe_phase_name(a->phase)));
+	    json_string(primary_phase_name(a->phase)));
 	json_object_set_new(object, "reply", reply_or_null(&a->reply));
 	json_object_set_new(object, "name", text_or_null(a->name));
 	json_object_set_new(object, "tls", text_or_null(a->tls));
+	json_object_set_new(object, "tls_result",
+	    a->tls[0] != '\0' || a->tls_result != TLS_OK
+		? json_string(tls_result_name(a->tls_result))
+		: json_null());
+	json_object_set_new(object, "tls_policy",
+	    json_string(policy_source_name(a->source)));
+	json_object_set_new(object, "certificate",
+	    certificate_or_null(&a->certificate));
+	json_object_set_new(object, "tries", json_integer(a->tries));
 	json_object_set_new(object, "seconds", phases_object(a));
 	json_object_set_new(object, "plain", offer_object(&a->plain));
 	json_object_set_new(object, "secured",
 	    a->tls[0] != '\0' ? offer_object(&a->secured) : json_null());
 	return object;
+}
+
+static json_t *
+verdict_or_null(enum primary_verdict v)
+{
+	return v == PRIMARY_UNKNOWN ? json_null()
+				    : json_string(primary_verdict_name(v));
 }
 
 static json_t *
@@ -121,7 +171,10 @@ row_object(const struct report_row *row)
 	json_object_set_new(object, "verdict",
 	    json_string(primary_verdict_name(p->verdict)));
 	json_object_set_new(object, "since", time_or_null(p->since_s));
+	json_object_set_new(object, "was",
+	    json_string(primary_verdict_name(row->was)));
 	json_object_set_new(object, "good", time_or_null(p->good_s));
+	json_object_set_new(object, "flapping", json_boolean(p->is_flapping));
 	json_object_set_new(object, "result",
 	    json_string(primary_verdict_name(r->result)));
 	json_object_set_new(object, "run", json_integer(p->run));
@@ -130,6 +183,10 @@ row_object(const struct report_row *row)
 	json_object_set_new(object, "reason", text_or_null(r->reason));
 	json_object_set_new(object, "address",
 	    text_or_null(r->decided != NULL ? r->decided->address : ""));
+	json_object_set_new(object, "ipv4",
+	    verdict_or_null(probe_family(r, AF_INET)));
+	json_object_set_new(object, "ipv6",
+	    verdict_or_null(probe_family(r, AF_INET6)));
 	json_object_set_new(object, "seconds", seconds_or_null(r->total_ms));
 	json_object_set_new(object, "dns_seconds", seconds_or_null(r->dns_ms));
 	json_object_set_new(object, "addresses", addresses);

@@ -10,20 +10,28 @@
 #include "spool/spool.h"
 
 /*
- * What a probe taught is kept in SPOOL/DOMAIN/primary (lib/spool/primary.h),
- * for bmx-receive, bmx-flush and the next probe.
+ * What a probe taught is kept in SPOOL/DOMAIN/primary (lib/spool/primary.h)
+ * and in the history beside it, for bmx-receive, bmx-flush and the next probe.
  */
 
 /*
- * Take a result into account. *now is the state after it; a change of the
- * verdict is logged. -1: the state could not be kept.
+ * Take a result into account. *now is the state after it, *was the verdict
+ * before; a change of it is logged. -1: the state could not be kept.
  */
 int state_learn(const struct spool *sp, const struct config_domain *domain,
     const struct probe_result *r, int64_t now_s, struct primary *now,
-    struct err *e);
+    enum primary_verdict *was, struct err *e);
 
 /* The state that a result makes by itself, when none is kept. */
 void state_of_result(const struct probe_result *r, int64_t now_s,
     struct primary *now);
+
+/* Somebody was told of the verdict. */
+int state_tell(const struct spool *sp, const char *domain,
+    enum primary_verdict verdict, struct err *e);
+
+/* The state as it is, for those who learned nothing. */
+int state_look(const struct spool *sp, const struct config_domain *domain,
+    int64_t now_s, struct primary *now, struct err *e);
 
 #endif
