@@ -10,6 +10,7 @@
 #include "facts_json.h"
 
 #define RECORD_MAX (4 * 1024 * 1024) /* bytes; far above any real one */
+#define SESSIONS_WAIT_MS 1000
 
 struct run {
 	struct audit *audit;
@@ -109,22 +110,36 @@ record_facts(struct run *r, uint64_t number, const struct facts *f)
 		give_up(r, &e);
 }
 
-/* A collect_done. */
+/* A sessions_done: all that is to be known is known. */
 static void
-on_facts(void *arg, struct facts *f)
+on_sessions(void *arg, struct facts *f)
 {
 	struct entry *entry = arg;
 	struct run *r = entry->run;
 
 	r->under_way--;
-	if (f == NULL) {
-		give_up(r, &r->collector.err);
-	} else {
-		record_facts(r, entry->number, f);
-		report_facts(r, entry, f);
-		facts_free(f);
-	}
+	record_facts(r, entry->number, f);
+	report_facts(r, entry, f);
+	facts_free(f);
 	free(entry);
+}
+
+/* A collect_done: DNS has said all it has to say. */
+static void
+on_facts(void *arg, struct facts *f)
+{
+	struct entry *entry = arg;
+	struct run *r = entry->run;
+	struct err e = ERR_INIT;
+
+	if (f != NULL && !sessions_are_wanted(&r->audit->sessions)) {
+		on_sessions(entry, f);
+	} else if (f == NULL ||
+		   sessions_start(&r->audit->sessions, f, entry, &e) == -1) {
+		give_up(r, f == NULL ? &r->collector.err : &e);
+		r->under_way--;
+		free(entry);
+	}
 }
 
 static void
@@ -222,6 +237,22 @@ read_names(struct run *r)
 	}
 }
 
+/* Where sessions are under way too, DNS and they take turns. */
+#define TURN_MS 5
+
+static int
+wait_for_answers(struct run *r, struct err *e)
+{
+	struct sessions *s = &r->audit->sessions;
+	bool has_questions = dns_outstanding(r->audit->dns) > 0;
+
+	if (s->under_way == 0)
+		return dns_run(r->audit->dns, true, e) == -1 ? -1 : 0;
+	if (has_questions && dns_run(r->audit->dns, false, e) == -1)
+		return -1;
+	return sessions_poll(s, has_questions ? TURN_MS : SESSIONS_WAIT_MS, e);
+}
+
 static void
 run(struct run *r)
 {
@@ -231,8 +262,7 @@ run(struct run *r)
 		read_names(r);
 		flush(r);
 		progress_show(&r->progress, r->audit->tally.records);
-		if (r->under_way > 0 &&
-		    dns_run(r->audit->dns, true, &e) == -1) {
+		if (r->under_way > 0 && wait_for_answers(r, &e) == -1) {
 			give_up(r, &e);
 			return;
 		}
@@ -308,11 +338,15 @@ audit_run(struct audit *a, struct err *e)
 		return err_temp(e, "out of memory");
 	}
 	r.order.is_unordered = r.recorded.is_unordered = a->is_unordered;
+	a->sessions.ignored = a->policy.ignored;
+	a->sessions.done = on_sessions;
+	sessions_open(&a->sessions);
 	progress_begin(&r.progress, a->show_progress);
 	if (a->replay != NULL)
 		replay(&r);
 	else
 		run(&r);
+	sessions_close(&a->sessions);
 	progress_end(&r.progress);
 	buf_free(&r.text);
 	buf_free(&r.facts);

@@ -14,6 +14,7 @@
 #include "progress.h"
 #include "report.h"
 #include "roles.h"
+#include "sessions.h"
 
 /*
  * A list of names through collect, judge and report: up to jobs domains under
@@ -33,8 +34,11 @@ struct audit {
 	FILE *record;             /* facts are written there; NULL: nowhere */
 	struct jsonl *replay;     /* facts are read from there, and neither
 				     names nor dns are used; NULL: they are */
+	struct sessions sessions; /* done and ignored are ours */
+	char helo[ADDR_DOMAIN_MAX + 1]; /* sessions point to it */
 	struct role_book roles;
 	struct judge_policy policy;
+	struct role_words down; /* policy points to it */
 	struct report_style style;
 	enum severity fail_on;
 	unsigned jobs;

@@ -270,6 +270,176 @@ const struct check checks[CHECK_COUNT] = {
 	    "nothing.",
 	    "Ask the list for the reason; exempt the backup at the primary.",
 	    DEPTH_FULL },
+	[CHECK_SPF_HELO] = { "SPF-HELO", SEVERITY_NOTICE,
+	    "The backup's own name has an SPF record that lets its addresses send.",
+	    "RFC 7208 2.3",
+	    "Delivery reports have no sender, so SPF is checked for the name in EHLO. "
+	    "Without a record some servers distrust the backup's reports.",
+	    "Publish \"v=spf1 a -all\" at the backup's name.", DEPTH_FULL },
+	[CHECK_TCP_25] = { "TCP-25", SEVERITY_WARNING,
+	    "Each address of each MX host takes connections.",
+	    "RFC 5321 5.1",
+	    "Senders try a dead address, wait, and go on to the next. An error where no "
+	    "address of any host answers: then no mail comes at all.",
+	    "Start the server, open the firewall (port 25), or take the address out of "
+	    "DNS.", DEPTH_SMTP },
+	[CHECK_NOLIST] = { "NOLIST", SEVERITY_INFO,
+	    "The best MX host answers, unless --expect-down says that it is dead on "
+	    "purpose; then it does not.",
+	    "operational (nolisting)",
+	    "A first host that never answers keeps some spam away, and costs each sender "
+	    "the time to find out. If it was not meant, it is an outage.",
+	    "Meant: say --expect-down HOST. Not meant: start the server.", DEPTH_SMTP },
+	[CHECK_V6] = { "V6", SEVERITY_ERROR,
+	    "A host with IPv6 addresses takes connections there, and there are IPv6 "
+	    "addresses.",
+	    "RFC 5321 5.1, RFC 3974",
+	    "Senders with IPv6 lose time at an address that is published and does not "
+	    "answer. No IPv6 at all is a notice: senders without IPv4 reach nobody.",
+	    "Let the server listen on its IPv6 address, or take the AAAA record out.", DEPTH_SMTP },
+	[CHECK_BANNER] = { "BANNER", SEVERITY_ERROR,
+	    "Each address greets with 220, in time.",
+	    "RFC 5321 4.3.1, 3.1, RFC 7504",
+	    "4yz: senders come again; 5yz, 521 and 554: they go to the next host, or "
+	    "return the mail. Silence costs them minutes.",
+	    "Read the server's words: a block list it asks, a load limit, a proxy in "
+	    "front.", DEPTH_SMTP },
+	[CHECK_EHLO] = { "EHLO", SEVERITY_ERROR,
+	    "Each address takes EHLO and names its extensions, in TLS too.",
+	    "RFC 5321 4.1.1.1, RFC 3207 4.2",
+	    "Without EHLO there is neither TLS nor SIZE nor 8BITMIME. A warning where "
+	    "only HELO goes.",
+	    "Look for a firewall that rewrites SMTP (fixup, inspect) and turn that off.", DEPTH_SMTP },
+	[CHECK_PTR_EHLO] = { "PTR-EHLO", SEVERITY_NOTICE,
+	    "The name in the greeting and EHLO is the MX name or that of the address "
+	    "(PTR).",
+	    "RFC 5321 4.1.1.1, 4.3.1",
+	    "A server with another name than its own looks like a mistake, or like "
+	    "somebody else's.",
+	    "Set the server's name (myhostname in Postfix) to its MX name.", DEPTH_SMTP },
+	[CHECK_LEAK] = { "LEAK", SEVERITY_INFO,
+	    "The greeting does not tell product and version.",
+	    "RFC 5321 4.3.1, 7.5",
+	    "Whoever looks for servers with a known hole finds this one first.",
+	    "Shorten the greeting (smtpd_banner in Postfix).", DEPTH_SMTP },
+	[CHECK_STARTTLS] = { "STARTTLS", SEVERITY_WARNING,
+	    "Each address offers STARTTLS, and the handshake works.",
+	    "RFC 3207 4",
+	    "One address without is enough for whoever wants to read along. A handshake "
+	    "that breaks makes senders put mail off, or send it in the clear.",
+	    "Turn TLS on at every host, the backup too.", DEPTH_SMTP },
+	[CHECK_TLS_VERSION] = { "TLS-VERSION", SEVERITY_NOTICE,
+	    "Each address speaks TLS 1.2 or later, and nothing older.",
+	    "RFC 8996",
+	    "TLS 1.0 and 1.1 are broken. A warning where there is nothing newer: modern "
+	    "senders then have no TLS at all.",
+	    "Raise the least version to TLS 1.2.", DEPTH_EXTRA },
+	[CHECK_CERT] = { "CERT", SEVERITY_WARNING,
+	    "Each address has a certificate of a known authority with the host's name, "
+	    "and it is not about to expire (--cert-days).",
+	    "RFC 5280 6.1, RFC 6125 6.4",
+	    "Senders that verify (MTA-STS, own policy) put the mail off. A notice where "
+	    "TLSA records of usage 3 say what the key is: then nobody looks at these.",
+	    "Renew the certificate, with the MX name in it, and send the issuer's along.", DEPTH_SMTP },
+	[CHECK_STARTTLS_INJECT] = { "STARTTLS-INJECT", SEVERITY_WARNING,
+	    "What was sent in the clear behind STARTTLS is forgotten.",
+	    "RFC 3207 4.2, CVE-2011-0411",
+	    "Whoever sits in between puts commands into a session that both ends take for "
+	    "safe.",
+	    "Update the server, or the proxy that does TLS for it.", DEPTH_EXTRA },
+	[CHECK_TLSA_MATCH] = { "TLSA-MATCH", SEVERITY_ERROR,
+	    "The certificates that each address shows match a TLSA record of the host.",
+	    "RFC 7672 3.1, RFC 7671 5",
+	    "Senders with DANE do not deliver to an address whose certificate does not "
+	    "match.",
+	    "Publish the record of the key in use; at the next change publish it before.", DEPTH_SMTP },
+	[CHECK_TLSA_NAME] = { "TLSA-NAME", SEVERITY_ERROR,
+	    "Where only a TLSA record of usage 2 matches, the certificate has the host's "
+	    "name and is in date.",
+	    "RFC 7672 3.1.2, 3.2.2",
+	    "With usage 2 (an issuer) name and dates count; only with usage 3 they are "
+	    "passed over.",
+	    "Get a certificate with the MX name, or publish \"3 1 1\".", DEPTH_SMTP },
+	[CHECK_VRFY_EXPN] = { "VRFY-EXPN", SEVERITY_NOTICE,
+	    "VRFY and EXPN tell nothing about who is there.",
+	    "RFC 5321 7.3",
+	    "A positive answer lets anybody find out which addresses there are, and who "
+	    "is behind a list.",
+	    "disable_vrfy_command in Postfix; 252 is the answer that tells nothing.", DEPTH_SMTP },
+	[CHECK_NULL_SENDER] = { "NULL-SENDER", SEVERITY_WARNING,
+	    "MAIL FROM:<> is taken.",
+	    "RFC 1123 5.2.9, RFC 5321 4.5.5",
+	    "Delivery reports have no sender: whoever refuses them never hears that mail "
+	    "did not arrive.",
+	    "Do not refuse the null sender; refuse what was not sent from here in other "
+	    "ways.", DEPTH_SMTP },
+	[CHECK_RELAY] = { "RELAY", SEVERITY_ERROR,
+	    "No host takes a stranger's mail for a stranger.",
+	    "RFC 2505 2.1",
+	    "An open relay sends spam for all the world and is in every block list by "
+	    "tomorrow.",
+	    "Relay only for your own domains and clients. If this host is one of these "
+	    "clients, look from another one.", DEPTH_SMTP },
+	[CHECK_POSTMASTER] = { "POSTMASTER", SEVERITY_WARNING,
+	    "Each address takes mail for postmaster@domain and for <Postmaster>.",
+	    "RFC 5321 4.5.1",
+	    "Nobody can tell you that something is wrong with your mail.",
+	    "Make postmaster an alias of somebody who reads it.", DEPTH_SMTP },
+	[CHECK_ABUSE] = { "ABUSE", SEVERITY_NOTICE,
+	    "Each address takes mail for abuse@domain.",
+	    "RFC 2142 4",
+	    "Complaints go to your provider instead, or straight into block lists.",
+	    "Make abuse an alias of somebody who reads it.", DEPTH_SMTP },
+	[CHECK_RCPT_PARITY] = { "RCPT-PARITY", SEVERITY_WARNING,
+	    "The backup refuses a recipient that the primary refuses.",
+	    "operational",
+	    "What the backup takes and the primary refuses, the backup has to return: to "
+	    "senders that are forged, mostly. A notice where both take everything.",
+	    "Give the backup the list of recipients, or let it ask the primary (admit = "
+	    "through).", DEPTH_SMTP },
+	[CHECK_EXT_SUBSET] = { "EXT-SUBSET", SEVERITY_WARNING,
+	    "The backup offers no extension and no size that the primary does not take.",
+	    "RFC 1870 6, RFC 6152 3, RFC 6531 3.2, RFC 3030 3, RFC 8689 4.2",
+	    "Mail that was taken under such a promise cannot be handed over: it comes "
+	    "back later.",
+	    "Turn the extension off at the backup, or on at the primary; set the same "
+	    "size limit.", DEPTH_SMTP },
+	[CHECK_TLS_PARITY] = { "TLS-PARITY", SEVERITY_WARNING,
+	    "The backup's TLS is not weaker than the primary's: STARTTLS, certificate, "
+	    "DANE, MTA-STS.",
+	    "RFC 7672 2.2, RFC 8461 4.1",
+	    "Who wants to read the mail only has to keep the primary from answering. Who "
+	    "insists on TLS does not deliver to such a backup.",
+	    "Give the backup a certificate, TLSA records and a line in the policy as the "
+	    "primary has.", DEPTH_SMTP },
+	[CHECK_STS_POLICY] = { "STS-POLICY", SEVERITY_WARNING,
+	    "The MTA-STS policy can be fetched and read.",
+	    "RFC 8461 3.2, 3.3",
+	    "With a TXT record and no policy senders go on as if there were no MTA-STS, "
+	    "or by an old policy.",
+	    "Serve the policy at https://mta-sts.DOMAIN/.well-known/mta-sts.txt with a "
+	    "valid certificate.", DEPTH_SMTP },
+	[CHECK_STS_COVERS] = { "STS-COVERS", SEVERITY_ERROR,
+	    "The policy names each MX host.",
+	    "RFC 8461 4.1",
+	    "In mode enforce senders do not deliver to a host that the policy does not "
+	    "name: a backup that is missing there gets no mail from them. In mode testing "
+	    "a warning.",
+	    "Add a line \"mx: HOST\" for the host that is missing, and change the id of "
+	    "the TXT record.", DEPTH_SMTP },
+	[CHECK_STS_STALE] = { "STS-STALE", SEVERITY_NOTICE,
+	    "Each host that the policy names is an MX host.",
+	    "RFC 8461 3.2",
+	    "The policy was forgotten when a host went away; who gets that name gets the "
+	    "mail.",
+	    "Take the line out and change the id of the TXT record.", DEPTH_SMTP },
+	[CHECK_STS_CERT] = { "STS-CERT", SEVERITY_ERROR,
+	    "Each MX host that the policy names has STARTTLS and a valid certificate with "
+	    "its name.",
+	    "RFC 8461 4.2",
+	    "In mode enforce senders deliver to no other host. In mode testing a warning.",
+	    "Renew the certificate, with the MX name in it, of an authority that senders "
+	    "know.", DEPTH_SMTP },
 };
 /* clang-format on */
 

@@ -55,6 +55,32 @@ enum check_id {
 	CHECK_MX_NULL_SENDER,
 	CHECK_FCRDNS,
 	CHECK_DNSBL,
+	CHECK_SPF_HELO,
+	CHECK_TCP_25,
+	CHECK_NOLIST,
+	CHECK_V6,
+	CHECK_BANNER,
+	CHECK_EHLO,
+	CHECK_PTR_EHLO,
+	CHECK_LEAK,
+	CHECK_STARTTLS,
+	CHECK_TLS_VERSION,
+	CHECK_CERT,
+	CHECK_STARTTLS_INJECT,
+	CHECK_TLSA_MATCH,
+	CHECK_TLSA_NAME,
+	CHECK_VRFY_EXPN,
+	CHECK_NULL_SENDER,
+	CHECK_RELAY,
+	CHECK_POSTMASTER,
+	CHECK_ABUSE,
+	CHECK_RCPT_PARITY,
+	CHECK_EXT_SUBSET,
+	CHECK_TLS_PARITY,
+	CHECK_STS_POLICY,
+	CHECK_STS_COVERS,
+	CHECK_STS_STALE,
+	CHECK_STS_CERT,
 	CHECK_COUNT,
 };
 
@@ -63,6 +89,10 @@ enum depth {
 	DEPTH_PLAIN, /* nothing: made unless something else is asked for */
 	DEPTH_FULL,  /* more questions, or an answer few domains give well:
 			made with --all, or where --only names it */
+	DEPTH_SMTP,  /* a session with each address, or a policy: with --smtp,
+			or where --only names it */
+	DEPTH_EXTRA, /* one more connection to each: with --smtp and --all, or
+			where --only names it */
 };
 
 struct check {

@@ -320,6 +320,7 @@ collect_start(struct collector *with, const char *domain, void *arg)
 	c->with = with;
 	c->arg = arg;
 	c->began_ms = clock_monotonic_ms();
+	c->facts.taken_s = clock_wall_us() / 1000000;
 	c->facts.domain = collect_copy(c, domain);
 	collect_ask(c, domain, DNS_MX, NULL,
 	    (struct question){ .read = read_mx, .lookup = &c->facts.mx });

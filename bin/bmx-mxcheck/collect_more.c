@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/digest.h"
 #include "collect_parts.h"
 #include "hostname.h"
 
@@ -78,12 +79,12 @@ read_texts(struct question *q, const struct dns_answer *a)
 }
 
 static void
-ask_texts(struct collect *c, struct fact_texts *t, size_t wanted)
+ask_texts(struct collect *c, struct fact_texts *t, const char *owner,
+    size_t wanted)
 {
 	char name[DNS_NAME_MAX + 16];
 
-	snprintf(name, sizeof name, "%s%s", wanted_texts[wanted].prefix,
-	    c->facts.domain);
+	snprintf(name, sizeof name, "%s%s", wanted_texts[wanted].prefix, owner);
 	collect_ask(c, name, DNS_TXT, NULL,
 	    (struct question){
 		.read = read_texts, .lookup = &t->said, .at = wanted });
@@ -119,6 +120,8 @@ read_tlsas(struct question *q, const struct dns_answer *a)
 		t->len = len - 3;
 		memcpy(t->data, p + 3,
 		    t->len < sizeof t->data ? t->len : sizeof t->data);
+		if (t->match == 0)
+			digest_sha256(p + 3, t->len, t->sha256);
 		h->ntlsas++;
 	}
 }
@@ -290,6 +293,23 @@ ask_listings(struct collect *c, struct fact_host *h)
 
 /* ---- what is asked when ---- */
 
+/* The checks that need one thing; CHECK_COUNT ends each list. */
+static const enum check_id sts_checks[] = { CHECK_STS_TXT, CHECK_TLSRPT,
+	CHECK_STS_POLICY, CHECK_STS_COVERS, CHECK_STS_STALE, CHECK_STS_CERT,
+	CHECK_TLS_PARITY, CHECK_COUNT };
+static const enum check_id tlsa_checks[] = { CHECK_TLSA_PRESENT,
+	CHECK_TLSA_LOOKUP, CHECK_TLSA_USABLE, CHECK_TLSA_ROLL, CHECK_TLSRPT,
+	CHECK_TLSA_MATCH, CHECK_TLSA_NAME, CHECK_CERT, CHECK_TLS_PARITY,
+	CHECK_COUNT };
+
+static bool
+wants_any(const struct collect *c, const enum check_id *ids)
+{
+	while (*ids != CHECK_COUNT && !collect_wants(c, *ids))
+		ids++;
+	return *ids != CHECK_COUNT;
+}
+
 static bool
 wants_spf(const struct collect *c)
 {
@@ -312,11 +332,11 @@ collect_more_domain(struct collect *c)
 		collect_zone(c, &f->zone,
 		    f->mx.owner != NULL ? f->mx.owner : f->domain, NULL, true);
 	if (wants_spf(c))
-		ask_texts(c, &f->spf, 0);
-	if (collect_wants(c, CHECK_STS_TXT) || collect_wants(c, CHECK_TLSRPT))
-		ask_texts(c, &f->sts, 1);
+		ask_texts(c, &f->spf, f->domain, 0);
+	if (wants_any(c, sts_checks))
+		ask_texts(c, &f->sts, f->domain, 1);
 	if (collect_wants(c, CHECK_TLSRPT))
-		ask_texts(c, &f->tlsrpt, 2);
+		ask_texts(c, &f->tlsrpt, f->domain, 2);
 }
 
 /* Records of the same host are looked at once. */
@@ -339,11 +359,10 @@ collect_more_host(struct collect *c, struct fact_host *h)
 		return;
 	if (with_polls || collect_wants(c, CHECK_DNS_FATE_ZONE))
 		collect_zone(c, &h->zone, h->name, h, with_polls);
-	if (collect_wants(c, CHECK_TLSA_PRESENT) ||
-	    collect_wants(c, CHECK_TLSA_LOOKUP) ||
-	    collect_wants(c, CHECK_TLSA_USABLE) ||
-	    collect_wants(c, CHECK_TLSA_ROLL) || collect_wants(c, CHECK_TLSRPT))
+	if (wants_any(c, tlsa_checks))
 		ask_tlsas(c, h);
+	if (collect_wants(c, CHECK_SPF_HELO))
+		ask_texts(c, &h->spf, h->name, 0);
 	if (collect_wants(c, CHECK_DNSBL) && c->with->ndnsbl > 0 &&
 	    c->facts.lists == NULL)
 		ask_lists(c);
@@ -354,7 +373,8 @@ collect_more_addresses(struct collect *c, struct fact_host *h)
 {
 	if (!is_first(c, h))
 		return;
-	if (collect_wants(c, CHECK_FCRDNS) && h->naddrs > 0)
+	if (h->naddrs > 0 && (collect_wants(c, CHECK_FCRDNS) ||
+				 collect_wants(c, CHECK_PTR_EHLO)))
 		ask_reverse(c, h);
 	if (collect_wants(c, CHECK_DNSBL) && c->facts.nlists > 0)
 		ask_listings(c, h);

@@ -59,6 +59,10 @@ facts_free_host(const struct facts *f, struct fact_host *h)
 	lookup_free(&h->tlsa);
 	free(h->tlsas);
 	free_reverse(h->reverse, h->naddrs);
+	free_texts(&h->spf);
+	for (size_t i = 0; h->sessions != NULL && i < h->naddrs; i++)
+		free(h->sessions[i]);
+	free(h->sessions);
 	for (size_t i = 0; h->listings != NULL && i < h->naddrs * nlists; i++)
 		lookup_free(&h->listings[i]);
 	free(h->listings);
@@ -89,6 +93,7 @@ facts_free(struct facts *f)
 	free_texts(&f->sts);
 	free_texts(&f->tlsrpt);
 	lookup_free(&f->mx);
+	free(f->policy);
 	free(f->domain);
 	*f = (struct facts)FACTS_INIT;
 }
@@ -121,4 +126,10 @@ bool
 fact_addr_same(const struct fact_addr *a, const struct fact_addr *b)
 {
 	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+const struct fact_session *
+facts_session(const struct fact_host *h, size_t i)
+{
+	return h->sessions == NULL ? NULL : h->sessions[i];
 }

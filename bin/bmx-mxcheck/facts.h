@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bmx-mxcheck/facts_smtp.h"
 #include "net/connect.h"
 #include "net/dns.h"
 
@@ -77,6 +78,7 @@ struct fact_tlsa {
 	unsigned char usage, selector, match;
 	unsigned char data[FACTS_TLSA_BYTES];
 	size_t len; /* of all data, may be more than there is room for */
+	unsigned char sha256[32]; /* of all data, with match 0 */
 };
 
 /* The way back from an address. */
@@ -118,6 +120,9 @@ struct fact_host {
 	struct fact_reverse *reverse; /* of addrs; NULL: not looked at */
 	struct lookup *listings;      /* of addrs, and each of facts.lists;
 					 NULL: not looked at */
+	struct fact_texts spf;           /* of its own name */
+	struct fact_session **sessions;  /* of addrs, NULL among them: none was
+					    wanted; NULL: not looked at */
 	bool is_local; /* an address of it is on an interface of this host;
 			      only found out where a rule asks for it */
 };
@@ -132,8 +137,10 @@ struct facts {
 	/* only where a check asks for it */
 	struct fact_zone zone;
 	struct fact_texts spf, sts, tlsrpt;
+	struct fact_policy *policy; /* MTA-STS; NULL: not asked for */
 	struct fact_list *lists;
 	size_t nlists;
+	int64_t taken_s; /* when they were collected, 1970 seconds */
 };
 
 /* clang-format off */
@@ -156,5 +163,8 @@ bool facts_is_null_mx(const struct facts *f);
 /* "192.0.2.1", "2001:db8::1". Returns out. */
 char *fact_addr_text(const struct fact_addr *a, char out[ENDPOINT_TEXT_MAX]);
 bool fact_addr_same(const struct fact_addr *a, const struct fact_addr *b);
+
+/* The session with address i of the host; NULL: none was wanted. */
+const struct fact_session *facts_session(const struct fact_host *h, size_t i);
 
 #endif

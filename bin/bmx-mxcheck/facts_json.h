@@ -12,7 +12,7 @@
  * with the meaning of a key. Whether an address is this host's is not written
  * down: who judges the facts finds that out anew.
  */
-#define FACTS_JSON_VERSION 1
+#define FACTS_JSON_VERSION 2
 #define FACTS_JSON_MAX (16 * 1024 * 1024) /* bytes of a line */
 
 /* Append the line with its LF; trouble shows in buf_check(). */

@@ -116,6 +116,14 @@ about_record(const struct judging *j, const struct fact_host *h)
 	return (struct about){ h->name, "", &j->facts->mx };
 }
 
+struct about
+about_address(const struct fact_host *h, size_t at, struct lookup *who)
+{
+	*who = (struct lookup){ .was_asked = true };
+	fact_addr_text(&h->addrs[at], who->server);
+	return (struct about){ h->name, "", who };
+}
+
 bool
 is_root(const struct fact_host *h)
 {
@@ -169,9 +177,11 @@ enum need {
 	NEEDS_ROLES,   /* a named role, and at least one MX host */
 };
 
-/* One of the three is set. */
+/* One of the functions is set. */
 struct rule {
 	enum need need;
+	enum session_step step; /* .session: that the session must have begun */
+	void (*session)(struct judging *j, const struct seen *s);
 	void (*domain)(struct judging *j);
 	void (*host)(struct judging *j, const struct fact_host *h);
 	void (*rrset)(struct judging *j, struct about about);
@@ -217,6 +227,32 @@ static const struct rule rules[CHECK_COUNT] = {
 	[CHECK_MX_NULL_SENDER] = { NEEDS_MX, .domain = mx_null_sender },
 	[CHECK_FCRDNS] = { NEEDS_HOSTS, .host = fcrdns },
 	[CHECK_DNSBL] = { NEEDS_HOSTS, .host = dnsbl },
+	[CHECK_SPF_HELO] = { NEEDS_ROLES, .domain = spf_helo },
+	[CHECK_TCP_25] = { NEEDS_TARGETS, STEP_CONNECT, tcp_25 },
+	[CHECK_NOLIST] = { NEEDS_HOSTS, .domain = nolist },
+	[CHECK_V6] = { NEEDS_TARGETS, .host = v6 },
+	[CHECK_BANNER] = { NEEDS_TARGETS, STEP_BANNER, banner },
+	[CHECK_EHLO] = { NEEDS_TARGETS, STEP_EHLO, ehlo },
+	[CHECK_PTR_EHLO] = { NEEDS_TARGETS, STEP_TLS, ptr_ehlo },
+	[CHECK_LEAK] = { NEEDS_TARGETS, STEP_EHLO, leak },
+	[CHECK_STARTTLS] = { NEEDS_TARGETS, STEP_TLS, starttls },
+	[CHECK_TLS_VERSION] = { NEEDS_TARGETS, STEP_TLS, tls_version },
+	[CHECK_CERT] = { NEEDS_TARGETS, STEP_TLS, cert },
+	[CHECK_STARTTLS_INJECT] = { NEEDS_TARGETS, STEP_TLS, starttls_inject },
+	[CHECK_TLSA_MATCH] = { NEEDS_TARGETS, STEP_TLS, tlsa_match },
+	[CHECK_TLSA_NAME] = { NEEDS_TARGETS, STEP_TLS, tlsa_name },
+	[CHECK_VRFY_EXPN] = { NEEDS_TARGETS, STEP_MAIL, vrfy_expn },
+	[CHECK_NULL_SENDER] = { NEEDS_TARGETS, STEP_MAIL, null_sender },
+	[CHECK_RELAY] = { NEEDS_TARGETS, STEP_MAIL, relay },
+	[CHECK_POSTMASTER] = { NEEDS_TARGETS, STEP_MAIL, postmaster },
+	[CHECK_ABUSE] = { NEEDS_TARGETS, STEP_MAIL, abuse },
+	[CHECK_RCPT_PARITY] = { NEEDS_ROLES, .domain = rcpt_parity },
+	[CHECK_EXT_SUBSET] = { NEEDS_ROLES, .domain = ext_subset },
+	[CHECK_TLS_PARITY] = { NEEDS_ROLES, .domain = tls_parity },
+	[CHECK_STS_POLICY] = { NEEDS_MX, .domain = sts_policy },
+	[CHECK_STS_COVERS] = { NEEDS_TARGETS, .host = sts_covers },
+	[CHECK_STS_STALE] = { NEEDS_HOSTS, .domain = sts_stale },
+	[CHECK_STS_CERT] = { NEEDS_TARGETS, STEP_TLS, sts_cert },
 };
 /* clang-format on */
 
@@ -263,6 +299,37 @@ judge_hosts(struct judging *j, const struct rule *rule)
 	if (f->hosts_left > 0)
 		untested(j, about_mx(j), "%zu more MX hosts were not looked at",
 		    f->hosts_left);
+}
+
+/* A session that did not come so far leaves the check untested. */
+static void
+judge_session(struct judging *j, const struct rule *rule,
+    const struct fact_host *h, size_t i)
+{
+	const struct fact_session *s = facts_session(h, i);
+	struct seen seen = { .session = s, .host = h, .at = i };
+
+	if (s == NULL)
+		return;
+	seen.about = about_address(h, i, &seen.who);
+	if (s->step >= rule->step)
+		rule->session(j, &seen);
+	else
+		untested(j, seen.about, "%s",
+		    s->why[0] == '\0' ? "no session" : s->why);
+}
+
+static void
+judge_sessions(struct judging *j, const struct rule *rule)
+{
+	const struct facts *f = j->facts;
+
+	for (size_t i = 0; i < f->nhosts; i++) {
+		const struct fact_host *h = &f->hosts[i];
+
+		for (size_t k = 0; k < h->naddrs && is_target(f, i); k++)
+			judge_session(j, rule, h, k);
+	}
 }
 
 /* The zone's own answer, with its own TTLs, where a server was asked; else
@@ -318,6 +385,8 @@ judge_check(struct judging *j)
 		rule->domain(j);
 	else if (rule->host != NULL)
 		judge_hosts(j, rule);
+	else if (rule->session != NULL)
+		judge_sessions(j, rule);
 	else
 		judge_rrsets(j, rule);
 }

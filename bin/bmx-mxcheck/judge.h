@@ -48,11 +48,14 @@ struct judgement {
 
 struct judge_policy {
 	uint32_t ttl_min, ttl_max; /* seconds */
+	unsigned cert_days;        /* a certificate is good for at least */
+	const struct role_words *down; /* hosts that are dead on purpose; NULL:
+					  none */
 	bool ignored[CHECK_COUNT]; /* not made: not applicable */
 };
 
 /* clang-format off */
-#define JUDGE_POLICY_INIT { .ttl_min = 300, .ttl_max = 86400 }
+#define JUDGE_POLICY_INIT { .ttl_min = 300, .ttl_max = 86400, .cert_days = 14 }
 /* clang-format on */
 
 void judge(const struct facts *f, const struct roles *roles,

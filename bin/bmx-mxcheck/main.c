@@ -6,10 +6,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "audit.h"
 #include "base/clock.h"
-#include "base/options.h"
 #include "facts_json.h"
+#include "settings.h"
 
 /*
  * Verdicts, on the scale CI tools have; our own trouble keeps its sysexits
@@ -20,22 +19,8 @@
 #define EXIT_WRONG_USE 2
 #define EXIT_UNSURE 3
 
-#define JOBS_MAX 10000
-#define DEADLINE_MAX_S 600
 #define QUESTIONS_EACH 4 /* A and AAAA of two targets */
 #define WINDOW_MAX 10000 /* the engine's */
-
-struct settings {
-	struct options common;
-	char *list_path; /* -f */
-	char **resolvers, **primaries, **backups, **assumed, **lists;
-	char **only, **ignored;
-	char *fail_on, *explain;
-	char *record_path, *replay_path, *baseline_path;
-	int jobs, deadline_s, ns_port;
-	long ttl_min, ttl_max;
-	int all, brief, json, quiet, unordered, trust_ad;
-};
 
 static const struct options_usage usage = {
 	"bmx-mxcheck",
@@ -59,6 +44,8 @@ parse_options(struct settings *s, int argc, char **argv, struct err *e)
 		    "a JSON object on a line each", NULL },
 		{ "all", 'a', POPT_ARG_NONE, &s->all, 0,
 		    "also the checks that ask more questions", NULL },
+		{ "smtp", 0, POPT_ARG_NONE, &s->smtp, 0,
+		    "also the checks that talk to the mail servers", NULL },
 		{ "only", 0, POPT_ARG_ARGV, &s->only, 0,
 		    "these checks alone", "ID,..." },
 		{ "ignore", 0, POPT_ARG_ARGV, &s->ignored, 0,
@@ -81,6 +68,10 @@ parse_options(struct settings *s, int argc, char **argv, struct err *e)
 		    "tell only what is not in this former --json", "FILE" },
 		{ "resolver", 0, POPT_ARG_ARGV, &s->resolvers, 0,
 		    "ask ADDRESS or ADDRESS:PORT", "ADDRESS" },
+		{ "without", 0, POPT_ARG_ARGV, &s->without, 0,
+		    "what senders do when HOST or NET/BITS is down", "HOST" },
+		{ "expect-down", 0, POPT_ARG_ARGV | IN_MANUAL, &s->down, 0,
+		    "this host is dead on purpose", "HOST" },
 		{ "jobs", 'j', POPT_ARG_INT | IN_MANUAL, &s->jobs, 0,
 		    "domains under way at once (64)", "N" },
 		{ "deadline", 0, POPT_ARG_INT | IN_MANUAL, &s->deadline_s, 0,
@@ -89,6 +80,19 @@ parse_options(struct settings *s, int argc, char **argv, struct err *e)
 		    "a DNS block list to ask", "ZONE" },
 		{ "ns-port", 0, POPT_ARG_INT | IN_MANUAL, &s->ns_port, 0,
 		    "port of authoritative servers (53)", "N" },
+		{ "helo", 0, POPT_ARG_STRING | IN_MANUAL, &s->helo, 0,
+		    "our name in EHLO (that of bmx.conf)", "NAME" },
+		{ "ca-file", 0, POPT_ARG_STRING | IN_MANUAL, &s->ca_path, 0,
+		    "authorities instead of the system's", "FILE" },
+		{ "cert-days", 0, POPT_ARG_INT | IN_MANUAL, &s->cert_days, 0,
+		    "days a certificate has to be good for (14)", "N" },
+		{ "sts-policy", 0, POPT_ARG_STRING | IN_MANUAL, &s->sts_path, 0,
+		    "the MTA-STS policy, not fetched", "FILE" },
+		{ "smtp-port", 0, POPT_ARG_INT | IN_MANUAL, &s->smtp_port, 0,
+		    "port of mail servers (25)", "N" },
+		{ "smtp-timeout", 0, POPT_ARG_INT | IN_MANUAL,
+		    &s->smtp_timeout_s, 0,
+		    "seconds for one connection (60)", "SECONDS" },
 		{ "trust-ad", 0, POPT_ARG_NONE | IN_MANUAL, &s->trust_ad, 0,
 		    "believe a resolver that is not on loopback", NULL },
 		{ "unordered", 0, POPT_ARG_NONE | IN_MANUAL, &s->unordered, 0,
@@ -105,196 +109,6 @@ parse_options(struct settings *s, int argc, char **argv, struct err *e)
 	/* clang-format on */
 
 	return options_parse(&s->common, &usage, rows, argc, argv, e);
-}
-
-static void
-free_words(char **words)
-{
-	for (size_t i = 0; words != NULL && words[i] != NULL; i++)
-		free(words[i]);
-	free(words);
-}
-
-static void
-free_settings(struct settings *s)
-{
-	options_free(&s->common);
-	free(s->list_path);
-	free_words(s->resolvers);
-	free_words(s->primaries);
-	free_words(s->backups);
-	free_words(s->assumed);
-	free_words(s->lists);
-	free_words(s->only);
-	free_words(s->ignored);
-	free(s->record_path);
-	free(s->replay_path);
-	free(s->baseline_path);
-	free(s->fail_on);
-	free(s->explain);
-}
-
-static size_t
-count_words(char **words)
-{
-	size_t n = 0;
-
-	while (words != NULL && words[n] != NULL)
-		n++;
-	return n;
-}
-
-/* ---- from options to an audit ---- */
-
-static int
-check_range(const char *option, long value, long least, long most,
-    struct err *e)
-{
-	if (value < least || value > most)
-		return err_usage(e, "--%s: %ld is not between %ld and %ld",
-		    option, value, least, most);
-	return 0;
-}
-
-/* The checks of an option: ids with commas between, the option repeated. */
-static int
-set_checks(bool checks_set[CHECK_COUNT], bool value, const char *option,
-    char **words, struct err *e)
-{
-	for (size_t i = 0; i < count_words(words); i++) {
-		const char *p = words[i];
-		char id[32];
-
-		do {
-			size_t len = strcspn(p, ",");
-			enum check_id check;
-
-			snprintf(id, sizeof id, "%.*s", (int)len, p);
-			check = check_find(id);
-			if (check == CHECK_COUNT)
-				return err_usage(e,
-				    "--%s: there is no check %.*s; --explain "
-				    "all lists them",
-				    option, (int)len, p);
-			checks_set[check] = value;
-			p += len;
-		} while (*p++ == ',');
-	}
-	return 0;
-}
-
-/* Which checks are made: --only, or --all, or those that ask nothing more; and
- * lists to ask are given to be asked. */
-static int
-choose_checks(struct judge_policy *p, const struct settings *s, struct err *e)
-{
-	bool has_only = count_words(s->only) > 0;
-
-	if (has_only && s->all)
-		return err_usage(e, "--all and --only: choose one");
-	for (enum check_id id = 0; id < CHECK_COUNT; id++)
-		p->ignored[id] =
-		    has_only || (!s->all && checks[id].depth != DEPTH_PLAIN);
-	if (count_words(s->lists) > 0)
-		p->ignored[CHECK_DNSBL] = false;
-	if (set_checks(p->ignored, false, "only", s->only, e) == -1)
-		return -1;
-	return set_checks(p->ignored, true, "ignore", s->ignored, e);
-}
-
-static int
-set_policy(struct judge_policy *p, const struct settings *s, struct err *e)
-{
-	if (check_range("ttl-min", s->ttl_min, 0, INT32_MAX, e) == -1 ||
-	    check_range("ttl-max", s->ttl_max, s->ttl_min, INT32_MAX, e) == -1)
-		return -1;
-	p->ttl_min = (uint32_t)s->ttl_min;
-	p->ttl_max = (uint32_t)s->ttl_max;
-	return choose_checks(p, s, e);
-}
-
-static int
-set_style(struct report_style *style, const struct settings *s, struct err *e)
-{
-	const char *no_color = getenv("NO_COLOR");
-
-	if (s->brief && s->json)
-		return err_usage(e, "--brief and --json: choose one");
-	if (s->json)
-		style->format = REPORT_JSON;
-	else if (s->brief)
-		style->format = REPORT_BRIEF;
-	style->colour =
-	    isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0');
-	return 0;
-}
-
-static int
-set_roles(struct role_words *to, char **words, struct err *e)
-{
-	for (size_t i = 0; i < count_words(words); i++) {
-		if (roles_add(to, words[i], e) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-set_assumptions(struct assume *a, char **words, struct err *e)
-{
-	for (size_t i = 0; i < count_words(words); i++) {
-		if (assume_add(a, words[i], e) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-set_lists(struct audit *a, const struct settings *s, struct err *e)
-{
-	char folded[ADDR_DOMAIN_MAX + 1];
-
-	a->dnsbl = (const char *const *)s->lists;
-	a->ndnsbl = count_words(s->lists);
-	if (a->ndnsbl > FACTS_LISTS_MAX)
-		return err_usage(e, "--dnsbl: more than %d lists",
-		    FACTS_LISTS_MAX);
-	for (size_t i = 0; i < a->ndnsbl; i++) {
-		if (addr_fold_domain(s->lists[i], strlen(s->lists[i]), folded,
-			e) == -1)
-			return err_usage(e, "--dnsbl: %s: not a domain",
-			    s->lists[i]);
-	}
-	return 0;
-}
-
-static int
-set_audit(struct audit *a, const struct settings *s, struct err *e)
-{
-	const char *no_color = getenv("NO_COLOR");
-
-	if (s->fail_on != NULL &&
-	    (severity_find(s->fail_on, &a->fail_on) == -1 ||
-		a->fail_on == SEVERITY_INFO))
-		return err_usage(e,
-		    "--fail-on: error, warning or notice, not %s", s->fail_on);
-	if (check_range("jobs", s->jobs, 1, JOBS_MAX, e) == -1 ||
-	    check_range("deadline", s->deadline_s, 1, DEADLINE_MAX_S, e) == -1)
-		return -1;
-	if (check_range("ns-port", s->ns_port, 1, UINT16_MAX, e) == -1 ||
-	    set_lists(a, s, e) == -1 ||
-	    set_assumptions(&a->assume, s->assumed, e) == -1)
-		return -1;
-	a->ns_port = (unsigned)s->ns_port;
-	a->is_unordered = s->unordered != 0;
-	a->jobs = (unsigned)s->jobs;
-	a->show_progress = !s->quiet && isatty(STDERR_FILENO) &&
-			   (no_color == NULL || no_color[0] == '\0');
-	if (set_policy(&a->policy, s, e) == -1 ||
-	    set_style(&a->style, s, e) == -1 ||
-	    set_roles(&a->roles.named.primary, s->primaries, e) == -1)
-		return -1;
-	return set_roles(&a->roles.named.backup, s->backups, e);
 }
 
 /* ---- configuration ---- */
@@ -319,7 +133,7 @@ static struct dns *
 open_dns(const struct settings *s, const struct config *config, struct err *e)
 {
 	const struct config_list *list = &config->host.resolver;
-	size_t given = count_words(s->resolvers);
+	size_t given = settings_count(s->resolvers);
 	struct dns_options o = {
 		.servers = (const char *const *)(given > 0 ? s->resolvers
 							   : list->word),
@@ -335,6 +149,32 @@ open_dns(const struct settings *s, const struct config *config, struct err *e)
 	if (dns == NULL && given > 0 && e->class == ERR_CONFIG)
 		e->class = ERR_USAGE; /* not bmx.conf's resolver */
 	return dns;
+}
+
+/* Whom servers get to see: --helo, the name of bmx.conf, or the system's. */
+static int
+choose_helo(struct audit *a, const struct settings *s,
+    const struct config *config, struct err *e)
+{
+	char name[ADDR_DOMAIN_MAX + 1] = "";
+	const char *from = s->helo;
+
+	a->sessions.ignored = a->policy.ignored;
+	if (!sessions_are_wanted(&a->sessions))
+		return 0;
+	if (from == NULL)
+		from = config->host.hostname;
+	if (from == NULL && gethostname(name, sizeof name - 1) == 0)
+		from = name;
+	if (from == NULL ||
+	    addr_fold_domain(from, strlen(from), a->helo, e) == -1 ||
+	    strchr(a->helo, '.') == NULL)
+		return err_usage(e,
+		    "%s is not a full name to say in EHLO; give one with "
+		    "--helo",
+		    from == NULL ? "the system's name" : from);
+	a->sessions.helo = a->helo;
+	return 0;
 }
 
 /* ---- names ---- */
@@ -401,6 +241,8 @@ run_names(struct audit *a, const struct settings *s, struct config *config,
 	    open_list(s, &list, e) == -1)
 		goto out;
 	a->question_ms = question_ms(s);
+	if (choose_helo(a, s, config, e) == -1)
+		goto out;
 	a->dns = open_dns(s, config, e);
 	if (a->dns == NULL)
 		goto out;
@@ -487,7 +329,7 @@ audit_names(const struct settings *s, int *code, struct err *e)
 	};
 	int rc = -1;
 
-	if (set_audit(&a, s, e) == -1)
+	if (settings_to_audit(s, &a, e) == -1)
 		return -1;
 	if (has_config(s)) {
 		if (config_load(&config, s->common.config_path, e) == -1)
@@ -534,14 +376,7 @@ explain(const char *id, struct err *e)
 int
 main(int argc, char **argv)
 {
-	struct settings s = {
-		.common = OPTIONS_INIT,
-		.jobs = 64,
-		.deadline_s = 10,
-		.ns_port = 53,
-		.ttl_min = 300,
-		.ttl_max = 86400,
-	};
+	struct settings s = SETTINGS_INIT;
 	struct err e = ERR_INIT;
 	int code = EXIT_CLEAN, rc;
 
@@ -557,6 +392,6 @@ main(int argc, char **argv)
 		    e.class == ERR_USAGE ? EXIT_WRONG_USE : err_exit_code(&e);
 		fprintf(stderr, "bmx-mxcheck: %s\n", e.text);
 	}
-	free_settings(&s);
+	settings_free(&s);
 	return code;
 }

@@ -37,6 +37,21 @@ struct about {
 	const struct lookup *said;
 };
 
+/* One session with a mail host, and whom it was with. */
+struct seen {
+	const struct fact_session *session; /* it was tried */
+	const struct fact_host *host;
+	size_t at;         /* of the host's addresses */
+	struct lookup who; /* its server is the address */
+	struct about about;
+};
+
+#define SEEN_MAX 64 /* sessions of one domain */
+
+/* who is filled, to be kept as long as what is returned. */
+struct about about_address(const struct fact_host *h, size_t at,
+    struct lookup *who);
+
 struct about about_mx(const struct judging *j);
 struct about about_host(const struct fact_host *h);
 /* A host, as an MX record shows it. */
@@ -113,6 +128,9 @@ void tlsa_present(struct judging *j);
 void tlsa_lookup(struct judging *j, const struct fact_host *h);
 void tlsa_usable(struct judging *j, const struct fact_host *h);
 void tlsa_roll(struct judging *j, const struct fact_host *h);
+/* A record that senders use: usable, and signed as far as we know. */
+bool is_usable_tlsa(const struct fact_host *h, const struct fact_tlsa *t);
+size_t count_usable(const struct fact_host *h);
 
 /* ---- rules_txt.c: MTA-STS, TLSRPT and SPF ---- */
 void sts_txt(struct judging *j);
@@ -124,6 +142,52 @@ void mx_null_sender(struct judging *j);
 /* ---- rules_addr.c: each address ---- */
 void fcrdns(struct judging *j, const struct fact_host *h);
 void dnsbl(struct judging *j, const struct fact_host *h);
+
+/* True if SPF of its own name lets each address of the backup send. */
+void spf_helo(struct judging *j);
+
+/* ---- rules_smtp.c: each session ---- */
+void tcp_25(struct judging *j, const struct seen *s);
+void nolist(struct judging *j);
+void v6(struct judging *j, const struct fact_host *h);
+void banner(struct judging *j, const struct seen *s);
+void ehlo(struct judging *j, const struct seen *s);
+void ptr_ehlo(struct judging *j, const struct seen *s);
+void leak(struct judging *j, const struct seen *s);
+void vrfy_expn(struct judging *j, const struct seen *s);
+void null_sender(struct judging *j, const struct seen *s);
+void relay(struct judging *j, const struct seen *s);
+void postmaster(struct judging *j, const struct seen *s);
+void abuse(struct judging *j, const struct seen *s);
+
+/* ---- rules_tls.c: TLS in each session ---- */
+void starttls(struct judging *j, const struct seen *s);
+void tls_version(struct judging *j, const struct seen *s);
+void cert(struct judging *j, const struct seen *s);
+void starttls_inject(struct judging *j, const struct seen *s);
+void tlsa_match(struct judging *j, const struct seen *s);
+void tlsa_name(struct judging *j, const struct seen *s);
+/* The certificate is trusted, has the name, and is in date. */
+bool is_certificate_valid(const struct judging *j, const struct fact_tls *t);
+/* What a sender with DANE does with the host at this address. */
+enum dane_says { DANE_NONE, DANE_GOOD, DANE_BAD, DANE_UNKNOWN };
+enum dane_says dane_of_session(const struct judging *j,
+    const struct fact_host *h, const struct fact_session *s);
+
+/* ---- rules_sts.c: the policy ---- */
+void sts_policy(struct judging *j);
+void sts_covers(struct judging *j, const struct fact_host *h);
+void sts_stale(struct judging *j);
+void sts_cert(struct judging *j, const struct seen *s);
+bool is_covered(const struct fact_policy *p, const char *host);
+
+/* ---- rules_pair.c: is the backup as the primary? ---- */
+void rcpt_parity(struct judging *j);
+void ext_subset(struct judging *j);
+void tls_parity(struct judging *j);
+/* The sessions with the hosts of a role; how many. */
+size_t sessions_of_role(const struct judging *j, enum role role,
+    struct seen seen[SEEN_MAX]);
 
 /* ---- rules_ttl.c: each RRset; about.said is its look-up ---- */
 void ttl_range(struct judging *j, struct about about);

@@ -95,14 +95,20 @@ is_unsigned(const struct fact_host *h)
 	return !h->tlsa.is_authentic && why_unknown(&h->tlsa) == NULL;
 }
 
-static size_t
+bool
+is_usable_tlsa(const struct fact_host *h, const struct fact_tlsa *t)
+{
+	return fault_of(t) == NULL && !is_unsigned(h);
+}
+
+size_t
 count_usable(const struct fact_host *h)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->ntlsas; i++)
-		n += fault_of(&h->tlsas[i]) == NULL;
-	return is_unsigned(h) ? 0 : n;
+		n += is_usable_tlsa(h, &h->tlsas[i]);
+	return n;
 }
 
 static struct about

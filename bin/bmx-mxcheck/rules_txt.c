@@ -262,17 +262,19 @@ is_in_net(const struct fact_addr *a, const char *net)
 
 enum spf_says { SPF_NO, SPF_YES, SPF_UNKNOWN };
 
+/* owner: of the record; has_host_as_mx: the host is one of its MX hosts. */
 static enum spf_says
-term_says(const struct spf_term *term, const struct facts *f,
+term_says(const struct spf_term *term, const char *owner, bool has_host_as_mx,
     const struct fact_host *h)
 {
 	const char *text = term->text;
 
-	if (strcmp(text, "all") == 0 || strcmp(text, "mx") == 0)
+	if (strcmp(text, "all") == 0 ||
+	    (has_host_as_mx && strcmp(text, "mx") == 0))
 		return SPF_YES;
 	if (strncmp(text, "a:", 2) == 0 && strcmp(text + 2, h->name) == 0)
 		return SPF_YES;
-	if (strcmp(text, "a") == 0 && strcmp(f->domain, h->name) == 0)
+	if (strcmp(text, "a") == 0 && strcmp(owner, h->name) == 0)
 		return SPF_YES;
 	for (size_t i = 0; i < h->naddrs; i++) {
 		if ((strncmp(text, "ip4:", 4) == 0 ||
@@ -287,23 +289,32 @@ term_says(const struct spf_term *term, const struct facts *f,
 	return SPF_NO;
 }
 
-static void
-spf_of_host(struct judging *j, const char *text, const struct fact_host *h)
+static enum spf_says
+record_says(const char *text, const char *owner, bool has_host_as_mx,
+    const struct fact_host *h)
 {
 	enum spf_says says = SPF_NO;
 	struct spf_term term;
 
 	while (says != SPF_YES && next_term(&text, &term)) {
-		enum spf_says one = term_says(&term, j->facts, h);
+		enum spf_says one = term_says(&term, owner, has_host_as_mx, h);
 
 		if (one == SPF_YES && !term.is_plus)
 			break;
 		if (one != SPF_NO)
 			says = one;
 	}
+	return says == SPF_NO && !is_complete(h) ? SPF_UNKNOWN : says;
+}
+
+static void
+spf_of_host(struct judging *j, const char *text, const struct fact_host *h)
+{
+	enum spf_says says = record_says(text, j->facts->domain, true, h);
+
 	if (says == SPF_YES)
 		pass(j);
-	else if (says == SPF_UNKNOWN || !is_complete(h))
+	else if (says == SPF_UNKNOWN)
 		untested(j, about_spf(j),
 		    "whether it names the backup %s depends on other records",
 		    h->name);
@@ -322,5 +333,44 @@ spf_backup(struct judging *j)
 	for (size_t i = 0; text != NULL && i < j->facts->nhosts; i++) {
 		if (j->role[i] == ROLE_BACKUP && is_target(j->facts, i))
 			spf_of_host(j, text, &j->facts->hosts[i]);
+	}
+}
+
+/* RFC 7208 2.3: delivery reports have no sender but the name in EHLO. */
+static void
+helo_of_backup(struct judging *j, const struct fact_host *h)
+{
+	const struct fact_texts *t = &h->spf;
+	struct about about = { h->name, " SPF", &t->said };
+	enum spf_says says;
+
+	if (!lookup_is_definite(&t->said)) {
+		untested(j, about, "TXT: %s", dns_status_text(t->said.status));
+		return;
+	}
+	if (t->n != 1 || t->left > 0) {
+		fail(j, usual(j), about, "has %zu SPF records, not one",
+		    t->n + t->left);
+		return;
+	}
+	says = record_says(t->text[0] + strlen("v=spf1"), h->name, false, h);
+	if (says == SPF_YES)
+		pass(j);
+	else if (says == SPF_UNKNOWN)
+		untested(j, about, "depends on other records");
+	else
+		fail(j, usual(j), about,
+		    "does not let the backup send by its own name");
+}
+
+void
+spf_helo(struct judging *j)
+{
+	for (size_t i = 0; i < j->facts->nhosts; i++) {
+		const struct fact_host *h = &j->facts->hosts[i];
+
+		if (j->role[i] == ROLE_BACKUP && is_target(j->facts, i) &&
+		    h->spf.said.was_asked)
+			helo_of_backup(j, h);
 	}
 }
