@@ -58,6 +58,12 @@ output_rcpt_state(enum rcpt_state state)
 		return "delivered";
 	case RCPT_FAILED:
 		return "failed";
+	case RCPT_UNVERIFIED:
+		return "unverified";
+	case RCPT_UNWANTED:
+		return "unwanted";
+	case RCPT_BOUNCED:
+		return "bounced";
 	}
 	return "unknown";
 }
