@@ -101,14 +101,16 @@ strace -qq -o /dev/null true 2>/dev/null || {
 }
 
 begin
-strace -f -qq -o "$tmp/trace" -e trace=pwrite64,fdatasync,renameat2,unlinkat,sendmsg,writev \
+strace -f -qq -y -o "$tmp/trace" -e trace=pwrite64,fdatasync,renameat2,unlinkat,sendmsg,writev \
     bmx-flush
 is "the states of a message that stays are synced before anything else goes on" \
     "$(grep -A 3 -m 1 pwrite64 "$tmp/trace" |
 	sed 's/^[0-9]* *//; s/(.*//' | tr '\n' ' ')" \
     "pwrite64 pwrite64 fdatasync renameat2 "
 is "one sync for all of them, none for a message that was taken whole" \
-    "$(grep -c fdatasync "$tmp/trace")" 1
+    "$(grep -c 'fdatasync(.*/example.com/\(new\|cur\)/' "$tmp/trace")" 1
+is "and one of the ledger for the run" \
+    "$(grep -c 'fdatasync(.*/ledger/' "$tmp/trace")" 1
 
 total=0
 for call in unlinkat renameat2 renameat utimensat pwrite64 fdatasync fsync \

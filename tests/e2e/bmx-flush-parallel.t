@@ -95,7 +95,7 @@ conf
 
 # ---- one kind of refusal ends it, whoever meets it ----
 
-primary_renew 'rcpt#101+ 550 5.1.1 nobody here' 'dot slow 5'
+primary_renew 'rcpt#101+ 550 5.7.1 relaying denied' 'dot slow 5'
 put many n=200
 exits "it suddenly refuses everything: 69" 69 bmx-flush
 like "the run stops" "$(logged end=breaker)" 'end=breaker'

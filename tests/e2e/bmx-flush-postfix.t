@@ -28,7 +28,7 @@ is "nothing waits any more" "$(waiting)" 0
 ok "Postfix delivers all" postfix_wait $((all + 1))
 
 ok "in one session, by its own count" wait_for 20 grep -q \
-    "disconnect from .* mail=$((all + 1)) rcpt=$((2 * all + 1)) data=$((all + 1)) " \
+    "disconnect from .* mail=$((all + 1)) rcpt=$((2 * all + 1)) bdat=$((all + 1)) " \
     "$postfix/log/mail.log"
 
 # stored NAME: the message of that subject

@@ -156,7 +156,7 @@ RCPT TO:<a@example.com>"
 
 # ---- the breaker ----
 
-primary_renew 'rcpt 550 5.1.1 unknown'
+primary_renew 'rcpt 550 5.7.1 no relaying'
 put refused n=30
 exits "everything is refused: 69" 69 bmx-flush
 is "it stopped after 20" "$(held) $(waiting)" "20 30"
@@ -164,7 +164,7 @@ like "with an alarm" "$(logged alarm=yes)" 'refused 20 messages in a row'
 rm -f "$spool"/example.com/*/*,S=*
 
 primary_renew 'rcpt#19 250 2.1.5 OK' 'rcpt#37 250 2.1.5 OK' \
-    'rcpt 550 5.1.1 unknown'
+    'rcpt 550 5.7.1 no relaying'
 put refused n=40
 exits "one in a while is taken: 69" 69 bmx-flush
 is "it went on to the end" "$(held) $(waiting) $(primary_count)" "38 38 2"

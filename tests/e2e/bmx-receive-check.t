@@ -15,13 +15,15 @@ check()
 exits 'accepted: status 0' 0 check a@s.example bob@example.com
 is 'each step has its reply and the reason' "$(cat "$tmp/out")" \
     "client 192.0.2.1: no front end
+primary of example.com: unknown, last seen up: never
 EHLO mx.s.example: 250-backup.example.net (any name will do)
+offered: SIZE 52428800, 8BITMIME, PIPELINING, ENHANCEDSTATUSCODES, DSN, SMTPUTF8, CHUNKING, LIMITS RCPTMAX=1000 MAILMAX=1000
 MAIL FROM:<a@s.example>: 250 2.1.0 Sender OK (there is room in the spool)
-RCPT TO:<bob@example.com>: 250 2.1.5 Recipient OK ([example.com]: the list $tmp/list has it)"
+RCPT TO:<bob@example.com>: 250 2.1.5 Recipient OK ([example.com]: spool, listed: it is in the list $tmp/list)"
 exits 'the null sender, with brackets' 0 check '<>' '<postmaster@example.com>'
-like 'postmaster' "$(cat "$tmp/out")" 'postmaster always is one'
+like 'postmaster' "$(cat "$tmp/out")" 'spool, postmaster: postmaster always is a recipient'
 exits 'an unknown recipient: status 69' 69 check '' eve@example.com
-like 'the list is named' "$(cat "$tmp/out")" "550 5\.1\.1 .*$tmp/list does not have it"
+like 'the list is named' "$(cat "$tmp/out")" "550 5\.1\.1 .*not in the list $tmp/list"
 exits 'not ours: status 69' 69 check '' bob@elsewhere.example
 like 'the file is named' "$(cat "$tmp/out")" "550 5\.7\.1 .*no section in $BMX_CONF"
 exits 'bad syntax: status 69' 69 check '' 'bob @example.com'
@@ -32,8 +34,62 @@ like 'it says so' "$(cat "$tmp/out")" '452 4\.3\.1 .*max-messages or max-bytes'
 rm "$tmp/list"
 exits 'no list: status 75' 75 check '' bob@example.com
 like 'the alarm is on stderr' "$(cat "$tmp/err")" "$tmp/list: No such file"
+like 'and the reason with it' "$(cat "$tmp/out")" "451 4\.3\.0 .*list-broken: nobody can read the list $tmp/list"
 exits 'no address: status 64' 64 bmx-receive --check here c '' x@example.org
 exits 'too few words: status 64' 64 bmx-receive --check 192.0.2.1 c ''
 is 'no SMTP is spoken' "$(cat "$tmp/out")" ''
 is 'nothing is stored' "$(queued example.org | wc -l)" 1
+# ---- every case of live relay, of defer and of the outage ----
+
+mkdir -m 700 "$tmp/state"
+relayed()
+{
+	make_conf 'min-free = 1M' "state = $tmp/state" '[example.com]' \
+	    "primary = 127.0.0.1:$(free_port)" 'connect-timeout = 1s' "$@"
+}
+
+# known VERDICT: the primary was found so, just now.
+known()
+{
+	date -u "+verdict $1%nsince %FT%TZ%nprobed %FT%TZ%ngood %FT%TZ%nlast $1%nrun 1%nplain SIZE 1000000" \
+	    >"$tmp/spool/example.com/primary"
+}
+relayed 'admit = defer' 'defer-tries = 2' 'defer-time = 1h'
+mkdir -p "$tmp/spool/example.com/tmp" "$tmp/spool/example.com/new" \
+    "$tmp/spool/example.com/cur" "$tmp/spool/example.com/log"
+known up
+exits 'admit = defer: status 75' 75 check a@s.example bob@example.com
+like 'defer, primary-up' "$(cat "$tmp/out")" \
+    '451 4.3.2 .*defer, primary-up: admit = defer sends it to the primary, which is up'
+like 'the state of the primary is told' "$(cat "$tmp/out")" \
+    '^primary of example.com: up, last seen up: 20..-..-..T..:..:..$'
+like 'C3 and what is offered for its sake' "$(cat "$tmp/out")" '^offered: SIZE 997952,'
+exits 'asking is no try of a client' 75 check a@s.example bob@example.com
+ok 'none is written down' test ! -s "$tmp/state/insist"
+relayed 'admit = defer' 'defer-tries = 1' 'defer-time = 0'
+exits 'who insists is let in' 0 check a@s.example bob@example.com
+like 'and with the primary away, into the spool' "$(cat "$tmp/out")" \
+    '250 2.1.5 .*spool, unknown: there is no list'
+known down
+relayed 'unknown = defer' 'admit = through'
+exits 'unknown = defer: status 75' 75 check a@s.example bob@example.com
+like 'defer, unknown' "$(cat "$tmp/out")" \
+    '451 4.3.2 .*defer, unknown: there is no list, and the primary was never asked'
+printf 'ann@example.com\n' | bmx-queue recipients import example.com - >"$tmp/import" 2>&1 ||
+    diag "$(cat "$tmp/import")"
+exits 'known: status 0' 0 check a@s.example ann@example.com
+like 'spool, known' "$(cat "$tmp/out")" 'spool, known: the primary took mail for it'
+relayed 'admit = through' 'unknown-messages = 0'
+exits 'a limit that is reached: status 75' 75 check a@s.example bob@example.com
+like 'defer, unknown-limit' "$(cat "$tmp/out")" 'unknown-limit: too much waits for'
+
+# ---- of whom nothing is known ----
+
+make_conf 'min-free = 1M' "state = $tmp/state" '[example.com]' '[example.net]' \
+    '[example.org]' "recipients = $tmp/x"
+echo x >"$tmp/x"
+exits '--check-config' 0 bmx-receive --check-config
+is 'names the domain with neither list nor memory, and no other' \
+    "$(grep 'neither a list' "$tmp/out")" \
+    '# [example.net] has neither a list of recipients nor a memory of them yet: all are unknown'
 done_testing

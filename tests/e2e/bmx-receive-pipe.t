@@ -33,7 +33,7 @@ ok 'the name says the size' is_whole "$file"
 like 'the envelope keeps the sender and its parameters' "$(tr -d '\r' <"$file")" \
     '^Bmx-From: <a@sender.example> BODY=8BITMIME$'
 like 'D15 the recipient keeps its case' "$(tr -d '\r' <"$file")" \
-    '^Bmx-To: P <User@Example.COM>$'
+    '^Bmx-To: U <User@Example.COM>$'
 is 'D19 one Received field stands in front, with for' \
     "$(grep -v '^Bmx-' "$file" | tr -d '\r' | head -n 3 |
 	sed 's/; .* [-+][0-9][0-9][0-9][0-9]$/; DATE/')" \
@@ -95,9 +95,9 @@ is 'only listed domains are relayed' "$(codes "$tmp/out" | sed -n '4,10p')" \
 is 'one copy for each domain' "$(queued example.com | wc -l) $(queued example.net | wc -l)" '1 1'
 is 'with its own recipients' \
     "$(cat "$(queued example.com)" "$(queued example.net)" | tr -d '\r' | grep '^Bmx-To')" \
-    'Bmx-To: P <1@example.com>
-Bmx-To: P <3@example.com>
-Bmx-To: P <2@example.net>'
+    'Bmx-To: U <1@example.com>
+Bmx-To: U <3@example.com>
+Bmx-To: U <2@example.net>'
 unlike 'D19 no for where two recipients are written' \
     "$(cat "$(queued example.com)")" '^	for '
 com=$(queued example.com)

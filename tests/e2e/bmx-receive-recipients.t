@@ -89,6 +89,27 @@ else
 	skip 'is asked in a few short reads' 'strace cannot trace here'
 fi
 
+if strace -o "$tmp/trace" true 2>/dev/null; then
+	say 'EHLO c' 'MAIL FROM:<a@s.example>' QUIT |
+	    ASAN_OPTIONS=detect_leaks=0 strace -o "$tmp/trace" -e trace=openat \
+		bmx-receive >"$tmp/out"
+	is 'who asks for nobody does not even open it' \
+	    "$(grep -c "$tmp/list" "$tmp/trace")" 0
+else
+	skip 'who asks for nobody does not even open it' 'strace cannot trace here'
+fi
+exits '--check looks there too: 0' 0 \
+    bmx-receive --check 192.0.2.1 c '' user1999999@example.com
+exits '--check: 69' 69 bmx-receive --check 192.0.2.1 c '' user2000000@example.com
+sed 1d "$tmp/list" | awk '{ line[NR % 1000] = line[NR % 1000] $0 "\n" }
+	END { for (i in line) printf "%s", line[i] }' >"$tmp/list.new"
+mv "$tmp/list.new" "$tmp/list"
+is 'the same without order' "$(rcpt user1000000@example.com user1999999@example.com \
+    user1234567@example.com user2000000@example.com)" '250 2.1.5
+250 2.1.5
+250 2.1.5
+550 5.1.1'
+
 # ---- quotas ----
 
 # mail DOMAIN [PARAMETER]: the reply to RCPT and to the dot

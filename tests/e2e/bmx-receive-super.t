@@ -39,7 +39,7 @@ for kind in xinetd inetd tcpserver; do
 	same "$kind: byte for byte" "$tmp/message" "$tmp/got"
 	like "$kind: the envelope has the client" "$(head -n 3 "$file" | tr -d '\r')" \
 	    '^Bmx-Client: addr=127\.0\.0\.1 port=[0-9]+ .*proto=ESMTP$'
-	like "$kind: so has Received" "$(head -n 8 "$file")" \
+	like "$kind: so has Received" "$(head -n 9 "$file")" \
 	    '^Received: from .*\[127\.0\.0\.1\]\)'
 	like "$kind: so has the log" "$(cat "$tmp/bmx.log")" \
 	    'peer=127\.0\.0\.1:[0-9]+ name=unknown connected'

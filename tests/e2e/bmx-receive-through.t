@@ -171,7 +171,7 @@ like 'a failure is in the log' "$(cat "$tmp/bmx.log")" \
 begin 'rcpt#2 hangup'
 message bob@example.com new@example.com
 is 'broken at the second recipient: the spool has both' \
-    "$(last_code "$tmp/out") $(grep -c '^Bmx-To: P' "$(queued example.com)") $(primary_count)" \
+    "$(last_code "$tmp/out") $(grep -c '^Bmx-To: [PU]' "$(queued example.com)") $(primary_count)" \
     '250 2.0.0 2 0'
 
 begin 'dot store-hangup'
@@ -282,7 +282,7 @@ begin 'rcpt<no@example.com> 550 5.1.1 nobody'
 exits '--check asks the primary' 0 \
     bmx-receive --check 192.0.2.1 c.example a@s.example bob@example.com
 like '--check gives the reason' "$(cat "$tmp/out")" \
-    '250 2.1.5 OK \(\[example.com\]: through, primary-unknown: the primary.s own answer\)$'
+    '250 2.1.5 OK \(\[example.com\]: through, primary-unknown: the primary was asked, and this is its answer\)$'
 exits '--check: what the primary refuses' 69 \
     bmx-receive --check 192.0.2.1 c.example a@s.example no@example.com
 like '--check says so' "$(cat "$tmp/out")" '550 5.1.1 nobody \('
@@ -328,6 +328,8 @@ is 'C2 down: unknown recipients are taken up to the limits' \
 250 2.1.5
 451 4.3.2'
 is 'C2 and so many are in the spool' "$(spooled example.com)" 3
+is 'C2 as recipients of whom nobody knew' \
+    "$(cat "$tmp"/spool/example.com/new/* | grep -ac '^Bmx-To: U <new')" 3
 primary_start
 rm "$tmp/spool/example.com/primary"
 message new4@example.com

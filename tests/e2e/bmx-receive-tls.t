@@ -133,7 +133,7 @@ is 'a message comes through TLS' "$(sed 's/\(.*Queued\).*/\1/' "$tmp/out")" \
 closed'
 file=$(queued example.com)
 is 'whole' "$(content_of "$file" | wc -c)" 306000
-like 'D19 Received says so, with protocol, version and cipher' "$(head -n 8 "$file" | tr -d '\r\n\t')" \
+like 'D19 Received says so, with protocol, version and cipher' "$(head -n 9 "$file" | tr -d '\r\n\t')" \
     'with ESMTPS id [0-9a-v]*\(TLS1\.[23]/[A-Z0-9-]*\)'
 like 'so does the envelope' "$(head -n 4 "$file")" 'proto=ESMTPS tls=TLS1\.[23]/'
 like 'and the log' "$(log_lines queued)" 'proto=ESMTPS tls=TLS1\.[23]/.* queued$'

@@ -21,13 +21,13 @@ up2.example'
 # ---- filters ----
 
 printf '%s\n' "$names" >"$tmp/names"
-exits "--up: 0 whatever the verdicts" 0 sh -c "bmx-probe -n --up - <$tmp/names"
+exits "--up: 0 whatever the verdicts" 0 sh -c "bmx-probe -n --jobs 1 --up - <$tmp/names"
 is "--up: the names that are up, in order" "$(cat "$tmp/out")" "up1.example
 up2.example"
 is "--up says nothing else" "$(cat "$tmp/err")" ''
 is "two domains shared a connection" "$(primary_said ' C: EHLO')" 1
 primary_renew 'connect#2 421 4.3.2 busy'
-exits "--down: 0 too" 0 sh -c "bmx-probe -n --down - <$tmp/names"
+exits "--down: 0 too" 0 sh -c "bmx-probe -n --jobs 1 --down - <$tmp/names"
 is "--down: the others" "$(cat "$tmp/out")" "down.example
 busy.example"
 exits "nothing to do: 0" 0 sh -c 'bmx-probe --up - </dev/null'
@@ -73,14 +73,19 @@ exits "--json: 69" 69 bmx-probe -n --json foreign.example up1.example down.examp
 cat >"$tmp/check.py" <<'E'
 import json, sys
 rows = [json.loads(line) for line in sys.stdin]
-keys = ("schema time domain verdict since good result run code reason address "
-        "seconds dns_seconds addresses").split()
+keys = ("schema time domain verdict since was good flapping result run code "
+        "reason address ipv4 ipv6 seconds dns_seconds addresses").split()
 assert all(list(row) == keys for row in rows), [list(row) for row in rows]
 assert [r["verdict"] for r in rows] == ["unknown", "up", "down"]
 up = rows[1]["addresses"][0]
 assert up["plain"]["size"] == 77, up
 assert "8BITMIME" in up["plain"]["extensions"], up
 assert up["seconds"]["ehlo"] >= 0 and up["seconds"]["tls"] is None, up
+assert list(up["seconds"]) == ("connect banner ehlo starttls tls ehlo2 mail "
+                               "rcpt quit").split(), up
+assert up["tries"] == 1 and up["family"] == "ipv4", up
+assert up["certificate"] is None and up["tls_result"] is None, up
+assert rows[1]["ipv4"] == "up" and rows[1]["ipv6"] is None, rows[1]
 assert up["reply"] is None and up["name"] == "primary.test", up
 assert rows[0]["addresses"] == [] and rows[2]["reason"], rows
 E
@@ -103,7 +108,7 @@ else
 fi
 exits "--verbose shows the steps" 0 bmx-probe -nv up1.example
 like "with their times" "$(cat "$tmp/out")" \
-    'ok connect=[0-9.]+ banner=[0-9.]+ ehlo=[0-9.]+$'
+    'ok connect=[0-9.]+ banner=[0-9.]+ ehlo=[0-9.]+ quit=[0-9.]+$'
 
 exits "--help: 0" 0 bmx-probe --help
 is "fits a terminal" "$(awk 'length > 79 { print } END { if (NR > 24) print NR }' \

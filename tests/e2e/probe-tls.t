@@ -40,7 +40,7 @@ like "both offers are kept" "$(cat "$tmp/spool/example.com/primary")" '^secured 
 unlike "STARTTLS only in the clear" "$(cat "$tmp/spool/example.com/primary")" \
     '^secured STARTTLS'
 exits "--verbose: 0" 0 bmx-probe -nv
-like "times the step" "$(cat "$tmp/out")" ' tls=[0-9.]+ TLS1\.3/'
+like "times the steps" "$(cat "$tmp/out")" ' starttls=[0-9.]+ tls=[0-9.]+ ehlo2=[0-9.]+ quit=[0-9.]+ TLS1\.3/'
 conf 'tls = none'
 exits "tls = none: 0" 0 bmx-probe -n
 is "is in the clear" "$(cut -f 7 "$tmp/out")" -
@@ -85,6 +85,91 @@ is "says nothing about the primary" "$(word)" 'unknown own-trouble'
 like "but what is missing" "$(cat "$tmp/err")" 'none\.so'
 like "the state is as before" "$(cat "$tmp/spool/example.com/primary")" '^last up$'
 BMX_TLS_MODULE=$saved
+stop primary
+
+# ---- what the certificate has to be ----
+
+(
+	cd "$tmp" || exit 1
+	certtool --generate-privkey --key-type ecdsa --outfile ca.key
+	printf 'cn = Test CA\nca\ncert_signing_key\nexpiration_days = 30\n' >ca.template
+	certtool --generate-self-signed --load-privkey ca.key --template ca.template \
+	    --outfile ca.pem
+	# cert NAME TEMPLATE-LINE...: signed by the CA
+	cert()
+	{
+		cert_name=$1
+		shift
+		printf '%s\n' 'cn = primary.test' tls_www_server signing_key "$@" >template
+		certtool --generate-certificate --load-privkey key.pem --template template \
+		    --load-ca-certificate ca.pem --load-ca-privkey ca.key \
+		    --outfile "$cert_name"
+	}
+	cert good.pem 'dns_name = primary.test' 'expiration_days = 10'
+	cert other.pem 'dns_name = other.test' 'expiration_days = 10'
+	cert old.pem 'dns_name = primary.test' \
+	    'activation_date = "2020-01-01 00:00:00"' \
+	    'expiration_date = "2020-02-01 00:00:00"'
+) >"$tmp/certtool.log" 2>&1 || bail "certtool: $(cat "$tmp/certtool.log")"
+pin=$(certtool --certificate-pubkey <"$tmp/cert.pem" 2>/dev/null |
+    certtool --pubkey-info 2>/dev/null | sed -n 's/.*sha256:\([0-9a-f]*\)$/\1/p' | head -n 1)
+
+# level "test" STATUS WORDS REASON CERTIFICATE LINE...
+level()
+{
+	level_what=$1
+	level_status=$2
+	level_words=$3
+	level_reason=$4
+	level_cert=$5
+	shift 5
+	primary_renew --tls "$tmp/$level_cert" "$tmp/key.pem"
+	conf "$@"
+	exits "$level_what: $level_status" "$level_status" bmx-probe -nv
+	is "$level_what: $level_words" "$(word | head -n 1)" "$level_words"
+	like "$level_what: the reason" "$(cat "$tmp/out")" "$level_reason"
+}
+verify='tls = verify'
+primary_start
+level 'verify, as it should be' 0 'up ok' \
+    'certificate CN=primary.test, for primary.test, by CN=Test CA, until .*\((9|10) d\), trusted$' \
+    good.pem "$verify" "tls-ca = $tmp/ca.pem" 'tls-name = primary.test'
+level 'verify, another name' 69 'down tls-failed' ' certificate-host-mismatch$' \
+    other.pem "$verify" "tls-ca = $tmp/ca.pem" 'tls-name = primary.test'
+level 'verify, expired' 69 'down tls-failed' ' certificate-expired$' \
+    old.pem "$verify" "tls-ca = $tmp/ca.pem" 'tls-name = primary.test'
+level 'verify, signed by itself' 69 'down tls-failed' ' certificate-not-trusted$' \
+    cert.pem "$verify" 'tls-name = primary.test'
+level 'encrypt takes any' 0 'up ok' ', not trusted, for another name$' \
+    cert.pem 'tls = encrypt'
+level 'pin, the right key' 0 'up ok' 'certificate ' cert.pem 'tls = pin' "tls-pin = $pin"
+level 'pin, another key' 69 'down tls-failed' 'pinned' cert.pem 'tls = pin' \
+    'tls-pin = 0000000000000000000000000000000000000000000000000000000000000000'
+conf "$verify"
+exits "--tls may, though bmx.conf wants more: 0" 0 bmx-probe --tls may
+unlike "teaches nothing of what mail will meet" "$(cat "$tmp/spool/example.com/primary")" \
+    "^address 127.0.0.1:$primary_port\$.*secured"
+exits "--tls none: 0" 0 bmx-probe -n --tls none
+is "is in the clear" "$(cut -f 7 "$tmp/out")" -
+exits "--tls, a word that is none: 64" 64 bmx-probe -n --tls perhaps
+
+# ---- how long it will last ----
+
+primary_renew --tls "$tmp/good.pem" "$tmp/key.pem"
+conf
+exits "nobody asked about certificates: 0" 0 bmx-probe -n --nagios
+exits "--cert-warn: 1" 1 bmx-probe -n --nagios --cert-warn 14 --cert-crit 3
+like "says so" "$(cat "$tmp/out")" 'WARNING - .*, certificate ends in (9|10) d'
+like "in the data too" "$(cat "$tmp/out")" ' cert_days=(9|10);14:;3:;'
+exits "--cert-crit: 2" 2 bmx-probe -n --nagios --cert-crit 11
+exits "it lasts long enough: 0" 0 bmx-probe -n --nagios --cert-warn 9
+exits "--prometheus: 0" 0 bmx-probe -n --prometheus
+like "has the end" "$(cat "$tmp/out")" \
+    '^bmx_probe_tls_cert_not_after_timestamp_seconds\{.*\} [0-9]{10}$'
+exits "--json: 0" 0 bmx-probe -n --json
+like "has the certificate" "$(cat "$tmp/out")" \
+    '"certificate":\{"subject":"CN=primary.test","issuer":"CN=Test CA","names":"primary.test"'
+like "and its key" "$(cat "$tmp/out")" "\"spki_sha256\":\"$pin\""
 stop primary
 
 # ---- a real one ----

@@ -18,7 +18,7 @@ field()
 primary_start -x 'SIZE 1000' -x 'LIMITS RCPTMAX=100'
 exits "a primary that answers is up: 0" 0 bmx-probe -n example.com
 is "and said so" "$(field 1,2,4,5,6)" "example.com	up	up	ok	127.0.0.1:$primary_port"
-is "one line of nine fields" "$(awk -F '\t' '{ print NR, NF }' "$tmp/out")" '1 9'
+is "one line of fourteen fields" "$(awk -F '\t' '{ print NR, NF }' "$tmp/out")" '1 14'
 like "the time has three digits behind the point" "$(field 8)" '^[0-9]+\.[0-9]{3}$'
 is "it said EHLO and QUIT" "$(grep -a ' C: ' "$primary/log")" \
     "1 C: EHLO backup.example.net

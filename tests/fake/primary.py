@@ -2,17 +2,22 @@
 """A primary mail server that does what its script says, for tests.
 
     primary.py [-p PORT] [-a ADDRESS] [-e KEYWORD]... [-x KEYWORD]...
-               [--tls CERT KEY] DIR [ROW]...
+               [-s KEYWORD]... [--tls CERT KEY] [--client-ca FILE] [--lmtp]
+               DIR [ROW]...
 
--e: offer these extensions instead of the usual ones; -x: offer these too.
+-e: offer these extensions instead of the usual ones; -x: offer these too; -s:
+these only inside TLS. The log tells of TLS: "K T: sni=NAME client=NAME", with
+--client-ca of a client's certificate that one of these roots vouches for.
+--lmtp: speak LMTP; -a may be the path of a socket then. The stage "dot" comes
+once for each recipient, with its ADDRESS.
 
 It prints the port it listens on as one line, and accepts and stores every
 message, except where a row says otherwise:
 
     STAGE[<ADDRESS>][#N[+]] ACTION
 
-STAGE    connect ehlo helo starttls xclient xforward mail rcpt data dot rset quit
-         etrn
+STAGE    connect ehlo helo starttls xclient xforward mail rcpt data bdat dot
+         rset quit etrn; dot is the end of the content, also of a BDAT chunk
 ADDRESS  only for this address (mail, rcpt)
 #N       only the N-th time that this stage is reached, over all sessions
          (an ADDRESS counts for itself); #N+ from then on
@@ -92,11 +97,17 @@ class Primary:
         if options.keyword:
             self.keywords = [k for k in options.keyword if k]
         self.keywords += options.extra
+        self.is_lmtp = options.lmtp
         self.tls = None
         if options.tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*options.tls)
             self.keywords.append("STARTTLS")
+            self.tls.sni_callback = self.note_name
+            if options.client_ca:
+                self.tls.verify_mode = ssl.CERT_OPTIONAL
+                self.tls.load_verify_locations(options.client_ca)
+        self.secured_keywords = options.secured
         self.lock = threading.Lock()
         self.messages = 0
         self.sessions = 0
@@ -107,6 +118,10 @@ class Primary:
         with self.lock:
             fitting = [r for r in self.rows if r.fits(stage, address)]
         return fitting[0].action if fitting else None
+
+    @staticmethod
+    def note_name(sock, name, _context):
+        sock.sni = name
 
     def log(self, session, who, line):
         self.log_file.write(b"%d %s: %s\n" % (session, who, line))
@@ -142,6 +157,7 @@ class Session:
         self.secured = False
         self.envelope = None        # lines, from MAIL on
         self.rcpts = 0
+        self.chunks = None          # content by BDAT
 
     # ---- bytes ----
 
@@ -280,12 +296,26 @@ class Session:
         self.primary.broken(self.number, "unknown command %r" % line[:40])
         self.reply("500 5.5.2 what?")
 
-    def on_ehlo(self, _line):
+    def on_ehlo(self, line):
+        if self.primary.is_lmtp:
+            self.on_unknown(line)
+        else:
+            self.hello(line)
+
+    def hello(self, _line):
         self.envelope = None
         if self.act("ehlo", None, None):
             keywords = [k for k in self.primary.keywords
                         if k != "STARTTLS" or not self.secured]
+            if self.secured:
+                keywords += self.primary.secured_keywords
             self.reply("|".join(["250 primary.test"] + keywords))
+
+    def on_lhlo(self, line):
+        if self.primary.is_lmtp:
+            self.hello(line)
+        else:
+            self.on_unknown(line)
 
     def on_helo(self, _line):
         self.envelope = None
@@ -300,6 +330,11 @@ class Session:
             self.sock = self.primary.tls.wrap_socket(self.sock,
                                                      server_side=True)
             self.secured = True
+            subject = (self.sock.getpeercert() or {}).get("subject", ())
+            names = [v for rdn in subject for k, v in rdn if k == "commonName"]
+            self.primary.log(self.number, b"T", (
+                "sni=%s client=%s" % (getattr(self.sock, "sni", None),
+                                      ",".join(names) or None)).encode())
 
     @staticmethod
     def address(line):
@@ -309,6 +344,7 @@ class Session:
     def on_mail(self, line):
         if self.envelope is not None:
             self.primary.broken(self.number, "MAIL inside a transaction")
+        self.chunks = None
         self.envelope = [line, b"session %d" % self.number]
         self.rcpts = 0
         if self.act("mail", self.address(line), None):
@@ -337,15 +373,54 @@ class Session:
             return
         if go_on:
             self.reply("354 go on")
-        content = self.read_content()
+        self.end(self.read_content())
+
+    def on_bdat(self, line):
+        words = line.split()
+        size, is_last = int(words[1]), words[2:] == [b"LAST"]
+        go_on = self.rcpts > 0 and self.act("bdat", None, None)
+        while len(self.buffer) < size:
+            self.fill()
+        chunk = bytes(self.buffer[:size])
+        self.buffer = self.buffer[size:]
+        if not go_on:
+            if self.rcpts == 0:
+                self.reply("503 5.5.1 RCPT first")
+            return
+        self.chunks = (self.chunks or b"") + chunk
+        if not is_last:
+            self.reply("250 2.0.0 %d bytes" % size)
+            return
+        if re.search(rb"\r(?!\n)|(?<!\r)\n", self.chunks):
+            self.primary.broken(self.number, "bare CR or LF in a chunk")
+        self.end(self.chunks)
+
+    def end(self, content):
         envelope, self.envelope = self.envelope, None
         self.primary.log(self.number, b"C", b"[%d bytes]" % len(content))
+        if self.primary.is_lmtp:
+            self.end_each(envelope, content)
+            return
 
         def store():
             return self.primary.store(envelope, content)
 
         if self.act("dot", None, store):
             self.reply("250 2.0.0 stored as %d" % store())
+
+    def end_each(self, envelope, content):
+        taken = envelope[:2]
+        try:
+            for line in envelope[2:]:
+                def store(line=line):
+                    taken.append(line)
+
+                if self.act("dot", self.address(line), store):
+                    store()
+                    self.reply("250 2.0.0 stored for " + self.address(line))
+        finally:
+            if len(taken) > 2:
+                self.primary.store(taken, content)
 
     def on_rset(self, _line):
         self.envelope = None
@@ -409,6 +484,10 @@ def main():
                         help="offer these instead of the usual ones")
     parser.add_argument("-x", "--extra", action="append", default=[],
                         help="offer these too")
+    parser.add_argument("-s", "--secured", action="append", default=[],
+                        help="offer these inside TLS")
+    parser.add_argument("--client-ca")
+    parser.add_argument("--lmtp", action="store_true")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
     parser.add_argument("directory")
     parser.add_argument("row", nargs="*")
@@ -416,16 +495,20 @@ def main():
     os.makedirs(options.directory, exist_ok=True)
     primary = Primary(options)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    name = (options.address, options.port)
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
+    if options.address.startswith("/"):
+        family, name = socket.AF_UNIX, options.address
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((options.address, options.port))
+    listener.bind(name)
     listener.listen(128)
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=watch_stdin, daemon=True).start()
     while True:
         sock, _ = listener.accept()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=run, args=(primary, sock),
                          daemon=True).start()
 

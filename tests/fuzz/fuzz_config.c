@@ -82,8 +82,8 @@ assert_domain(const struct config *c, const struct config_domain *d)
 	assert(strchr(d->name, '.') != NULL);
 	assert(d->primary.n > 0);
 	assert_list(&d->primary);
-	assert(d->tls == CONFIG_TLS_NONE || d->tls == CONFIG_TLS_MAY ||
-	       d->tls == CONFIG_TLS_ENCRYPT);
+	assert((unsigned)d->tls <= CONFIG_TLS_PIN);
+	assert(d->tls != CONFIG_TLS_PIN || d->tls_pin.n > 0);
 	assert(d->rise >= 1 && d->fall >= 1 && d->connect_timeout_s >= 1);
 	assert(d->retry_min_s >= 1 && d->retry_min_s <= d->retry_max_s);
 }

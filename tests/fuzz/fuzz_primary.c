@@ -27,6 +27,7 @@ static void
 remove_dir(void)
 {
 	unlinkat(dir_fd, "primary", 0);
+	unlinkat(dir_fd, "history", 0);
 	rmdir(dir);
 }
 
@@ -70,6 +71,7 @@ assert_sane(const struct primary *p)
 	assert(strlen(primary_verdict_name(p->last)) > 0);
 	assert_text(p->reason, sizeof p->reason);
 	assert_text(p->address, sizeof p->address);
+	assert(p->ntls <= PRIMARY_TLS_MAX);
 	assert(p->probed_s != 0);
 }
 
@@ -96,6 +98,11 @@ assert_read_again(const struct primary *p)
 	assert(strcmp(back.address, p->address) == 0);
 	assert_same_offer(&back.plain, &p->plain);
 	assert_same_offer(&back.secured, &p->secured);
+	assert(back.is_authenticated == p->is_authenticated);
+	assert(back.ntls == p->ntls);
+	for (size_t i = 0; i < p->ntls; i++)
+		assert(back.tls[i].seen_s == p->tls[i].seen_s &&
+		       strcmp(back.tls[i].address, p->tls[i].address) == 0);
 }
 
 /* A result on top of what was read. */
@@ -120,6 +127,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	int rc;
 
+	unlinkat(dir_fd, "history", 0);
 	put_file(data, size);
 	rc = primary_read(dir_fd, NOW_S, 0, &any, &e);
 	assert(rc == 1 || rc == -1);

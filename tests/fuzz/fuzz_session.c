@@ -83,7 +83,15 @@ react(struct session *s, struct caller *c, enum session_event event)
 		session_answer(s, answer(c, "250 2.1.0 OK"));
 		break;
 	case SESSION_ASK_RCPT:
+	case SESSION_ASK_DUE:
 		insist(s->rcpt.forward_path.len > 0);
+		if (event == SESSION_ASK_RCPT && s->rcpt.forward_path.len % 2 &&
+		    session_later(s))
+			break;
+		if (event == SESSION_ASK_RCPT && s->ndue > 0) {
+			insist(session_later(s)); /* behind others */
+			break;
+		}
 		session_answer(s, answer(c, "250 2.1.5 OK"));
 		break;
 	case SESSION_ASK_DATA:

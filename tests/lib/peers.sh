@@ -237,6 +237,7 @@ unbound_start()
 			  module-config: "validator iterator"
 			  local-zone: "test." nodefault
 			  local-zone: "invalid." nodefault
+			  local-zone: "127.in-addr.arpa." nodefault
 			remote-control:
 			  control-enable: no
 		E

@@ -205,8 +205,8 @@ send_openssl()
 # sender_arrived RECIPIENT: wait for its message; $file is its name.
 sender_arrived()
 {
-	wait_for 20 grep -rqsF "Bmx-To: P <$1>" "$tmp/spool/example.com/new" || return 1
-	file=$(grep -rlsF "Bmx-To: P <$1>" "$tmp/spool/example.com/new")
+	wait_for 20 grep -rqs "^Bmx-To: [PU] <$1>" "$tmp/spool/example.com/new" || return 1
+	file=$(grep -rls "^Bmx-To: [PU] <$1>" "$tmp/spool/example.com/new")
 }
 
 # sender_whole FROM: as sent; a relay's own Received field is in front.

@@ -1,0 +1,216 @@
+#!/bin/sh
+# bmx-mxcheck --smtp: each check that talks to the mail servers finds its fault
+# at a server that has it, and only there. The servers are real ones on
+# loopback, the zones signed.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/peers.sh source=tests/lib/certs.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/peers.sh"
+. "$top_srcdir/tests/lib/certs.sh"
+need_unbound
+need python3 ldns-keygen ldns-signzone certtool openssl
+
+certs_make
+cert good ca 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server
+cert wrong ca 'cn = "other.example"' 'dns_name = "other.example"' tls_www_server
+cert self self 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server
+cert soon ca 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server
+cert old ca 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server \
+    'activation_date = "2012-01-01 00:00:00"' \
+    'expiration_date = "2013-01-01 00:00:00"'
+
+# ---- the hosts: name, address, faults ----
+
+hosts()
+{
+	tls()
+	{
+		echo "tls=$certs/$1.chain,$certs/$1.key"
+	}
+	cat <<-T
+		good 127.0.1.1 name=good.signed $(tls good)
+		good2 127.0.1.2 name=good2.signed $(tls good)
+		plain 127.0.1.3 name=plain.signed
+		wrong 127.0.1.4 $(tls wrong)
+		self 127.0.1.5 $(tls self)
+		old 127.0.1.6 $(tls old)
+		pinned 127.0.1.7 $(tls self)
+		unpinned 127.0.1.8 $(tls good)
+		issued 127.0.1.9 $(tls good)
+		misissued 127.0.1.10 $(tls wrong)
+		tls11 127.0.1.11 $(tls good) tlsmin=1.0 tlsmax=1.1
+		tls10on 127.0.1.12 $(tls good) tlsmin=1.0
+		keeper 127.0.1.13 $(tls good) keep=1
+		refuser 127.0.1.14 $(tls good) starttls=454
+		breaker 127.0.1.15 $(tls good) starttls=junk
+		closed 127.0.1.16 banner=554_5.7.1_go_away
+		later 127.0.1.17 banner=421_4.3.2_later
+		heloonly 127.0.1.18 ehlo=502
+		noehlo 127.0.1.19 hangup=EHLO
+		leaky 127.0.1.20 banner=220_mx.test_ESMTP_Postfix_3.7.11
+		rude 127.0.1.21 null=550_5.7.0_no sender=250_OK postmaster=550_5.1.1_who abuse=550_5.1.1_who bare=501_what relay=250_OK vrfy=250_me expn=250_me
+		looser 127.0.1.22 $(tls good) ext=SIZE_9000000,8BITMIME,SMTPUTF8 unknown=250_OK
+		strict 127.0.1.23 sender=450_4.7.1_greylisted
+		silent 127.0.1.24 way=silent
+		flood 127.0.1.25 way=flood
+		junk 127.0.1.26 way=junk
+		http 127.0.1.27 way=http
+		hangup 127.0.1.28 way=hangup
+		drip 127.0.1.29 way=drip
+		catchall 127.0.1.30 unknown=250_OK
+		deaf 127.0.1.31 vrfy=421_4.3.2_bye
+	T
+}
+hosts | while read -r _ address faults; do
+	echo "$address $faults"
+done >"$tmp/hosts"
+if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
+	has_v6=1
+	echo "::1 name=six.signed" >>"$tmp/hosts"
+else
+	has_v6=
+fi
+port=$(free_port)
+"$tap_await" group python3 "$top_srcdir/tests/fake/mailhosts.py" "$port" \
+    "$tmp/visits" <"$tmp/hosts" >"$tmp/mailhosts.log" 2>&1 &
+echo $! >"$tmp/mailhosts.pid"
+tap_bg="mailhosts $tap_bg"
+wait_for 20 grep -q ready "$tmp/mailhosts.log" ||
+    bail "no mail hosts: $(cat "$tmp/mailhosts.log")"
+for address in 127.0.1.1 127.0.1.31; do
+	"$tap_await" listen 20 "$address" "$port" || bail "$address does not listen"
+done
+
+# ---- the zones: each host HOST is the primary of HOST.signed.d ----
+
+pin=$(spki self)
+nsd_zone signed <<Z
+$(hosts | while read -r host address _; do
+	echo "$host A $address"
+	echo "d.$host MX 10 $host"
+done)
+six AAAA ::1
+d.six MX 10 six
+dead A 127.0.1.200
+d.dead MX 10 dead
+dead6 A 127.0.1.1
+dead6 AAAA ::2
+nolist MX 10 dead
+nolist MX 20 good
+pair MX 10 good
+pair MX 20 good2
+loose MX 10 good
+loose MX 20 looser
+bothall MX 10 catchall
+bothall MX 20 looser
+bare MX 10 good
+bare MX 20 plain
+backdead MX 10 good
+backdead MX 20 dead
+grey MX 10 good
+grey MX 20 strict
+good TXT "v=spf1 a -all"
+good2 TXT "v=spf1 ip4:127.0.1.2 -all"
+plain TXT "v=spf1 ip4:192.0.2.1 -all"
+_25._tcp.pinned TLSA 3 1 1 $pin
+_25._tcp.unpinned TLSA 3 1 1 $pin
+_25._tcp.issued TLSA 2 0 1 $(digest ca)
+_25._tcp.misissued TLSA 2 0 1 $(digest ca)
+_25._tcp.plain TLSA 3 1 1 $pin
+danepair MX 10 pinned
+danepair MX 20 self
+_mta-sts.pair TXT "v=STSv1; id=1;"
+_mta-sts.bare TXT "v=STSv1; id=1;"
+_mta-sts.d.old TXT "v=STSv1; id=1;"
+Z
+nsd_zone 1.0.127.in-addr.arpa <<'Z'
+1 PTR good.signed.
+20 PTR another.signed.
+Z
+nsd_sign signed || bail "cannot sign"
+nsd_start
+unbound_start
+
+mxcheck()
+{
+	timeout 60 bmx-mxcheck -q --resolver "$unbound" --smtp-port "$port" \
+	    --smtp-timeout "${wait:-5}" --helo probe.example --ca-file "$certs/ca.pem" "$@"
+}
+
+# check ID DOMAIN VERDICT [OPTION...]: the verdict of this check alone; the id
+# is there if it is no "ok", with a ? if it is unknown.
+check()
+{
+	check_want="$2.signed	$3	$1"
+	[ "$3" != unknown ] || check_want="$2.signed	$3	?$1"
+	[ "$3" != ok ] || check_want="$2.signed	ok	-"
+	check_what="$*"
+	check_id=$1
+	check_domain=$2
+	shift 3
+	is "$check_what" "$(mxcheck --brief --only "$check_id" "$@" \
+	    "$check_domain.signed" 2>&1)" "$check_want"
+}
+
+# passes ID DOMAIN: the check was made and found nothing.
+passes()
+{
+	passes_id=$1
+	passes_domain=$2
+	shift 2
+	like "$passes_id $passes_domain passes" "$(mxcheck --json --only \
+	    "$passes_id" "$@" "$passes_domain.signed" 2>&1)" \
+	    "\"passed\":\\[\"$passes_id\"\\]"
+}
+
+while read -r id good bad verdict options; do
+	case $id in '' | '#'*) continue ;; esac
+	# shellcheck disable=SC2086 # a list of words
+	{
+		[ "$good" = - ] || passes "$id" "$good" $options
+		check "$id" "$bad" "$verdict" $options
+	}
+done <<T
+# id		passes at	fails at	with	options
+TCP-25		d.good		d.dead		error
+TCP-25		-		backdead	warning
+NOLIST		pair		nolist		info
+BANNER		d.good		d.closed	error
+BANNER		-		d.later		warning
+BANNER		-		d.hangup	error
+EHLO		d.good		d.heloonly	warning
+EHLO		-		d.noehlo	error
+EHLO		-		d.closed	unknown
+PTR-EHLO	d.good		d.leaky		notice
+LEAK		d.good		d.leaky		info
+STARTTLS	d.good		d.plain		warning
+STARTTLS	-		d.refuser	warning
+STARTTLS	-		d.breaker	warning
+STARTTLS	-		d.dead		unknown
+TLS-VERSION	d.good		d.tls11		warning
+TLS-VERSION	-		d.tls10on	notice
+CERT		d.good		d.good		warning	--cert-days 30
+CERT		d.good		d.wrong		warning	--cert-days 1
+CERT		-		d.self		warning
+CERT		-		d.old		warning
+CERT		-		d.pinned	notice
+CERT		-		d.breaker	unknown
+STARTTLS-INJECT	d.good		d.keeper	warning
+TLSA-MATCH	d.pinned	d.unpinned	error
+TLSA-MATCH	d.issued	d.plain		error
+TLSA-NAME	d.issued	d.misissued	error
+VRFY-EXPN	d.good		d.rude		notice
+NULL-SENDER	d.good		d.rude		warning
+RELAY		d.good		d.rude		error
+RELAY		-		d.strict	unknown
+POSTMASTER	d.good		d.rude		warning
+POSTMASTER	-		d.strict	unknown
+ABUSE		d.good		d.rude		notice
+SPF-HELO	pair		bare		notice	--primary good.signed
+RCPT-PARITY	pair		loose		warning	--primary good.signed
+RCPT-PARITY	-		bothall		notice	--primary catchall.signed
+RCPT-PARITY	-		backdead	unknown	--primary good.signed
+EXT-SUBSET	pair		loose		warning	--primary good.signed
+TLS-PARITY	pair		bare		warning	--primary good.signed
+TLS-PARITY	-		danepair	warning	--primary pinned.signed
+T
+done_testing

@@ -1,0 +1,85 @@
+#!/bin/sh
+# C5, bmx-probe --rehearse: would the primary take what a drain brings? Each
+# policy that would refuse or delay it is named, with a cure.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+primary_make
+mkdir -m 700 "$tmp/state"
+conf()
+{
+	make_conf "state = $tmp/state" '[example.org]' \
+	    "primary = 127.0.0.1:$primary_port" "$@"
+}
+conf 'tls = none'
+# No recipient but postmaster is known to a good primary: the third that it is
+# asked for is not.
+unknown='rcpt#3 550 5.1.1 unknown user'
+
+primary_start "$unknown"
+exits "a primary that takes a drain: 0" 0 bmx-probe --rehearse
+like "is said to" "$(sed -n 1p "$tmp/out")" \
+    "^example.org 127.0.0.1:$primary_port .*: a drain would be taken\$"
+is "all questions are asked" "$(sed -n 's/^	\([a-z]*\) *\([a-z-]*\):.*/\1 \2/p' "$tmp/out")" \
+    'note tls
+pass postmaster
+pass foreign-sender
+pass unknown-recipient
+pass many-transactions'
+is "in one session" "$(primary_said ' C: QUIT')" 1
+like "with a stranger's address" "$(cat "$primary/log")" 'MAIL FROM:<bmx-rehearsal@example\.com>'
+is "and twenty transactions in a row" "$(primary_said ' C: RSET')" 23
+unlike "and no message" "$(cat "$primary/log")" ' C: (DATA|BDAT)'
+exits "--burst, --foreign: 0" 0 bmx-probe --rehearse --burst 2 --foreign x@example.net
+like "change them" "$(cat "$primary/log")" '^2 C: MAIL FROM:<x@example\.net>'
+
+# refuses "test" STATUS ID CAUSE ROW...: what a policy does
+refuses()
+{
+	refuses_what=$1
+	refuses_status=$2
+	refuses_id=$3
+	refuses_cause=$4
+	shift 4
+	primary_renew "$@" "$unknown"
+	exits "$refuses_what: $refuses_status" "$refuses_status" bmx-probe -n --rehearse --json
+	is "$refuses_what: is found" "$(python3 -c '
+import json, sys
+for f in json.load(sys.stdin)["findings"]:
+    if f["outcome"] in ("slow", "refuse"):
+        print(f["id"], f["cause"], "cure" if f["cure"] else "no cure")' <"$tmp/out")" \
+	    "$refuses_id $refuses_cause cure"
+}
+unknown='rcpt#2 550 5.1.1 unknown user' # where one RCPT is not said
+refuses 'SPF by its code (RFC 7372)' 69 foreign-sender spf \
+    'mail<bmx-rehearsal@example.com> 550 5.7.23 validation failed'
+refuses 'no reverse name' 69 postmaster reverse-dns 'mail#1 550 5.7.25 no PTR'
+unknown='rcpt#3 550 5.1.1 unknown user'
+refuses 'SPF by its words' 69 foreign-sender spf \
+    'rcpt#2 550 5.7.1 Please see http://www.openspf.org/Why SPF fail'
+refuses 'a block list' 69 session dnsbl \
+    'connect 554 5.7.1 Service unavailable; client host blocked using zen.spamhaus.org'
+refuses 'greylisting' 75 postmaster greylisting 'rcpt#1 450 4.2.0 Greylisted, see http://x'
+refuses 'a rate limit' 75 many-transactions rate-limit \
+    'mail#9 421 4.7.0 Too many messages, slow down'
+refuses 'a limit for good' 69 many-transactions rate-limit \
+    'mail#9+ 550 5.7.1 rate limit exceeded'
+refuses 'a relay that is denied' 69 foreign-sender policy \
+    'rcpt#2 554 5.7.1 Relay access denied'
+refuses 'trouble of its own' 75 postmaster temporary 'rcpt#1 451 4.3.0 oops'
+refuses 'a session that breaks' 75 foreign-sender temporary \
+    'mail<bmx-rehearsal@example.com> hangup'
+stop primary
+exits "nobody there: 75" 75 bmx-probe -n --rehearse
+like "is said" "$(cat "$tmp/out")" 'slow +session: no session: .*refused'
+
+# ---- what is learned ----
+
+primary_start
+exits "a primary that takes anything: 0" 0 bmx-probe --rehearse
+like "is a catch-all" "$(cat "$tmp/out")" 'note +unknown-recipient: takes mail for any'
+like "which is remembered" "$(bmx-queue recipients list 2>&1)" 'catch-all'
+primary_renew "$unknown"
+exits "and one that does not: 0" 0 bmx-probe --rehearse
+primary_check
+done_testing

@@ -1,0 +1,59 @@
+# shellcheck shell=sh
+# Certificates for tests, after tap.sh, made anew each time: no key is stored.
+#
+#	certs_make		the roots ca and other-ca; $certs
+#	cert NAME CA [LINE...]	a certificate of that root, with these lines of
+#				certtool's template: $certs/NAME.pem, NAME.key,
+#				NAME.chain (with its root)
+#	cert NAME self ...	one that is its own root
+#	spki NAME, digest NAME	SHA-256 of its public key, of itself, in hex
+
+certs_make()
+{
+	need certtool openssl
+	certs=$tmp/certs
+	mkdir "$certs"
+	cert ca self 'cn = "Test Root"' ca cert_signing_key
+	cert other-ca self 'cn = "Another Root"' ca cert_signing_key
+}
+
+cert()
+{
+	cert_name=$1
+	cert_ca=$2
+	shift 2
+	(
+		cd "$certs" || exit 1
+		certtool --generate-privkey --key-type ecdsa \
+		    --outfile "$cert_name.key"
+		printf '%s\n' "$@" >"$cert_name.template"
+		grep -q expiration "$cert_name.template" ||
+		    echo 'expiration_days = 2' >>"$cert_name.template"
+		if [ "$cert_ca" = self ]; then
+			cert_how=--generate-self-signed
+			cert_root=/dev/null
+		else
+			cert_root=$cert_ca.pem
+			cert_how="--generate-certificate
+			    --load-ca-privkey $cert_ca.key
+			    --load-ca-certificate $cert_root"
+		fi
+		# shellcheck disable=SC2086 # a list of words
+		certtool $cert_how --load-privkey "$cert_name.key" \
+		    --template "$cert_name.template" --outfile "$cert_name.pem"
+		cat "$cert_name.pem" "$cert_root" >"$cert_name.chain"
+	) >"$tmp/certtool.log" 2>&1
+	[ -s "$certs/$cert_name.pem" ] || bail "certtool: $(cat "$tmp/certtool.log")"
+}
+
+spki()
+{
+	openssl x509 -in "$certs/$1.pem" -noout -pubkey |
+	    openssl pkey -pubin -outform DER | sha256sum | cut -d ' ' -f 1
+}
+
+digest()
+{
+	openssl x509 -in "$certs/$1.pem" -outform DER | sha256sum |
+	    cut -d ' ' -f 1
+}
