@@ -96,6 +96,28 @@ packages_unpack()
 	done
 }
 
+# packages_promtool DIRECTORY: of Debian's prometheus only the checker of metrics,
+# to where packages_unpack puts programs.
+packages_promtool()
+{
+	packages_dir=$1/usr/sbin
+	[ ! -e "$packages_dir/promtool" ] || return 0
+	command -v apt-get >/dev/null || return 1
+	mkdir -p "$packages_dir"
+	(
+		cd "$packages_dir" || exit 1
+		packages_download prometheus || {
+			apt-get -qq update && packages_download prometheus
+		} || exit 1
+		dpkg --fsys-tarfile prometheus_*.deb |
+		    tar -xO ./usr/bin/promtool >promtool.part &&
+		    chmod 755 promtool.part && mv promtool.part promtool
+		packages_status=$?
+		rm -f prometheus_*.deb promtool.part
+		exit $packages_status
+	) >>build/packages.out 2>&1
+}
+
 packages_download()
 {
 	apt-get -qq -o APT::Sandbox::User=root download "$1"
