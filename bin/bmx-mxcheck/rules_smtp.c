@@ -73,8 +73,7 @@ tcp_25(struct judging *j, const struct seen *s)
 	else if (s->session->step > STEP_CONNECT)
 		pass(j);
 	else
-		fail(j,
-		    is_anybody_alive(j->facts) ? usual(j) : SEVERITY_ERROR,
+		fail(j, is_anybody_alive(j->facts) ? usual(j) : SEVERITY_ERROR,
 		    s->about, "%s (after %u ms)", s->session->why,
 		    s->session->connect_ms);
 }
@@ -225,8 +224,28 @@ ptr_ehlo(struct judging *j, const struct seen *s)
 		    r->name == NULL ? "nothing" : r->name);
 }
 
-/* A number with a dot that is no address and no name: "3.7.11", "8.17.1/8.17",
- * behind the first word, which is the host's name. */
+/* "20.0.0.1" and "10.03.2026" are none, "3.7.11" and "15.20.7472.24" are. */
+static bool
+is_version(const char *word, size_t len)
+{
+	unsigned part[4], n = 0, most = 0;
+	int used = 0;
+	size_t at = 0;
+
+	while (n < 4 && sscanf(word + at, "%4u%n", &part[n], &used) == 1) {
+		most = part[n] > most ? part[n] : most;
+		at += (size_t)used;
+		n++;
+		if (at >= len || word[at] != '.')
+			break;
+		at++;
+	}
+	if (n == 4)
+		return most > 255;
+	return n == 2 || (n == 3 && (most < 1990 || most > 2099));
+}
+
+/* The first behind the first word, which is the host's name. */
 static const char *
 find_version(const char *text, size_t *len)
 {
@@ -237,12 +256,11 @@ find_version(const char *text, size_t *len)
 		size_t word = strspn(text, "0123456789.");
 		bool is_start = !isalnum((unsigned char)before) &&
 				before != '.' && before != ':';
-		size_t dots = 0;
 
-		for (size_t i = 0; i < word; i++)
-			dots += text[i] == '.' && i + 1 < word;
-		if (is_start && word > 2 && isdigit((unsigned char)*text) &&
-		    dots > 0 && dots != 3 && text[word] != ':') {
+		while (word > 0 && text[word - 1] == '.')
+			word--;
+		if (is_start && isdigit((unsigned char)*text) &&
+		    text[word] != ':' && is_version(text, word)) {
 			*len = word;
 			return text;
 		}
