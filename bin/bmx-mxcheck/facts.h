@@ -117,11 +117,11 @@ struct fact_host {
 	struct lookup tlsa; /* of _25._tcp.NAME */
 	struct fact_tlsa *tlsas;
 	size_t ntlsas, tlsas_left;
-	struct fact_reverse *reverse; /* of addrs; NULL: not looked at */
-	struct lookup *listings;      /* of addrs, and each of facts.lists;
+	struct fact_reverse *reverse;   /* of addrs; NULL: not looked at */
+	struct lookup *listings;        /* of addrs, and each of facts.lists;
 					 NULL: not looked at */
-	struct fact_texts spf;           /* of its own name */
-	struct fact_session **sessions;  /* of addrs, NULL among them: none was
+	struct fact_texts spf;          /* of its own name */
+	struct fact_session **sessions; /* of addrs, NULL among them: none was
 					    wanted; NULL: not looked at */
 	bool is_local; /* an address of it is on an interface of this host;
 			      only found out where a rule asks for it */

@@ -111,9 +111,11 @@ visit_zone(struct visitor *v, struct fact_zone *z)
 	visit_text(&in, "apex", &z->apex, DNS_NAME_MAX, true);
 	visit_lookup(&in, "ns", 0, &z->ns);
 	visit_size(&in, "servers_left", &z->servers_left);
-	all = visitor_enter_array(&in, "servers", &z->nservers, FACTS_SERVERS_MAX);
+	all = visitor_enter_array(&in, "servers", &z->nservers,
+	    FACTS_SERVERS_MAX);
 	if (in.is_reading)
-		z->servers = visitor_allocate(&in, z->nservers, sizeof *z->servers);
+		z->servers =
+		    visitor_allocate(&in, z->nservers, sizeof *z->servers);
 	for (size_t i = 0; z->servers != NULL && i < z->nservers; i++)
 		visit_server(&all, i, &z->servers[i]);
 	if (z->servers == NULL)
@@ -224,7 +226,8 @@ visit_addrs(struct visitor *v, struct fact_host *h)
 {
 	struct visitor all;
 
-	all = visitor_enter_array(v, "addresses", &h->naddrs, 2 * FACTS_ADDRS_MAX);
+	all = visitor_enter_array(v, "addresses", &h->naddrs,
+	    2 * FACTS_ADDRS_MAX);
 	for (size_t i = 0; i < h->naddrs; i++) {
 		struct visitor one = visitor_enter(&all, NULL, i);
 

@@ -107,8 +107,7 @@ visit_tls(struct visitor *v, struct fact_tls *t)
 	visit_chain(&in, t);
 	t->old = (enum fact_old_tls)visit_choice(&in, "old", (int)t->old,
 	    OLD_TLS_TAKEN);
-	visit_chars(&in, "old_version", t->old_version,
-	    sizeof t->old_version);
+	visit_chars(&in, "old_version", t->old_version, sizeof t->old_version);
 	t->inject = (enum fact_inject)visit_choice(&in, "inject",
 	    (int)t->inject, INJECT_OBEYED);
 	visitor_leave(v, "tls", &in);

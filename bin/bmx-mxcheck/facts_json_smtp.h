@@ -13,7 +13,7 @@ void facts_visit_session(struct visitor *v, size_t i, struct fact_session *s);
 void facts_visit_policy(struct visitor *v, struct fact_policy *p);
 
 /* So many bytes, or when reading none, which are zeros then. */
-void facts_visit_bytes(struct visitor *v, const char *key,
-    unsigned char *bytes, size_t size);
+void facts_visit_bytes(struct visitor *v, const char *key, unsigned char *bytes,
+    size_t size);
 
 #endif

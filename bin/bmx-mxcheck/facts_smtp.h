@@ -37,22 +37,32 @@ struct fact_certificate {
 };
 
 /* An older TLS, asked for in a connection of its own. */
-enum fact_old_tls { OLD_TLS_UNASKED, OLD_TLS_UNKNOWN, OLD_TLS_REFUSED, OLD_TLS_TAKEN };
+enum fact_old_tls {
+	OLD_TLS_UNASKED,
+	OLD_TLS_UNKNOWN,
+	OLD_TLS_REFUSED,
+	OLD_TLS_TAKEN
+};
 
 /* A command sent together with STARTTLS, in a connection of its own. */
-enum fact_inject { INJECT_UNASKED, INJECT_UNKNOWN, INJECT_DROPPED, INJECT_OBEYED };
+enum fact_inject {
+	INJECT_UNASKED,
+	INJECT_UNKNOWN,
+	INJECT_DROPPED,
+	INJECT_OBEYED
+};
 
 struct fact_tls {
 	bool was_tried;
-	bool is_up;                /* the handshake went through */
-	char version[40];          /* "TLS1.3/AES-256-GCM" */
-	char why[FACT_SAID_MAX];   /* it did not; or what is wrong with the
+	bool is_up;              /* the handshake went through */
+	char version[40];        /* "TLS1.3/AES-256-GCM" */
+	char why[FACT_SAID_MAX]; /* it did not; or what is wrong with the
 				      certificate */
-	bool is_trusted;           /* the chain leads to a root, dates aside */
-	bool is_named;             /* the certificate has the host's name */
+	bool is_trusted;         /* the chain leads to a root, dates aside */
+	bool is_named;           /* the certificate has the host's name */
 	char subject[FACT_SAID_MAX], issuer[FACT_SAID_MAX];
 	char names[FACT_NAME_MAX]; /* its dNSNames, a blank between them */
-	int64_t not_before_s, not_after_s; /* 1970 seconds */
+	int64_t not_before_s, not_after_s;             /* 1970 seconds */
 	struct fact_certificate chain[FACT_CERTS_MAX]; /* its own first */
 	size_t nchain;
 	enum fact_old_tls old;
@@ -118,7 +128,7 @@ enum fact_sts_mode { STS_MODE_NONE, STS_MODE_TESTING, STS_MODE_ENFORCE };
 
 /* The policy of a domain, RFC 8461 section 3.2. */
 struct fact_policy {
-	bool is_valid; /* else why says what failed */
+	bool is_valid;       /* else why says what failed */
 	bool is_unreachable; /* it is not there to be judged */
 	char why[FACT_SAID_MAX];
 	enum fact_sts_mode mode;

@@ -47,11 +47,11 @@ struct judgement {
 };
 
 struct judge_policy {
-	uint32_t ttl_min, ttl_max; /* seconds */
-	unsigned cert_days;        /* a certificate is good for at least */
+	uint32_t ttl_min, ttl_max;     /* seconds */
+	unsigned cert_days;            /* a certificate is good for at least */
 	const struct role_words *down; /* hosts that are dead on purpose; NULL:
 					  none */
-	bool ignored[CHECK_COUNT]; /* not made: not applicable */
+	bool ignored[CHECK_COUNT];     /* not made: not applicable */
 };
 
 /* clang-format off */

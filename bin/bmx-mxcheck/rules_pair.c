@@ -36,8 +36,7 @@ typedef void compare_pair(struct judging *j, const struct seen *backup,
 /* Each backup is compared with each primary, as far as both sessions came to
  * that step; a pair of which one did not cannot be tested. */
 static void
-compare_all(struct judging *j, enum session_step step,
-    compare_pair *compare)
+compare_all(struct judging *j, enum session_step step, compare_pair *compare)
 {
 	struct seen primaries[SEEN_MAX], backups[SEEN_MAX];
 	size_t nprimaries = sessions_of_role(j, ROLE_PRIMARY, primaries);
@@ -128,8 +127,8 @@ list_promises(struct buf *out, const struct fact_offer *backup,
 		if ((backup->exts & ~primary->exts & promises[i]) != 0)
 			add_word(out, smtp_ext_name(promises[i]));
 	}
-	if (primary->size_max == 0 || (backup->size_max != 0 &&
-		backup->size_max <= primary->size_max))
+	if (primary->size_max == 0 ||
+	    (backup->size_max != 0 && backup->size_max <= primary->size_max))
 		return;
 	if (backup->size_max == 0)
 		add_word(out, "SIZE without limit");

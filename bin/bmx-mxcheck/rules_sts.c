@@ -18,8 +18,7 @@ policy_of(const struct judging *j)
 static enum severity
 by_mode(const struct judging *j, const struct fact_policy *p)
 {
-	return p->mode == STS_MODE_ENFORCE ? usual(j)
-						      : SEVERITY_WARNING;
+	return p->mode == STS_MODE_ENFORCE ? usual(j) : SEVERITY_WARNING;
 }
 
 static struct about
@@ -88,9 +87,8 @@ sts_covers(struct judging *j, const struct fact_host *h)
 	else
 		fail(j, by_mode(j, p), about_policy(j, h->name),
 		    "the policy does not name it: senders with MTA-STS %s",
-		    p->mode == STS_MODE_ENFORCE
-			? "do not deliver to it"
-			: "report it");
+		    p->mode == STS_MODE_ENFORCE ? "do not deliver to it"
+						: "report it");
 }
 
 static bool

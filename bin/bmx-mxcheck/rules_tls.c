@@ -52,7 +52,8 @@ tls_version(struct judging *j, const struct seen *s)
 		return;
 	if (t->old == OLD_TLS_TAKEN)
 		fail(j, t->is_up ? usual(j) : SEVERITY_WARNING, s->about,
-		    "%s %s", t->is_up ? "still speaks" : "speaks nothing newer than",
+		    "%s %s",
+		    t->is_up ? "still speaks" : "speaks nothing newer than",
 		    t->old_version);
 	else if (t->is_up && t->old == OLD_TLS_REFUSED)
 		pass(j);
@@ -122,8 +123,8 @@ list_faults(const struct judging *j, const struct fact_tls *t,
 		used = add_fault(out, size, used, text);
 	}
 	if (!t->is_trusted) {
-		snprintf(text, sizeof text, "no known authority issued it: %.120s",
-		    t->issuer);
+		snprintf(text, sizeof text,
+		    "no known authority issued it: %.120s", t->issuer);
 		add_fault(out, size, used, text);
 	}
 }
@@ -166,8 +167,9 @@ starttls_inject(struct judging *j, const struct seen *s)
 		    "a NOOP sent in the clear was answered in TLS");
 		break;
 	case INJECT_UNKNOWN:
-		untested(j, s->about, "STARTTLS with a command behind it: no "
-				      "answer that tells");
+		untested(j, s->about,
+		    "STARTTLS with a command behind it: no "
+		    "answer that tells");
 		break;
 	case INJECT_UNASKED:
 		break;

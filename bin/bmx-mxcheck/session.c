@@ -61,8 +61,7 @@ session_hello(struct session *s)
 {
 	int rc = client_hello(&s->client, &s->err);
 
-	if (rc == -1 && s->err.class == ERR_PERM &&
-	    s->client.reply.code == 250)
+	if (rc == -1 && s->err.class == ERR_PERM && s->client.reply.code == 250)
 		return 0;
 	return rc;
 }
@@ -73,8 +72,7 @@ session_reopen(struct session *s)
 	if (connect_again(s) == -1 || client_greet(&s->client, &s->err) == -1)
 		return -1;
 	if (!smtp_reply_ok(&s->client.reply))
-		return err_temp(&s->err, "greeting: %d",
-		    s->client.reply.code);
+		return err_temp(&s->err, "greeting: %d", s->client.reply.code);
 	if (session_hello(s) == -1)
 		return -1;
 	return smtp_reply_ok(&s->client.reply)

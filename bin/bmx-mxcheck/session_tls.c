@@ -164,8 +164,8 @@ read_hello(struct session *s)
 	size_t len = 0;
 
 	do {
-		ssize_t n = conn_fill(s->client.conn, s->params.deadline_ms,
-		    &s->err);
+		ssize_t n =
+		    conn_fill(s->client.conn, s->params.deadline_ms, &s->err);
 
 		if (n <= 0)
 			return n == 0 ? OLD_TLS_REFUSED : OLD_TLS_UNKNOWN;

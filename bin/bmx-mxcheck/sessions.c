@@ -9,9 +9,9 @@
 #include "rules.h"
 #include "session.h"
 
-#define TARGETS_MAX 1024      /* that are remembered */
-#define CONNECTIONS_MAX 4     /* of a session, each in its time */
-#define DOMAIN_TIMEOUTS 3     /* after so many nothing new is begun */
+#define TARGETS_MAX 1024  /* that are remembered */
+#define CONNECTIONS_MAX 4 /* of a session, each in its time */
+#define DOMAIN_TIMEOUTS 3 /* after so many nothing new is begun */
 #define LOOPBACK_PORT 25
 
 /* A domain with sessions to come. */
@@ -141,7 +141,8 @@ make_room(struct sessions *s)
 
 	if (s->ntargets < TARGETS_MAX)
 		return;
-	TAILQ_FOREACH (t, &s->targets, next) {
+	TAILQ_FOREACH(t, &s->targets, next)
+	{
 		if (is_idle(t)) {
 			drop(s, t);
 			return;
@@ -154,8 +155,10 @@ find_target(struct sessions *s, const struct fact_addr *addr, const char *host)
 {
 	struct target *t;
 
-	TAILQ_FOREACH (t, &s->targets, next) {
-		if (fact_addr_same(&t->addr, addr) && strcmp(t->host, host) == 0)
+	TAILQ_FOREACH(t, &s->targets, next)
+	{
+		if (fact_addr_same(&t->addr, addr) &&
+		    strcmp(t->host, host) == 0)
 			break;
 	}
 	if (t != NULL) {
@@ -224,15 +227,14 @@ want_address(struct sessions *s, struct work *w, struct fact_host *h, size_t i)
 }
 
 static int
-want_host(struct sessions *s, struct work *w, struct fact_host *h,
-    size_t *left)
+want_host(struct sessions *s, struct work *w, struct fact_host *h, size_t *left)
 {
 	size_t of_family[2] = { 0 };
 
 	h->sessions = calloc(h->naddrs + 1, sizeof(struct fact_session *));
 	if (h->sessions == NULL)
 		return -1;
-	for (size_t i = 0; i < h->naddrs && *left > 0; i++) {
+	for (size_t i = 0; i<h->naddrs && * left> 0; i++) {
 		if (++of_family[h->addrs[i].len == 4] > SESSIONS_OF_HOST_MAX)
 			continue;
 		--*left;
@@ -249,7 +251,8 @@ want_hosts(struct sessions *s, struct work *w)
 	struct facts *f = &w->facts;
 
 	for (size_t i = 0; i < f->nhosts && wants_session(s); i++) {
-		if (is_target(f, i) && want_host(s, w, &f->hosts[i], &left) == -1)
+		if (is_target(f, i) &&
+		    want_host(s, w, &f->hosts[i], &left) == -1)
 			return -1;
 	}
 	return 0;
@@ -299,8 +302,8 @@ join(struct target *t, struct session_job *job)
 	       (k = TAILQ_FIRST(&t->waiting)) != NULL) {
 		TAILQ_REMOVE(&t->waiting, k, next);
 		TAILQ_INSERT_TAIL(&t->joined, k, next);
-		snprintf(job->domains[job->ndomains++],
-		    sizeof job->domains[0], "%s", k->work->facts.domain);
+		snprintf(job->domains[job->ndomains++], sizeof job->domains[0],
+		    "%s", k->work->facts.domain);
 	}
 }
 
@@ -334,7 +337,8 @@ is_busy(const struct sessions *s, const struct fact_addr *addr)
 {
 	const struct target *t;
 
-	TAILQ_FOREACH (t, &s->targets, next) {
+	TAILQ_FOREACH(t, &s->targets, next)
+	{
 		if (t->is_running && fact_addr_same(&t->addr, addr))
 			return true;
 	}
@@ -446,7 +450,8 @@ forget(struct sessions *s, struct work *w)
 	struct target *t;
 	struct waiter *k, *next;
 
-	TAILQ_FOREACH (t, &s->targets, next) {
+	TAILQ_FOREACH(t, &s->targets, next)
+	{
 		for (k = TAILQ_FIRST(&t->waiting); k != NULL; k = next) {
 			next = TAILQ_NEXT(k, next);
 			if (k->work != w)

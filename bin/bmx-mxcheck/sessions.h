@@ -29,11 +29,11 @@ struct work;
 
 struct sessions {
 	/* given */
-	const bool *ignored; /* by check_id */
-	const char *helo;    /* our name */
-	const char *ca_file; /* roots; NULL: the system's */
+	const bool *ignored;  /* by check_id */
+	const char *helo;     /* our name */
+	const char *ca_file;  /* roots; NULL: the system's */
 	const char *sts_file; /* the policy of every domain; NULL: fetched */
-	unsigned timeout_s;  /* for one connection */
+	unsigned timeout_s;   /* for one connection */
 	unsigned port;
 	sessions_done *done;
 	struct workers workers;

@@ -237,8 +237,7 @@ settings_to_audit(const struct settings *s, struct audit *a, struct err *e)
 	a->jobs = (unsigned)s->jobs;
 	a->show_progress = !s->quiet && isatty(STDERR_FILENO) &&
 			   (no_color == NULL || no_color[0] == '\0');
-	if (set_policy(&a->policy, s, e) == -1 ||
-	    set_sessions(a, s, e) == -1 ||
+	if (set_policy(&a->policy, s, e) == -1 || set_sessions(a, s, e) == -1 ||
 	    set_style(&a->style, s, e) == -1 ||
 	    set_roles(&a->roles.named.primary, s->primaries, e) == -1)
 		return -1;
