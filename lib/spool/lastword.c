@@ -30,30 +30,22 @@ cut(char *out, size_t size, const char *line, size_t len, const char *from,
 	return true;
 }
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* "550 5.1.1 text", "550 text", or words of ours. */
+/* "550 5.1.1 text", "550 text", or words of ours. The text is printable
+ * already. */
 static void
-parse_reply(struct smtp_reply *reply, const char *text)
+parse_reply(struct smtp_reply *reply, const char *line)
 {
-	size_t n;
+	const struct smtp_reply none = SMTP_REPLY_INIT;
+	const char *text = line;
+	struct err ignored;
 
-	*reply = (struct smtp_reply)SMTP_REPLY_INIT;
-	if (text[0] >= '2' && text[0] <= '5' && is_digit(text[1]) &&
-	    is_digit(text[2]) && (text[3] == ' ' || text[3] == '\0')) {
-		reply->code = (text[0] - '0') * 100 + (text[1] - '0') * 10 +
-			      (text[2] - '0');
-		text += text[3] == ' ' ? 4 : 3;
-		n = strspn(text, "0123456789.");
-		if (n >= 5 && n < sizeof reply->enhanced && text[1] == '.' &&
-		    (text[n] == ' ' || text[n] == '\0')) {
-			memcpy(reply->enhanced, text, n);
-			text += n + (text[n] == ' ');
-		}
+	*reply = none;
+	if (smtp_reply_line(reply, line, strlen(line), &ignored) == 1) {
+		text += strcspn(text, " ");
+		text += *text == ' ' ? 1 + strlen(reply->enhanced) : 0;
+		text += strspn(text, " ");
+	} else {
+		*reply = none;
 	}
 	snprintf(reply->text, sizeof reply->text, "%.*s",
 	    (int)sizeof reply->text - 1, text);
@@ -89,7 +81,8 @@ lastword_line(struct lastword *words, const struct envelope *env,
 		return;
 	parse_reply(&word.reply, text);
 	if (word.reply.code != 0 &&
-	    cut(peer, sizeof peer - 2, line, len, " peer=", " "))
+	    cut(peer, sizeof peer - 2, line, len, " peer=", " ") &&
+	    peer[0] != '\0')
 		lastword_peer(word.peer, sizeof word.peer, peer);
 	for (size_t i = 0; i < env->nrcpt; i++)
 		if (strcmp(to, text_word(wanted, sizeof wanted,

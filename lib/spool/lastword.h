@@ -17,7 +17,8 @@ struct lastword {
 	int64_t when_us;         /* 0: nothing is known */
 	struct smtp_reply reply; /* code 0: no server's, but the reason why
 				    there is no reply */
-	char peer[80];           /* "[192.0.2.1]"; "" with code 0 */
+	char peer[80];           /* "[192.0.2.1]"; "" with code 0, and where
+				    we said it ourselves */
 };
 
 /* Into words[], one for each recipient of env. */
