@@ -8,15 +8,22 @@ not_less_than_0(int64_t span_s)
 	return span_s < 0 ? 0 : span_s;
 }
 
-/* A state file that was lost began again at 0: then the message is younger
- * than it is, never older. */
+/* Of the time since the message came, that it was not held. A state file that
+ * was lost began again at 0: then the message is younger than it is, never
+ * older. */
+static int64_t
+lived_s(int64_t now_s, int64_t came_s, int64_t held_s)
+{
+	return not_less_than_0(not_less_than_0(now_s - came_s) - held_s);
+}
+
 struct lifetime
 lifetime_by_clock(const struct envelope *env, const struct primary *p,
     int64_t held_s)
 {
 	return (struct lifetime){
-		.up_s = not_less_than_0(p->up_s - env->up_s - held_s),
-		.all_s = not_less_than_0(p->all_s - env->all_s - held_s),
+		.up_s = lived_s(p->up_s, env->up_s, held_s),
+		.all_s = lived_s(p->all_s, env->all_s, held_s),
 	};
 }
 
@@ -47,7 +54,7 @@ lifetime_of(struct lifetime *l, int domain_fd, const struct envelope *env,
 	if (history_up_seconds(domain_fd, arrival_s, now_s, &up_s, e) == -1)
 		return -1;
 	l->up_s = not_less_than_0(up_s - entry->held_s);
-	l->all_s = not_less_than_0(now_s - arrival_s - entry->held_s);
+	l->all_s = lived_s(now_s, arrival_s, entry->held_s);
 	return 0;
 }
 
