@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bmx-queue/jline.h"
 #include "spool/ledger.h"
 
 #define REASON_MAX 512
@@ -17,41 +18,75 @@ static const struct {
 	[ACT_REMOVE] = { "remove", "removed" },
 	[ACT_HOLD] = { "hold", "held" },
 	[ACT_RELEASE] = { "release", "released" },
+	[ACT_RETRY] = { "retry", "due" },
+	[ACT_BOUNCE] = { "bounce", "bounced" },
+	[ACT_EXPIRE] = { "expire", "expired" },
 };
+
+bool
+act_is_final(enum act act)
+{
+	return act == ACT_REMOVE || act == ACT_BOUNCE || act == ACT_EXPIRE;
+}
 
 static int
 print_result(struct output *o, const struct spool_domain *d, const char *id,
     const char *result, struct err *e)
 {
-	if (o->form == OUTPUT_JSON)
-		return output_json(o,
-		    json_pack("{s:s,s:s,s:s}", "id", id, "domain", d->name,
-			"result", result),
-		    e);
-	fprintf(o->data, "%s\t%s\t%s\n", id, d->name, result);
-	return 0;
+	struct jline j = JLINE_INIT;
+	int rc;
+
+	if (o->form != OUTPUT_JSON) {
+		fprintf(o->data, "%s\t%s\t%s\n", id, d->name, result);
+		return 0;
+	}
+	jline_open(&j, NULL, '{');
+	jline_word(&j, "id", id);
+	jline_word(&j, "domain", d->name);
+	jline_word(&j, "result", result);
+	jline_close(&j, '}');
+	rc = jline_print(&j, o, e);
+	jline_free(&j);
+	return rc;
 }
 
 static int
-change(enum act act, const struct spool_domain *d, struct spool_entry *entry,
-    struct err *e)
+change(const struct act_order *order, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
 {
-	switch (act) {
+	switch (order->act) {
 	case ACT_REMOVE:
 		return spool_remove(d, entry, e);
 	case ACT_HOLD:
-		return spool_hold(d, entry, e);
+		return spool_hold_until(d, entry, order->until_s, e);
 	case ACT_RELEASE:
 		return spool_release(d, entry, e);
+	case ACT_RETRY:
+		return spool_defer(d, entry, clock_wall_us() / 1000000, e);
+	case ACT_BOUNCE:
+	case ACT_EXPIRE:
+		break;
 	}
 	return 0;
 }
 
+/* It was so before, or the order is not for such a message. */
 static bool
-is_done(enum act act, const struct spool_entry *entry)
+is_done(const struct act_order *order, const struct spool_entry *entry)
 {
-	return (act == ACT_HOLD && entry->is_held) ||
-	       (act == ACT_RELEASE && !entry->is_held);
+	switch (order->act) {
+	case ACT_HOLD:
+		return entry->is_held && entry->until_s == order->until_s;
+	case ACT_RELEASE:
+		return !entry->is_held;
+	case ACT_RETRY:
+		return entry->is_held || entry->is_new;
+	case ACT_REMOVE:
+	case ACT_BOUNCE:
+	case ACT_EXPIRE:
+		break;
+	}
+	return false;
 }
 
 /* What only the file tells, read as long as there is one. */
@@ -117,54 +152,72 @@ record(const struct act_order *order, const struct spool_domain *d,
 		    (unsigned long)order->uid, reason);
 }
 
-static int
-act_on_one(const struct act_order *order, const struct spool *sp,
-    const struct spool_domain *d, struct spool_entry *entry, struct output *o,
-    struct err *e)
+/* What acts on one message after the other. */
+struct hand {
+	const struct act_order *order;
+	const struct select *s;
+	const struct spool *sp;
+	struct output *o;
+	size_t n; /* messages so far */
+};
+
+/* What was found to be done with it, and done: for people. NULL: trouble, of
+ * which *e tells. */
+static const char *
+change_one(const struct hand *h, const struct spool_domain *d,
+    struct spool_entry *entry, struct inside *in, struct err *e)
 {
-	struct inside in = { .sender = "" };
+	const struct act_order *order = h->order;
 	int rc;
 
-	if (is_done(order->act, entry))
-		return print_result(o, d, entry->id, "unchanged", e);
 	do {
+		/* what it has become meanwhile may be what nobody meant */
+		if (is_done(order, entry) || !select_wants(h->s, entry))
+			return "unchanged";
 		if (order->act == ACT_REMOVE)
-			look_inside(&in, d, entry);
-		rc = change(order->act, d, entry, e);
+			look_inside(in, d, entry);
+		rc = change(order, d, entry, e);
 	} while (rc == 0 && select_follow(d, entry));
-	if (rc == -1) {
-		output_complain(o, e);
+	if (rc == -1)
+		return NULL;
+	/* 0: delivered meanwhile, or another hand was quicker */
+	return rc == 0 ? "gone" : words[order->act].done;
+}
+
+static int
+act_on_one(void *context, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
+{
+	struct hand *h = context;
+	const struct act_order *order = h->order;
+	struct inside in = { .sender = "" };
+	const char *result;
+
+	h->n++;
+	if (order->dry)
+		return print_result(h->o, d, entry->id, words[order->act].order,
+		    e);
+	result = change_one(h, d, entry, &in, e);
+	if (result == NULL) {
+		output_complain(h->o, e);
 		return 0;
 	}
-	if (rc == 0) /* delivered meanwhile, or another hand was quicker */
-		return print_result(o, d, entry->id, "gone", e);
-	record(order, d, entry);
-	if (order->act == ACT_REMOVE)
-		enter_in_ledger(sp, d, entry, &in, order->reason, o);
-	return print_result(o, d, entry->id, words[order->act].done, e);
+	if (result == words[order->act].done) {
+		record(order, d, entry);
+		if (order->act == ACT_REMOVE)
+			enter_in_ledger(h->sp, d, entry, &in, order->reason,
+			    h->o);
+	}
+	return print_result(h->o, d, entry->id, result, e);
 }
 
 int
 act_on_messages(const struct act_order *order, const struct select *s,
-    const struct spool *sp, struct output *o, struct err *e)
+    const struct spool *sp, size_t *n, struct output *o, struct err *e)
 {
-	const struct spool_domain *d;
-	struct spool_entry entry;
-	struct select_walk walk;
-	int rc;
+	struct hand h = { order, s, sp, o, 0 };
+	int rc = select_in_order(s, sp, act_on_one, &h, o, e);
 
-	select_begin(&walk, s, sp);
-	while ((rc = select_next(&walk, &d, &entry, e)) != 0) {
-		if (rc == -1) {
-			output_complain(o, e);
-			continue;
-		}
-		rc = order->dry ? print_result(o, d, entry.id,
-				      words[order->act].order, e)
-				: act_on_one(order, sp, d, &entry, o, e);
-		if (rc == -1)
-			break;
-	}
-	select_end(&walk);
+	*n = h.n;
 	return rc;
 }

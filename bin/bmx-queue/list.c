@@ -1,19 +1,15 @@
 #include "bmx-queue/list.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "bmx-queue/census.h"
+#include "bmx-queue/detail.h"
 
 #define TABLE_RCPTS 3 /* recipients of a message that the table names */
 
 /* ---- messages ---- */
-
-/* What one line is made of. f is closed when the envelope is not readable. */
-struct line {
-	const char *domain;
-	struct spool_entry entry;
-	struct spool_file f;
-	int64_t next_s;
-};
 
 static void
 print_address(struct output *o, const struct addr *a)
@@ -38,242 +34,224 @@ print_rcpts(struct output *o, const struct envelope *env, size_t max,
 
 /* Two lines, which fit 80 columns but for long addresses. */
 static void
-print_table(struct output *o, const struct line *l)
+print_table(struct output *o, const struct detail *m)
 {
 	char age[OUTPUT_WORD], size[OUTPUT_WORD], next[OUTPUT_WORD];
 
-	fprintf(o->data, "%s %7s %5s %4u %-8s %-7s %s\n    ", l->entry.id,
-	    output_age(o, l->entry.arrival_us, age),
-	    output_size(o, l->entry.size, size), l->entry.nrcpt,
-	    output_state(&l->entry), output_next(o, &l->entry, l->next_s, next),
-	    l->domain);
-	if (l->f.fd == -1) {
+	fprintf(o->data, "%s %7s %5s %4u %-8s %-7s %s\n    ", m->entry.id,
+	    output_age(o, m->entry.arrival_us, age),
+	    output_size(o, m->entry.size, size), m->entry.nrcpt,
+	    output_state(&m->entry), output_next(o, &m->entry, m->next_s, next),
+	    m->d->name);
+	if (m->f.fd == -1) {
 		fputs("(unreadable)\n", o->data);
 		return;
 	}
-	print_address(o, &l->f.env.mail.reverse_path);
+	print_address(o, &m->f.env.mail.reverse_path);
 	fputs(" -> ", o->data);
-	print_rcpts(o, &l->f.env, TABLE_RCPTS, ", ");
+	print_rcpts(o, &m->f.env, TABLE_RCPTS, ", ");
 	putc('\n', o->data);
 }
 
 static void
-print_fields(struct output *o, const struct line *l)
+print_fields(struct output *o, const struct detail *m)
 {
 	char age[OUTPUT_WORD], size[OUTPUT_WORD], next[OUTPUT_WORD];
 
-	fprintf(o->data, "%s\t%s\t%s\t%u\t%s\t%s\t%s\t", l->entry.id,
-	    output_age(o, l->entry.arrival_us, age),
-	    output_size(o, l->entry.size, size), l->entry.nrcpt,
-	    output_state(&l->entry), output_next(o, &l->entry, l->next_s, next),
-	    l->domain);
-	if (l->f.fd == -1) {
+	fprintf(o->data, "%s\t%s\t%s\t%u\t%s\t%s\t%s\t", m->entry.id,
+	    output_age(o, m->entry.arrival_us, age),
+	    output_size(o, m->entry.size, size), m->entry.nrcpt,
+	    output_state(&m->entry), output_next(o, &m->entry, m->next_s, next),
+	    m->d->name);
+	if (m->f.fd == -1) {
 		fputs("?\t?\n", o->data);
 		return;
 	}
-	print_address(o, &l->f.env.mail.reverse_path);
+	print_address(o, &m->f.env.mail.reverse_path);
 	putc('\t', o->data);
-	print_rcpts(o, &l->f.env, SIZE_MAX, ",");
+	print_rcpts(o, &m->f.env, SIZE_MAX, ",");
 	putc('\n', o->data);
 }
 
 static int
-print_line(struct output *o, const struct line *l, struct err *e)
+print_json(struct jline *j, struct output *o, struct detail *m, struct err *e)
+{
+	detail_read_more(m, o);
+	jline_open(j, NULL, '{');
+	detail_json(j, o, m);
+	jline_close(j, '}');
+	return jline_print(j, o, e);
+}
+
+static int
+print_message(struct jline *j, struct output *o, struct detail *m,
+    struct err *e)
 {
 	switch (o->form) {
 	case OUTPUT_TABLE:
-		print_table(o, l);
+		print_table(o, m);
 		return 0;
 	case OUTPUT_LINES:
-		print_fields(o, l);
+		print_fields(o, m);
 		return 0;
 	case OUTPUT_JSON:
-		return output_json(o,
-		    output_json_message(o, l->domain, &l->entry, l->next_s,
-			l->f.fd == -1 ? NULL : &l->f.env),
-		    e);
+		return print_json(j, o, m, e);
 	}
 	return 0;
 }
 
-/* Read what the name does not tell. 1, 0 when the message is gone, -1. */
-static int
-look(struct line *l, const struct spool_domain *d, struct output *o,
-    struct err *e)
-{
-	int rc;
-
-	do {
-		rc = spool_next_try(d, &l->entry, &l->next_s, e);
-		if (rc == 1)
-			rc = spool_file_open(&l->f, d, &l->entry, false, e);
-	} while (rc == 0 && select_follow(d, &l->entry));
-	if (rc == -1)
-		output_complain(o, e); /* and it is listed by its name */
-	return rc == 0 ? 0 : 1;
-}
-
-struct totals {
-	size_t messages;
-	uint64_t bytes;
-	int64_t oldest_us;
-};
-
-static void
-add_to_totals(struct totals *t, const struct spool_entry *entry)
-{
-	if (t->messages++ == 0 || entry->arrival_us < t->oldest_us)
-		t->oldest_us = entry->arrival_us;
-	t->bytes += entry->size;
-}
-
 /* The table's last line, as mailq has one. */
 static void
-print_totals(struct output *o, const struct totals *t)
+print_totals(struct output *o, const struct counts *c)
 {
 	char age[OUTPUT_WORD], size[OUTPUT_WORD];
 
 	if (o->form != OUTPUT_TABLE)
 		return;
-	if (t->messages == 0) {
+	if (c->messages == 0) {
 		fputs("No mail in the spool.\n", o->data);
 		return;
 	}
-	fprintf(o->data, "-- %zu message%s, %s bytes, oldest %s\n", t->messages,
-	    t->messages == 1 ? "" : "s", output_size(o, t->bytes, size),
-	    output_age(o, t->oldest_us, age));
+	fprintf(o->data, "-- %zu message%s, %s bytes, oldest %s\n", c->messages,
+	    c->messages == 1 ? "" : "s", output_size(o, c->bytes, size),
+	    output_age(o, c->oldest_us, age));
+}
+
+static void
+print_head(struct output *o)
+{
+	if (o->form == OUTPUT_TABLE)
+		fprintf(o->data, "%-21s %7s %5s %4s %-8s %-7s %s\n", "ID",
+		    "AGE", "SIZE", "RCPT", "STATE", "NEXT", "DOMAIN");
+}
+
+struct lister {
+	struct output *o;
+	struct detail m;
+	struct jline j;
+	struct counts listed;
+};
+
+static int
+list_one(void *context, const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
+{
+	struct lister *l = context;
+	int rc;
+
+	l->m.d = d;
+	l->m.entry = *entry;
+	if (detail_read(&l->m, l->o) == 0)
+		return 0;
+	if (l->listed.messages == 0)
+		print_head(l->o);
+	counts_add(&l->listed, &l->m.entry);
+	rc = print_message(&l->j, l->o, &l->m, e);
+	detail_close(&l->m);
+	return rc;
 }
 
 int
-list_messages(const struct select *s, const struct spool *sp, struct output *o,
+list_messages(const struct select *s, const struct config *conf,
+    const struct spool *sp, struct output *o, struct err *e)
+{
+	struct lister l = { o, DETAIL_INIT(conf, sp), JLINE_INIT, { 0 } };
+	int rc = select_in_order(s, sp, list_one, &l, o, e);
+
+	jline_free(&l.j);
+	print_totals(o, &l.listed);
+	return rc;
+}
+
+static int
+list_name(void *context, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
+{
+	struct output *o = context;
+
+	(void)e;
+	fprintf(o->data, "%s/%s%c", d->name, entry->id, '\0');
+	return 0;
+}
+
+int
+list_names(const struct select *s, const struct spool *sp, struct output *o,
     struct err *e)
 {
-	const struct spool_domain *d;
-	struct totals totals = { 0, 0, 0 };
-	struct line l = { .f = SPOOL_FILE_INIT };
-	struct select_walk walk;
-	int rc;
-
-	if (o->form == OUTPUT_TABLE && s->nitems > 0)
-		fprintf(o->data, "%-21s %7s %5s %4s %-8s %-7s %s\n", "ID",
-		    "AGE", "SIZE", "RCPT", "STATE", "NEXT", "DOMAIN");
-	select_begin(&walk, s, sp);
-	while ((rc = select_next(&walk, &d, &l.entry, e)) != 0) {
-		if (rc == -1) {
-			output_complain(o, e);
-			continue;
-		}
-		if (look(&l, d, o, e) == 0)
-			continue;
-		l.domain = d->name;
-		rc = print_line(o, &l, e);
-		add_to_totals(&totals, &l.entry);
-		spool_file_close(&l.f);
-		if (rc == -1)
-			break;
-	}
-	select_end(&walk);
-	print_totals(o, &totals);
-	return rc;
+	return select_in_order(s, sp, list_name, o, o, e);
 }
 
 /* ---- domains ---- */
 
-/* What the names of one domain tell. */
-struct counts {
-	size_t messages, new, deferred, held, rcpts;
-	uint64_t bytes;
-	int64_t oldest_us;
+struct waiting {
+	struct output *o;
+	char end;
 };
-
-static void
-count(struct counts *c, const struct spool_entry *entry)
-{
-	if (c->messages++ == 0 || entry->arrival_us < c->oldest_us)
-		c->oldest_us = entry->arrival_us;
-	c->held += entry->is_held;
-	c->new += entry->is_new && !entry->is_held;
-	c->deferred += !entry->is_new && !entry->is_held;
-	c->rcpts += entry->nrcpt;
-	c->bytes += entry->size;
-}
-
-static void
-add_counts(struct counts *sum, const struct counts *c)
-{
-	if (sum->messages == 0 || c->oldest_us < sum->oldest_us)
-		sum->oldest_us = c->oldest_us;
-	sum->messages += c->messages;
-	sum->new += c->new;
-	sum->deferred += c->deferred;
-	sum->held += c->held;
-	sum->rcpts += c->rcpts;
-	sum->bytes += c->bytes;
-}
-
-/* Count the messages of a domain; only until one waits, when that is all that
- * is asked. Trouble is told to o. */
-static void
-count_domain(struct counts *c, const struct spool *sp, const char *name,
-    bool until_waiting, struct output *o)
-{
-	struct spool_domain d;
-	struct spool_entry entry;
-	struct spool_list l;
-	struct err e = ERR_INIT;
-	int rc;
-
-	memset(c, 0, sizeof *c);
-	rc = spool_domain_open(&d, sp, name, false, &e);
-	if (rc == 1 && (rc = spool_list_open(&l, &d, &e)) == 0) {
-		while ((rc = spool_list_next(&l, &entry, &e)) == 1) {
-			count(c, &entry);
-			if (until_waiting && c->messages > c->held)
-				break;
-		}
-		spool_list_close(&l);
-	}
-	if (rc == -1)
-		output_complain(o, &e);
-	spool_domain_close(&d);
-}
 
 static int
 print_waiting(struct output *o, const char *name, char end, struct err *e)
 {
-	if (o->form == OUTPUT_JSON)
-		return output_json(o, json_pack("{s:s}", "domain", name), e);
-	fprintf(o->data, "%s%c", name, end);
-	return 0;
+	struct jline j = JLINE_INIT;
+	int rc;
+
+	if (o->form != OUTPUT_JSON) {
+		fprintf(o->data, "%s%c", name, end);
+		return 0;
+	}
+	jline_open(&j, NULL, '{');
+	jline_word(&j, "domain", name);
+	jline_close(&j, '}');
+	rc = jline_print(&j, o, e);
+	jline_free(&j);
+	return rc;
+}
+
+/* One that is not held, or not any more, is enough. */
+static int
+take_waiting(void *context, size_t index, const struct spool_domain *d,
+    const struct spool_entry *entry, struct err *e)
+{
+	const struct waiting *w = context;
+
+	(void)index;
+	if (spool_is_held(entry, w->o->now_us / 1000000))
+		return 1;
+	return print_waiting(w->o, d->name, w->end, e);
 }
 
 int
-list_waiting(const struct select *s, const struct spool *sp, char end,
+list_waiting(struct select *s, const struct spool *sp, char end,
     struct output *o, struct err *e)
 {
-	for (size_t i = 0; i < s->ndomains; i++) {
-		struct counts c;
+	struct waiting w = { o, end };
 
-		count_domain(&c, sp, s->domains[i], true, o);
-		if (c.messages > c.held &&
-		    print_waiting(o, s->domains[i], end, e) == -1)
-			return -1;
-	}
-	return 0;
+	return select_each(s, sp, take_waiting, &w, o, e);
 }
 
 static int
 json_counts(struct output *o, const char *domain, const struct counts *c,
     struct err *e)
 {
-	return output_json(o,
-	    json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "domain", domain,
-		"messages", (json_int_t)c->messages, "new", (json_int_t)c->new,
-		"deferred", (json_int_t)c->deferred, "held",
-		(json_int_t)c->held, "recipients", (json_int_t)c->rcpts,
-		"bytes", (json_int_t)c->bytes, "oldest",
-		output_json_time(c->oldest_us)),
-	    e);
+	struct jline j = JLINE_INIT;
+	int rc;
+
+	jline_open(&j, NULL, '{');
+	if (domain != NULL)
+		jline_word(&j, "domain", domain);
+	jline_number(&j, "messages", (int64_t)c->messages);
+	jline_number(&j, "new", (int64_t)c->new);
+	jline_number(&j, "deferred", (int64_t)c->deferred);
+	jline_number(&j, "held", (int64_t)c->held);
+	jline_number(&j, "recipients", (int64_t)c->rcpts);
+	jline_number(&j, "bytes", (int64_t)c->bytes);
+	if (c->messages == 0)
+		jline_null(&j, "oldest");
+	else
+		jline_time(&j, "oldest", c->oldest_us);
+	jline_close(&j, '}');
+	rc = jline_print(&j, o, e);
+	jline_free(&j);
+	return rc;
 }
 
 static int
@@ -310,30 +288,43 @@ widest(const struct select *s)
 }
 
 int
-list_summary(const struct select *s, const struct spool *sp, struct output *o,
+list_summary(struct select *s, const struct spool *sp, struct output *o,
     struct err *e)
 {
-	struct counts sum = { 0 };
-	int width = widest(s);
+	struct counts *all = census(s, sp, o, e), sum = { 0 };
+	int width = widest(s), rc = 0;
 	size_t domains = 0;
 
-	for (size_t i = 0; i < s->ndomains; i++) {
-		struct counts c;
-
-		count_domain(&c, sp, s->domains[i], false, o);
-		if (c.messages == 0)
+	if (all == NULL)
+		return -1;
+	for (size_t i = 0; i < s->ndomains && rc == 0; i++) {
+		if (all[i].messages == 0)
 			continue;
 		if (domains++ == 0 && o->form == OUTPUT_TABLE)
 			fprintf(o->data, "%-*s %8s %8s %8s %8s %8s %6s %7s\n",
 			    width, "DOMAIN", "MESSAGES", "NEW", "DEFERRED",
 			    "HELD", "RCPTS", "SIZE", "OLDEST");
-		add_counts(&sum, &c);
-		if (print_counts(o, width, s->domains[i], &c, e) == -1)
-			return -1;
+		counts_sum(&sum, &all[i]);
+		rc = print_counts(o, width, s->domains[i], &all[i], e);
 	}
+	free(all);
 	if (o->form == OUTPUT_TABLE && domains == 0)
 		fputs("No mail in the spool.\n", o->data);
 	if (o->form == OUTPUT_TABLE && domains > 1)
 		return print_counts(o, width, "(all)", &sum, e);
+	return rc;
+}
+
+int
+list_count(struct select *s, const struct spool *sp, struct output *o,
+    struct err *e)
+{
+	struct counts sum;
+
+	if (census_total(&sum, s, sp, o, e) == -1)
+		return -1;
+	if (o->form == OUTPUT_JSON)
+		return json_counts(o, NULL, &sum, e);
+	fprintf(o->data, "%zu\n", sum.messages);
 	return 0;
 }

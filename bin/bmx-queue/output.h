@@ -64,15 +64,6 @@ void output_safe(struct output *o, const char *word, size_t len);
  * are not escaped again. */
 void output_safe_again(struct output *o, const char *line, size_t len);
 
-/*
- * A message as an object: id, domain, state, arrival, age, next, size,
- * recipients, from, to. env NULL: it cannot be read, and from and to are null.
- * NULL: out of memory.
- */
-json_t *output_json_message(const struct output *o, const char *domain,
-    const struct spool_entry *entry, int64_t next_s,
-    const struct envelope *env);
-
 /* A JSON string: the bytes as they are when they are UTF-8, else printable. */
 json_t *output_json_text(const char *text, size_t len);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "bmx-queue/filter.h"
 
 /* Make room for one more element of each bytes. */
 static int
@@ -83,7 +84,7 @@ select_has_domain(const struct select *s)
 	for (size_t i = 0; i < s->nwants; i++)
 		if (s->wants[i].id[0] == '\0')
 			return true;
-	return false;
+	return s->is_all;
 }
 
 bool
@@ -162,6 +163,12 @@ add_domain(struct select *s, const char *name, struct err *e)
 	return 0;
 }
 
+static bool
+is_domain_wanted(const struct select *s, const char *name)
+{
+	return s->filter == NULL || filter_domain(s->filter, name);
+}
+
 static int
 add_every_domain(struct select *s, const struct spool *sp, struct err *e)
 {
@@ -171,7 +178,8 @@ add_every_domain(struct select *s, const struct spool *sp, struct err *e)
 	if (spool_domains_open(&l, sp, e) == -1)
 		return -1;
 	while ((rc = spool_domains_next(&l, e)) == 1)
-		if ((rc = add_domain(s, l.name, e)) == -1)
+		if (is_domain_wanted(s, l.name) &&
+		    (rc = add_domain(s, l.name, e)) == -1)
 			break;
 	spool_domains_close(&l);
 	return rc;
@@ -181,7 +189,8 @@ static int
 add_wanted_domains(struct select *s, struct err *e)
 {
 	for (size_t i = 0; i < s->nwants; i++)
-		if (add_domain(s, s->wants[i].domain, e) == -1)
+		if (is_domain_wanted(s, s->wants[i].domain) &&
+		    add_domain(s, s->wants[i].domain, e) == -1)
 			return -1;
 	return 0;
 }
@@ -291,45 +300,52 @@ tell_foreign(struct output *o, const char *domain, unsigned long foreign)
 		    domain, foreign, foreign == 1 ? "" : "s");
 }
 
-/* -1: out of memory. */
+/* All names of one domain; those that are wanted go to take(). What take()
+ * returned last, but 1 becomes 0. */
 static int
-take_messages(struct select *s, size_t domain, struct spool_list *l,
-    struct output *o, struct err *e)
+take_messages(struct select *s, size_t index, const struct spool_domain *d,
+    struct spool_list *l, select_take *take, void *context, struct output *o,
+    struct err *e)
 {
-	const char *name = s->domains[domain];
-	bool is_whole = find_want(s, "", name) || s->is_all;
+	bool is_whole = find_want(s, "", d->name) || s->is_all;
+	bool has_ids = select_has_id(s);
 	struct spool_entry entry;
 	int rc;
 
 	while ((rc = spool_list_next(l, &entry, e)) == 1) {
-		bool is_named = find_want(s, entry.id, "");
+		bool is_named = has_ids && find_want(s, entry.id, "");
 
-		is_named = find_want(s, entry.id, name) || is_named;
-		if ((is_named || is_whole) &&
-		    add_item(s, domain, &entry, e) == -1)
-			return -1;
+		is_named =
+		    (has_ids && find_want(s, entry.id, d->name)) || is_named;
+		if (!is_named && !is_whole)
+			continue;
+		if (s->filter != NULL && !filter_entry(s->filter, &entry))
+			continue;
+		rc = take(context, index, d, &entry, e);
+		if (rc != 1)
+			return rc;
 	}
 	if (rc == -1) {
-		err_prefix(e, "%s", name);
+		err_prefix(e, "%s", d->name);
 		output_complain(o, e);
 	}
 	if (is_whole)
-		tell_foreign(o, name, l->foreign);
+		tell_foreign(o, d->name, l->foreign);
 	return 0;
 }
 
 static int
-scan_domain(struct select *s, size_t domain, const struct spool *sp,
-    struct output *o, struct err *e)
+walk_domain(struct select *s, size_t index, const struct spool *sp,
+    select_take *take, void *context, struct output *o, struct err *e)
 {
 	struct spool_domain d;
 	struct spool_list l;
-	int rc = spool_domain_open(&d, sp, s->domains[domain], false, e);
+	int rc = spool_domain_open(&d, sp, s->domains[index], false, e);
 
 	if (rc == 1)
 		rc = spool_list_open(&l, &d, e);
 	if (rc == 0 && d.fd != -1) {
-		rc = take_messages(s, domain, &l, o, e);
+		rc = take_messages(s, index, &d, &l, take, context, o, e);
 		spool_list_close(&l);
 	} else if (rc == -1) {
 		output_complain(o, e);
@@ -339,15 +355,66 @@ scan_domain(struct select *s, size_t domain, const struct spool *sp,
 	return rc;
 }
 
+static int
+walk_domains(struct select *s, const struct spool *sp, select_take *take,
+    void *context, struct output *o, struct err *e)
+{
+	for (size_t i = 0; i < s->ndomains; i++)
+		if (walk_domain(s, i, sp, take, context, o, e) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+keep_item(void *context, size_t index, const struct spool_domain *d,
+    const struct spool_entry *entry, struct err *e)
+{
+	(void)d;
+	return add_item(context, index, entry, e) == -1 ? -1 : 1;
+}
+
 int
 select_scan(struct select *s, const struct spool *sp, struct output *o,
     struct err *e)
 {
-	for (size_t i = 0; i < s->ndomains; i++)
-		if (scan_domain(s, i, sp, o, e) == -1)
-			return -1;
+	if (walk_domains(s, sp, keep_item, s, o, e) == -1)
+		return -1;
 	sort_items(s);
 	return 0;
+}
+
+/* Between the names and who wants them: what only the files tell. */
+struct sieve {
+	const struct filter *filter;
+	select_take *take;
+	void *context;
+	struct output *o;
+};
+
+static int
+sift(void *context, size_t index, const struct spool_domain *d,
+    const struct spool_entry *entry, struct err *e)
+{
+	const struct sieve *sieve = context;
+	struct spool_entry found = *entry;
+	int rc = filter_file(sieve->filter, d, &found, e);
+
+	if (rc == 1)
+		return sieve->take(sieve->context, index, d, &found, e);
+	if (rc == -1)
+		output_complain(sieve->o, e);
+	return 1;
+}
+
+int
+select_each(struct select *s, const struct spool *sp, select_take *take,
+    void *context, struct output *o, struct err *e)
+{
+	struct sieve sieve = { s->filter, take, context, o };
+
+	if (s->filter == NULL || filter_is_by_name(s->filter))
+		return walk_domains(s, sp, take, context, o, e);
+	return walk_domains(s, sp, sift, &sieve, o, e);
 }
 
 void
@@ -366,19 +433,28 @@ select_free(struct select *s)
 
 /* ---- going through ---- */
 
-void
-select_begin(struct select_walk *w, const struct select *s,
-    const struct spool *sp)
+#define OPEN_MAX 16 /* domains held open at once */
+
+struct walk {
+	const struct select *s;
+	const struct spool *sp;
+	size_t next;
+	struct spool_domain open[OPEN_MAX];
+	size_t which[OPEN_MAX]; /* domain in each, SIZE_MAX: none */
+};
+
+static void
+begin(struct walk *w, const struct select *s, const struct spool *sp)
 {
 	w->s = s;
 	w->sp = sp;
 	w->next = 0;
-	for (size_t i = 0; i < SELECT_OPEN_MAX; i++)
+	for (size_t i = 0; i < OPEN_MAX; i++)
 		w->which[i] = SIZE_MAX;
 }
 
 static void
-close_slot(struct select_walk *w, size_t slot)
+close_slot(struct walk *w, size_t slot)
 {
 	if (w->which[slot] != SIZE_MAX)
 		spool_domain_close(&w->open[slot]);
@@ -388,10 +464,10 @@ close_slot(struct select_walk *w, size_t slot)
 /* By arrival the domains take turns, so several stay open. 1, 0 when its
  * directory has gone meanwhile, -1. */
 static int
-open_slot(struct select_walk *w, size_t domain, const struct spool_domain **d,
+open_slot(struct walk *w, size_t domain, const struct spool_domain **d,
     struct err *e)
 {
-	size_t slot = domain % SELECT_OPEN_MAX;
+	size_t slot = domain % OPEN_MAX;
 	int rc;
 
 	*d = &w->open[slot];
@@ -405,9 +481,11 @@ open_slot(struct select_walk *w, size_t domain, const struct spool_domain **d,
 	return rc;
 }
 
-int
-select_next(struct select_walk *w, const struct spool_domain **d,
-    struct spool_entry *entry, struct err *e)
+/* 1, *d (valid until the next call) and *entry; 0 at the end; -1: the next one
+ * cannot be read, and the one after it is next. */
+static int
+next(struct walk *w, const struct spool_domain **d, struct spool_entry *entry,
+    struct err *e)
 {
 	while (w->next < w->s->nitems) {
 		const struct select_item *item = &w->s->items[w->next++];
@@ -417,22 +495,48 @@ select_next(struct select_walk *w, const struct spool_domain **d,
 			continue;
 		spool_parse_name(entry, w->s->names.data + item->name,
 		    item->is_new);
-		return rc;
+		if (rc == 1 && w->s->filter != NULL &&
+		    !filter_is_by_name(w->s->filter))
+			rc = filter_file(w->s->filter, *d, entry, e);
+		if (rc != 0)
+			return rc;
 	}
 	return 0;
 }
 
-void
-select_end(struct select_walk *w)
+int
+select_in_order(const struct select *s, const struct spool *sp,
+    select_visit *visit, void *context, struct output *o, struct err *e)
 {
-	for (size_t i = 0; i < SELECT_OPEN_MAX; i++)
-		close_slot(w, i);
+	const struct spool_domain *d;
+	struct spool_entry entry;
+	struct walk w;
+	int rc, end = 0;
+
+	begin(&w, s, sp);
+	while (end == 0 && (rc = next(&w, &d, &entry, e)) != 0) {
+		if (rc == -1)
+			output_complain(o, e);
+		else
+			end = visit(context, d, &entry, e);
+	}
+	for (size_t i = 0; i < OPEN_MAX; i++)
+		close_slot(&w, i);
+	return end;
 }
 
 bool
-select_follow(const struct spool_domain *d, struct spool_entry *entry)
+select_wants(const struct select *s, const struct spool_entry *entry)
 {
-	static const char *const flags[] = { ":2,", ":2,F" };
+	return s->filter == NULL || filter_entry(s->filter, entry);
+}
+
+/* Where a message goes that was not held: its flags alone change. */
+static bool
+is_near(const struct spool_domain *d, struct spool_entry *entry)
+{
+	static const char *const flags[] = { ":2,", ":2,F", ":2,W", ":2,FW",
+		":2,FX", ":2,FWX" };
 	int stem = (int)strcspn(entry->name, ":");
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -450,4 +554,23 @@ select_follow(const struct spool_domain *d, struct spool_entry *entry)
 		}
 	}
 	return false;
+}
+
+bool
+select_follow(const struct spool_domain *d, struct spool_entry *entry)
+{
+	struct spool_entry found;
+	struct err ignored;
+
+	if (is_near(d, entry))
+		return true;
+	/* a release writes into the name for how long it was held; to look for
+	 * others too would cost a read of the directory for each message that
+	 * was delivered */
+	if (!entry->is_held ||
+	    spool_find(d, entry->id, &found, &ignored) != 1 ||
+	    strcmp(found.name, entry->name) == 0)
+		return false;
+	*entry = found;
+	return true;
 }

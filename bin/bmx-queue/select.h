@@ -12,14 +12,18 @@
 
 /*
  * The messages that the arguments name: by ID (in whatever domain: all copies
- * of the message), by DOMAIN/ID, by domain, or all. They are collected by
- * their names alone and sorted by arrival; a message takes about 55 bytes, so
- * a million of them fit anywhere.
+ * of the message), by DOMAIN/ID, by domain, or all; of these, those that the
+ * filter wants. They are collected by their names alone and sorted by arrival;
+ * a message takes about 60 bytes, so a million of them fit anywhere.
  *
  *	select_add() for each name   or  select_all()
  *	select_domains()             which domains are looked at
  *	select_scan()                and which messages
- *	select_next() ...            one after the other
+ *	select_in_order()            one after the other
+ *
+ * or, where no order is needed, and a million are to cost no memory:
+ *
+ *	select_each()                in place of the last two
  */
 
 /* One name that was given. */
@@ -35,7 +39,10 @@ struct select_item {
 	bool is_new;
 };
 
+struct filter;
+
 struct select {
+	const struct filter *filter; /* borrowed; NULL: none */
 	bool is_all;
 	struct select_want *wants; /* sorted */
 	size_t nwants, wants_room;
@@ -53,7 +60,7 @@ struct select {
 /* Select what name says. -1: ERR_USAGE (it names nothing), ERR_TEMP. */
 int select_add(struct select *s, const char *name, struct err *e);
 
-/* True when whole domains are among the names. */
+/* True when whole domains are among the names, or all. */
 bool select_has_domain(const struct select *s);
 
 /* True when IDs are among them. */
@@ -67,32 +74,36 @@ int select_domains(struct select *s, const struct spool *sp, struct err *e);
 int select_scan(struct select *s, const struct spool *sp, struct output *o,
     struct err *e);
 
+/*
+ * Give each message to take(), in no order; one that moves in this moment may
+ * come twice. index is that of the domain in s->domains. take() returns 1 to
+ * go on, 0 to leave out the rest of the domain, -1 to end. Trouble with a
+ * domain or a message is told to o.
+ */
+typedef int select_take(void *context, size_t index,
+    const struct spool_domain *d, const struct spool_entry *entry,
+    struct err *e);
+int select_each(struct select *s, const struct spool *sp, select_take *take,
+    void *context, struct output *o, struct err *e);
+
 /* The next name at or after *i that was given and is not there, and move *i
  * on; NULL: no more. */
 const struct select_want *select_missing(const struct select *s, size_t *i);
 
 void select_free(struct select *s);
 
-/* ---- going through the selected messages ---- */
-
-#define SELECT_OPEN_MAX 16 /* domains held open at once */
-
-struct select_walk {
-	const struct select *s;
-	const struct spool *sp;
-	size_t next;
-	struct spool_domain open[SELECT_OPEN_MAX];
-	size_t which[SELECT_OPEN_MAX]; /* domain in each, SIZE_MAX: none */
-};
-
-void select_begin(struct select_walk *w, const struct select *s,
-    const struct spool *sp);
-
-/* 1, *d (valid until the next call) and *entry; 0 at the end; -1. */
-int select_next(struct select_walk *w, const struct spool_domain **d,
+/*
+ * After select_scan(): give each message to visit(), the oldest first; *entry
+ * is the visitor's to change. It returns 0 to go on, -1 to end. Trouble with a
+ * message before that is told to o.
+ */
+typedef int select_visit(void *context, const struct spool_domain *d,
     struct spool_entry *entry, struct err *e);
+int select_in_order(const struct select *s, const struct spool *sp,
+    select_visit *visit, void *context, struct output *o, struct err *e);
 
-void select_end(struct select_walk *w);
+/* False: since it was listed it has become what the filter does not want. */
+bool select_wants(const struct select *s, const struct spool_entry *entry);
 
 /*
  * The message was not at *entry. Others may have deferred, held or released

@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "bmx-queue/detail.h"
+#include "bmx-queue/jline.h"
 
 #define LOG_BYTES_MAX (4 * 1024 * 1024) /* of a message's log, to show */
 #define PIECE 65536                     /* bytes of content read at once */
@@ -30,32 +31,30 @@ next_line(const char **text, size_t *left, const char **line, size_t *len)
 	return true;
 }
 
-static json_t *
-json_lines(const struct buf *b)
+static void
+add_lines(struct jline *j, const char *key, const struct buf *b)
 {
 	const char *text = b->data, *line;
 	size_t left = b->len, len;
-	json_t *lines = json_array();
 
+	jline_open(j, key, '[');
 	while (next_line(&text, &left, &line, &len))
-		json_array_append_new(lines, output_json_text(line, len));
-	return lines;
+		jline_text(j, NULL, line, len);
+	jline_close(j, ']');
 }
 
 /* ---- show ---- */
 
 /* One message, and its two texts. */
 struct subject {
-	const struct spool *sp;
-	const struct spool_domain *d;
-	struct spool_entry entry;
-	int64_t next_s;
-	struct spool_file f; /* closed: the envelope is not readable */
+	struct output *o;
+	bool is_first;
+	struct detail m;
 	struct buf envelope, log;
 };
 
 static void
-print_state(struct output *o, const struct subject *m)
+print_state(struct output *o, const struct detail *m)
 {
 	char room[OUTPUT_WORD], at[CLOCK_RFC3339_MAX];
 
@@ -123,16 +122,17 @@ print_log(struct output *o, const struct buf *log)
 }
 
 static void
-print_path(struct output *o, const struct subject *m)
+print_path(struct output *o, const struct detail *m)
 {
-	output_safe(o, m->sp->path, strlen(m->sp->path));
+	output_safe(o, m->spool->path, strlen(m->spool->path));
 	fprintf(o->data, "/%s/%s/%s", m->d->name,
 	    m->entry.is_new ? "new" : "cur", m->entry.name);
 }
 
 static void
-print_subject(struct output *o, const struct subject *m)
+print_subject(struct output *o, const struct subject *s)
 {
+	const struct detail *m = &s->m;
 	char span[OUTPUT_WORD];
 	int64_t age_s = (o->now_us - m->entry.arrival_us) / 1000000;
 
@@ -144,110 +144,104 @@ print_subject(struct output *o, const struct subject *m)
 	    (unsigned long long)m->entry.size);
 	print_path(o, m);
 	putc('\n', o->data);
-	print_envelope(o, &m->envelope);
-	print_log(o, &m->log);
+	print_envelope(o, &s->envelope);
+	print_log(o, &s->log);
 }
 
 static int
-json_subject(struct output *o, const struct subject *m, struct err *e)
+json_subject(struct output *o, struct subject *s, struct err *e)
 {
-	json_t *object = output_json_message(o, m->d->name, &m->entry,
-	    m->next_s, m->f.fd == -1 ? NULL : &m->f.env);
+	struct detail *m = &s->m;
+	struct jline j = JLINE_INIT;
+	char path[sizeof m->spool->path + sizeof m->d->name + SPOOL_NAME_MAX +
+		  8];
+	int rc;
 
-	if (object == NULL)
-		return output_json(o, NULL, e);
-	json_object_set_new(object, "file",
-	    json_sprintf("%s/%s/%s/%s", m->sp->path, m->d->name,
-		m->entry.is_new ? "new" : "cur", m->entry.name));
-	json_object_set_new(object, "envelope", json_lines(&m->envelope));
-	json_object_set_new(object, "log", json_lines(&m->log));
-	return output_json(o, object, e);
+	detail_read_more(m, o);
+	snprintf(path, sizeof path, "%s/%s/%s/%s", m->spool->path, m->d->name,
+	    m->entry.is_new ? "new" : "cur", m->entry.name);
+	jline_open(&j, NULL, '{');
+	detail_json(&j, o, m);
+	jline_word(&j, "file", path);
+	add_lines(&j, "envelope", &s->envelope);
+	add_lines(&j, "log", &s->log);
+	jline_close(&j, '}');
+	rc = jline_print(&j, o, e);
+	jline_free(&j);
+	return rc;
 }
 
 /* The fields as they are in the file, those of a later version too. */
 static int
-read_fields(struct subject *m, struct err *e)
+read_fields(struct subject *s, struct err *e)
 {
-	size_t len = (size_t)m->f.content;
-	char *room = buf_room(&m->envelope, len);
+	size_t len = (size_t)s->m.f.content;
+	char *room;
 
+	if (s->m.f.fd == -1)
+		return 0;
+	room = buf_room(&s->envelope, len);
 	if (room == NULL)
-		return buf_check(&m->envelope, e);
-	if (pread(m->f.fd, room, len, 0) != (ssize_t)len)
+		return buf_check(&s->envelope, e);
+	if (pread(s->m.f.fd, room, len, 0) != (ssize_t)len)
 		return err_temp(e, "cannot read the envelope of %s",
-		    m->entry.id);
-	m->envelope.len = len;
+		    s->m.entry.id);
+	s->envelope.len = len;
 	return 0;
 }
 
 /* Read all there is to show. 1, 0 when the message is gone. */
 static int
-examine(struct subject *m, struct output *o, struct err *e)
+examine(struct subject *s, struct output *o, struct err *e)
 {
-	int rc;
-
-	do {
-		rc = spool_next_try(m->d, &m->entry, &m->next_s, e);
-		if (rc == 1)
-			rc = spool_file_open(&m->f, m->d, &m->entry, false, e);
-	} while (rc == 0 && select_follow(m->d, &m->entry));
-	if (rc == 0)
+	if (detail_read(&s->m, o) == 0)
 		return 0;
-	if (rc == -1 || read_fields(m, e) == -1)
+	if (read_fields(s, e) == -1)
 		output_complain(o, e);
-	if (m->d->log_fd != -1 &&
-	    file_read(m->d->log_fd, m->entry.id, &m->log, e) == -1)
+	if (spool_log_read(s->m.d, s->m.entry.id, &s->log, e) == -1)
 		output_complain(o, e);
 	return 1;
 }
 
 static int
-show_one(struct subject *m, bool is_first, struct output *o, struct err *e)
+show_one(void *context, const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
 {
+	struct subject *s = context;
 	int rc = 0;
 
-	buf_reset(&m->envelope);
-	buf_reset(&m->log);
-	if (examine(m, o, e) == 0)
+	s->m.d = d;
+	s->m.entry = *entry;
+	buf_reset(&s->envelope);
+	buf_reset(&s->log);
+	if (examine(s, s->o, e) == 0)
 		return 0;
-	if (o->form == OUTPUT_JSON) {
-		rc = json_subject(o, m, e);
+	if (s->o->form == OUTPUT_JSON) {
+		rc = json_subject(s->o, s, e);
 	} else {
-		fputs(is_first ? "" : "\n", o->data);
-		print_subject(o, m);
+		fputs(s->is_first ? "" : "\n", s->o->data);
+		print_subject(s->o, s);
 	}
-	spool_file_close(&m->f);
+	s->is_first = false;
+	detail_close(&s->m);
 	return rc;
 }
 
 int
-show_messages(const struct select *s, const struct spool *sp, struct output *o,
-    struct err *e)
+show_messages(const struct select *s, const struct config *conf,
+    const struct spool *sp, struct output *o, struct err *e)
 {
-	struct subject m = {
-		.sp = sp,
-		.f = SPOOL_FILE_INIT,
+	struct subject subject = {
+		.o = o,
+		.is_first = true,
+		.m = DETAIL_INIT(conf, sp),
 		.envelope = BUF_INIT(ENVELOPE_MAX),
 		.log = BUF_INIT(LOG_BYTES_MAX),
 	};
-	struct select_walk walk;
-	bool is_first = true;
-	int rc;
+	int rc = select_in_order(s, sp, show_one, &subject, o, e);
 
-	select_begin(&walk, s, sp);
-	while ((rc = select_next(&walk, &m.d, &m.entry, e)) != 0) {
-		if (rc == -1) {
-			output_complain(o, e);
-			continue;
-		}
-		rc = show_one(&m, is_first, o, e);
-		is_first = false;
-		if (rc == -1)
-			break;
-	}
-	select_end(&walk);
-	buf_free(&m.envelope);
-	buf_free(&m.log);
+	buf_free(&subject.envelope);
+	buf_free(&subject.log);
 	return rc;
 }
 
@@ -296,12 +290,13 @@ copy_content(const struct spool_file *f, struct output *o, struct err *e)
 	return 0;
 }
 
-/* 0 when the message is gone. */
+/* Trouble with one is told, and the others are written. */
 static int
-cat_one(const struct spool_domain *d, struct spool_entry *entry,
-    struct output *o, struct err *e)
+cat_one(void *context, const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
 {
 	struct spool_file f = SPOOL_FILE_INIT;
+	struct output *o = context;
 	int rc;
 
 	do
@@ -310,25 +305,14 @@ cat_one(const struct spool_domain *d, struct spool_entry *entry,
 	if (rc == 1 && copy_content(&f, o, e) == -1)
 		rc = err_prefix(e, "%s", entry->id);
 	spool_file_close(&f);
-	return rc;
+	if (rc == -1)
+		output_complain(o, e);
+	return 0;
 }
 
 int
 show_content(const struct select *s, const struct spool *sp, struct output *o,
     struct err *e)
 {
-	const struct spool_domain *d;
-	struct spool_entry entry;
-	struct select_walk walk;
-	int rc;
-
-	select_begin(&walk, s, sp);
-	while ((rc = select_next(&walk, &d, &entry, e)) != 0) {
-		if (rc == 1)
-			rc = cat_one(d, &entry, o, e);
-		if (rc == -1)
-			output_complain(o, e);
-	}
-	select_end(&walk);
-	return 0;
+	return select_in_order(s, sp, cat_one, o, o, e);
 }

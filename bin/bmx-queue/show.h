@@ -3,11 +3,12 @@
 
 #include "bmx-queue/output.h"
 #include "bmx-queue/select.h"
+#include "spool/config.h"
 
 /* All that the spool knows of each selected message: place, state, next try,
  * envelope with the recipients' states, and the log of what was tried. */
-int show_messages(const struct select *s, const struct spool *sp,
-    struct output *o, struct err *e);
+int show_messages(const struct select *s, const struct config *conf,
+    const struct spool *sp, struct output *o, struct err *e);
 
 /*
  * The selected messages as they will go to the primary: without the envelope,

@@ -97,6 +97,10 @@ is "--summary: domain, messages, new, deferred, held, recipients, bytes" \
     "example.com	2	1	1	0	2	$((new_size + deferred_size))
 example.net	2	0	0	2	3	$((old_size + held_size))"
 bmx-queue release "$old" >/dev/null
+is "count counts" "$(bmx-queue count) $(bmx-queue count example.com)" "4 2"
+is "-0 alone lists messages for xargs" \
+    "$(bmx-queue -0 example.com | tr '\0' '+')" \
+    "example.com/$new+example.com/$deferred+"
 
 # ---- JSON ----
 
@@ -104,7 +108,7 @@ is "--json has one object per line, its keys in order" \
     "$(bmx-queue --json "$old" |
 	sed -e 's/"arrival":"[^"]*"/"arrival":A/' -e 's/"age":[0-9]*/"age":N/' \
 	    -e 's/"next":"[^"]*"/"next":T/')" \
-    '{"id":"'"$old"'","domain":"example.net","state":"deferred","arrival":A,"age":N,"next":T,"size":'"$old_size"',"recipients":2,"from":"","to":[{"address":"carol@example.net","state":"pending"},{"address":"dave@example.net","state":"pending"}]}'
+    '{"id":"'"$old"'","domain":"example.net","state":"deferred","arrival":A,"age":N,"next":T,"size":'"$old_size"',"recipients":2,"from":"","to":[{"address":"carol@example.net","state":"pending"},{"address":"dave@example.net","state":"pending"}],"body":null,"smtputf8":false,"requiretls":false,"ret":null,"envid":null,"client":{"address":"192.0.2.1","port":null,"name":null,"helo":"mx.example.org","protocol":"ESMTP","tls":null},"attempts":0,"last_try":null,"last_reply":null,"peer":null,"lifetime_left":2592000,"hold":null,"hold_until":null,"paused":false}'
 like "a held message has no next try" "$(bmx-queue --json "$held")" \
     '"state":"held",.*"next":null'
 is "--domains --json" "$(bmx-queue --domains --json example.com)" \
@@ -192,7 +196,7 @@ is "a message that moved while it was listed comes once" \
 
 # ---- the command line ----
 
-for words in "--null" "--domains --summary" "cat --json $new" "list --yes" \
+for words in "--null --json" "--null --summary" "--domains --summary" "cat --json $new" "list --yes" \
     "--reason x" "show" "remove" "hold" "release" "cat" "cat example.com" \
     "--domains $new" "hold --domains" "--no-such-option"; do
 	# shellcheck disable=SC2086

@@ -1,0 +1,73 @@
+#include "bmx-queue/census.h"
+
+#include <stdlib.h>
+
+void
+counts_add(struct counts *c, const struct spool_entry *entry)
+{
+	if (c->messages++ == 0 || entry->arrival_us < c->oldest_us)
+		c->oldest_us = entry->arrival_us;
+	c->held += entry->is_held;
+	c->new += entry->is_new && !entry->is_held;
+	c->deferred += !entry->is_new && !entry->is_held;
+	c->rcpts += entry->nrcpt;
+	c->bytes += entry->size;
+}
+
+void
+counts_sum(struct counts *sum, const struct counts *c)
+{
+	if (c->messages == 0)
+		return;
+	if (sum->messages == 0 || c->oldest_us < sum->oldest_us)
+		sum->oldest_us = c->oldest_us;
+	sum->messages += c->messages;
+	sum->new += c->new;
+	sum->deferred += c->deferred;
+	sum->held += c->held;
+	sum->rcpts += c->rcpts;
+	sum->bytes += c->bytes;
+}
+
+static int
+take(void *context, size_t index, const struct spool_domain *d,
+    const struct spool_entry *entry, struct err *e)
+{
+	struct counts *all = context;
+
+	(void)d;
+	(void)e;
+	counts_add(&all[index], entry);
+	return 1;
+}
+
+struct counts *
+census(struct select *s, const struct spool *sp, struct output *o,
+    struct err *e)
+{
+	struct counts *all = calloc(s->ndomains + 1, sizeof *all);
+
+	if (all == NULL) {
+		err_temp(e, "out of memory");
+		return NULL;
+	}
+	if (select_each(s, sp, take, all, o, e) == 0)
+		return all;
+	free(all);
+	return NULL;
+}
+
+int
+census_total(struct counts *sum, struct select *s, const struct spool *sp,
+    struct output *o, struct err *e)
+{
+	struct counts *all = census(s, sp, o, e);
+
+	*sum = (struct counts){ 0 };
+	if (all == NULL)
+		return -1;
+	for (size_t i = 0; i < s->ndomains; i++)
+		counts_sum(sum, &all[i]);
+	free(all);
+	return 0;
+}

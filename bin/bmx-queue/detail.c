@@ -1,0 +1,263 @@
+#include "bmx-queue/detail.h"
+
+#include <string.h>
+
+#include "spool/lifetime.h"
+
+/* ---- reading ---- */
+
+int
+detail_read(struct detail *m, struct output *o)
+{
+	struct err e = ERR_INIT, ignored;
+	int rc;
+
+	do
+		rc = spool_file_open(&m->f, m->d, &m->entry, false, &e);
+	while (rc == 0 && select_follow(m->d, &m->entry));
+	if (rc == 0)
+		return 0;
+	if (rc == 1) {
+		m->next_s = m->entry.is_new ? 0 : m->f.mtime_s;
+		return 1;
+	}
+	output_complain(o, &e); /* and it is shown by its name */
+	return spool_next_try(m->d, &m->entry, &m->next_s, &ignored) == 0 ? 0
+									  : 1;
+}
+
+/* A pause that cannot be read is one: so says paused.h. */
+static void
+read_domain(struct detail_domain *known, const struct spool_domain *d,
+    struct output *o)
+{
+	int64_t now_s = o->now_us / 1000000;
+	struct err e = ERR_INIT;
+	int rc = paused_read(d->fd, now_s, &known->paused, &e);
+
+	known->is_paused = rc != 0;
+	if (rc == -1) {
+		err_prefix(&e, "%s", d->name);
+		output_complain(o, &e);
+		known->paused = (struct paused){ .reason = "unreadable" };
+	}
+	rc = primary_read(d->fd, now_s, 0, &known->primary, &e);
+	known->has_primary = rc != -1;
+	if (rc == -1) {
+		err_prefix(&e, "%s", d->name);
+		output_complain(o, &e);
+	}
+	snprintf(known->name, sizeof known->name, "%s", d->name);
+}
+
+static const struct detail_domain *
+find_domain(struct detail *m, struct output *o)
+{
+	struct detail_domain *known;
+	unsigned hash = 0;
+
+	for (const char *c = m->d->name; *c != '\0'; c++)
+		hash = hash * 31 + (unsigned char)*c;
+	known = &m->domains[hash % DETAIL_DOMAINS];
+	if (strcmp(known->name, m->d->name) != 0)
+		read_domain(known, m->d, o);
+	return known;
+}
+
+/* Where the envelope has no clock, the history has to be asked. */
+static void
+read_lifetime(struct detail *m, struct output *o)
+{
+	const struct config_domain *domain = config_find(m->conf, m->d->name);
+	const struct envelope *env = &m->f.env;
+	struct lifetime l;
+	struct err ignored;
+
+	m->left_s = -2;
+	if (domain == NULL || m->f.fd == -1 || !m->domain->has_primary)
+		return;
+	if (env->has_clock)
+		l = lifetime_by_clock(env, &m->domain->primary,
+		    m->entry.held_s);
+	else if (lifetime_of(&l, m->d->fd, env, &m->entry, o->now_us / 1000000,
+		     &ignored) == -1)
+		return;
+	m->left_s = lifetime_left_s(&l, domain);
+}
+
+void
+detail_read_more(struct detail *m, struct output *o)
+{
+	struct err e = ERR_INIT;
+
+	journal_parse(&m->journal, "", 0);
+	/* what was never touched has no log worth an open */
+	if (!m->entry.is_new &&
+	    journal_read(&m->journal, m->d, m->entry.id, &e) == -1)
+		output_complain(o, &e);
+	m->domain = find_domain(m, o);
+	read_lifetime(m, o);
+}
+
+void
+detail_close(struct detail *m)
+{
+	spool_file_close(&m->f);
+}
+
+/* ---- JSON ---- */
+
+static void
+add_word_or_null(struct jline *j, const char *key, const char *text)
+{
+	if (text == NULL || text[0] == '\0')
+		jline_null(j, key);
+	else
+		jline_word(j, key, text);
+}
+
+static const struct {
+	unsigned bit;
+	const char *word;
+} notify_words[] = {
+	{ SMTP_NOTIFY_NEVER, "never" },
+	{ SMTP_NOTIFY_SUCCESS, "success" },
+	{ SMTP_NOTIFY_FAILURE, "failure" },
+	{ SMTP_NOTIFY_DELAY, "delay" },
+};
+
+static void
+add_rcpt(struct jline *j, const struct envelope_rcpt *r)
+{
+	jline_open(j, NULL, '{');
+	jline_text(j, "address", r->addr.text, r->addr.len);
+	jline_word(j, "state", output_rcpt_state(r->state));
+	if (r->notify != SMTP_NOTIFY_NONE) {
+		jline_open(j, "notify", '[');
+		for (size_t i = 0;
+		     i < sizeof notify_words / sizeof *notify_words; i++)
+			if (r->notify & notify_words[i].bit)
+				jline_word(j, NULL, notify_words[i].word);
+		jline_close(j, ']');
+	}
+	if (r->orcpt != NULL)
+		jline_word(j, "orcpt", r->orcpt);
+	jline_close(j, '}');
+}
+
+static void
+add_addresses(struct jline *j, const struct envelope *env)
+{
+	const struct addr *from = &env->mail.reverse_path;
+
+	jline_text(j, "from", from->text, from->len);
+	jline_open(j, "to", '[');
+	for (size_t i = 0; i < env->nrcpt; i++)
+		add_rcpt(j, &env->rcpts[i]);
+	jline_close(j, ']');
+}
+
+static void
+add_parameters(struct jline *j, const struct smtp_mail *mail)
+{
+	static const char *const bodies[] = {
+		[SMTP_BODY_7BIT] = "7bit", [SMTP_BODY_8BITMIME] = "8bitmime"
+	};
+	static const char *const rets[] = {
+		[SMTP_RET_FULL] = "full", [SMTP_RET_HDRS] = "hdrs"
+	};
+
+	add_word_or_null(j, "body", bodies[mail->body]);
+	jline_bool(j, "smtputf8", mail->smtputf8);
+	jline_bool(j, "requiretls", mail->requiretls);
+	add_word_or_null(j, "ret", rets[mail->ret]);
+	add_word_or_null(j, "envid", mail->envid);
+}
+
+static void
+add_client(struct jline *j, const struct envelope_client *c)
+{
+	jline_open(j, "client", '{');
+	add_word_or_null(j, "address", c->addr);
+	if (c->port == 0)
+		jline_null(j, "port");
+	else
+		jline_number(j, "port", c->port);
+	add_word_or_null(j, "name", c->name);
+	add_word_or_null(j, "helo", c->helo);
+	add_word_or_null(j, "protocol", c->proto);
+	add_word_or_null(j, "tls", c->tls);
+	jline_close(j, '}');
+}
+
+static void
+add_envelope(struct jline *j, const struct detail *m)
+{
+	static const char *const keys[] = { "from", "to", "body", "smtputf8",
+		"requiretls", "ret", "envid", "client" };
+
+	if (m->f.fd == -1) {
+		for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+			jline_null(j, keys[i]);
+		return;
+	}
+	add_addresses(j, &m->f.env);
+	add_parameters(j, &m->f.env.mail);
+	add_client(j, &m->f.env.client);
+}
+
+static void
+add_time_or_null(struct jline *j, const char *key, int64_t wall_us)
+{
+	if (wall_us <= 0)
+		jline_null(j, key);
+	else
+		jline_time(j, key, wall_us);
+}
+
+static void
+add_history(struct jline *j, const struct detail *m)
+{
+	const struct journal *journal = &m->journal;
+	bool is_held = m->entry.is_held;
+
+	jline_number(j, "attempts", (int64_t)journal->attempts);
+	add_time_or_null(j, "last_try", journal->tried_us);
+	add_word_or_null(j, "last_reply", journal->reply);
+	add_word_or_null(j, "peer", journal->peer);
+	if (m->left_s < 0)
+		jline_null(j, "lifetime_left");
+	else
+		jline_number(j, "lifetime_left", m->left_s);
+	add_word_or_null(j, "hold", is_held ? journal->hold : NULL);
+	add_time_or_null(j, "hold_until", m->entry.until_s * 1000000);
+	jline_bool(j, "paused", m->domain->is_paused);
+}
+
+/* A new message is due since it came. */
+static void
+add_next(struct jline *j, const struct detail *m)
+{
+	if (m->entry.is_held)
+		jline_null(j, "next");
+	else
+		jline_time(j, "next",
+		    m->next_s == 0 ? m->entry.arrival_us : m->next_s * 1000000);
+}
+
+void
+detail_json(struct jline *j, const struct output *o, const struct detail *m)
+{
+	const struct spool_entry *entry = &m->entry;
+
+	jline_word(j, "id", entry->id);
+	jline_word(j, "domain", m->d->name);
+	jline_word(j, "state", output_state(entry));
+	jline_time(j, "arrival", entry->arrival_us);
+	jline_number(j, "age", (o->now_us - entry->arrival_us) / 1000000);
+	add_next(j, m);
+	jline_number(j, "size", (int64_t)entry->size);
+	jline_number(j, "recipients", entry->nrcpt);
+	add_envelope(j, m);
+	add_history(j, m);
+}

@@ -1,0 +1,192 @@
+#include "bmx-queue/verbs.h"
+
+#include <string.h>
+
+#include "bmx-queue/act.h"
+#include "bmx-queue/list.h"
+#include "bmx-queue/measure.h"
+#include "bmx-queue/recipients.h"
+#include "bmx-queue/reconcile.h"
+#include "bmx-queue/show.h"
+
+/* ---- looking ---- */
+
+static int
+scan(struct job *job, struct err *e)
+{
+	return select_scan(&job->s, &job->sp, job->o, e);
+}
+
+static int
+run_list(struct job *job, struct err *e)
+{
+	const struct request *r = job->r;
+
+	if (request_is_overview(r) && select_has_id(&job->s))
+		return err_usage(e,
+		    "--domains and --summary take domains, not IDs");
+	if (r->domains)
+		return list_waiting(&job->s, &job->sp, r->null ? '\0' : '\n',
+		    job->o, e);
+	if (r->summary)
+		return list_summary(&job->s, &job->sp, job->o, e);
+	if (scan(job, e) == -1)
+		return -1;
+	if (r->null)
+		return list_names(&job->s, &job->sp, job->o, e);
+	return list_messages(&job->s, job->conf, &job->sp, job->o, e);
+}
+
+static int
+run_count(struct job *job, struct err *e)
+{
+	return list_count(&job->s, &job->sp, job->o, e);
+}
+
+static int
+run_show(struct job *job, struct err *e)
+{
+	if (scan(job, e) == -1)
+		return -1;
+	return show_messages(&job->s, job->conf, &job->sp, job->o, e);
+}
+
+static int
+run_cat(struct job *job, struct err *e)
+{
+	if (select_has_domain(&job->s))
+		return err_usage(e, "cat takes IDs, not domains");
+	if (scan(job, e) == -1)
+		return -1;
+	return show_content(&job->s, &job->sp, job->o, e);
+}
+
+/* ---- acting ---- */
+
+static int
+act(struct job *job, enum act what, struct err *e)
+{
+	const struct request *r = job->r;
+	struct act_order order = {
+		.act = what,
+		.reason = r->reason == NULL ? "" : r->reason,
+		.uid = job->uid,
+		.dry =
+		    act_is_final(what) && select_has_domain(&job->s) && !r->yes,
+		.conf = job->conf,
+	};
+	size_t n;
+
+	if (r->until != NULL && measure_until("--until", r->until,
+				    job->o->now_us, &order.until_s, e) == -1)
+		return -1;
+	if (scan(job, e) == -1 ||
+	    act_on_messages(&order, &job->s, &job->sp, &n, job->o, e) == -1)
+		return -1;
+	if (order.dry) {
+		err_usage(e,
+		    "nothing was done; with --yes it is done to what is "
+		    "listed (%zu)",
+		    n);
+		output_complain(job->o, e);
+	}
+	return 0;
+}
+
+static int
+run_hold(struct job *job, struct err *e)
+{
+	return act(job, ACT_HOLD, e);
+}
+
+static int
+run_release(struct job *job, struct err *e)
+{
+	return act(job, ACT_RELEASE, e);
+}
+
+static int
+run_retry(struct job *job, struct err *e)
+{
+	return act(job, ACT_RETRY, e);
+}
+
+static int
+run_remove(struct job *job, struct err *e)
+{
+	return act(job, ACT_REMOVE, e);
+}
+
+/* ---- others ---- */
+
+static int
+run_recipients(struct job *job, struct err *e)
+{
+	const struct request *r = job->r;
+	struct recipients_order order = {
+		.shrink_max = RECIPIENTS_SHRINK_MAX,
+		.is_yes = r->yes,
+		.uid = job->uid,
+	};
+
+	if (recipients_parse(&order, r->names, e) == -1)
+		return -1;
+	if ((r->force || r->max_shrink != -1) &&
+	    order.verb != RECIPIENTS_IMPORT)
+		return err_usage(e,
+		    "--force and --max-shrink go with recipients import");
+	if (r->yes && order.verb != RECIPIENTS_FORGET)
+		return err_usage(e, "--yes goes with recipients forget");
+	if (r->max_shrink < -1 || r->max_shrink > 100)
+		return err_usage(e, "--max-shrink is a percentage");
+	if (r->max_shrink != -1)
+		order.shrink_max = (unsigned)r->max_shrink;
+	if (r->force)
+		order.shrink_max = 100;
+	return recipients_run(&order, job->conf, job->o, e);
+}
+
+static int
+run_reconcile(struct job *job, struct err *e)
+{
+	const struct reconcile_order order = {
+		.log = job->r->names[0],
+		.since = job->r->since,
+	};
+
+	if (job->r->names[1] != NULL)
+		return err_usage(e, "reconcile takes one log");
+	return reconcile_ledger(&order, &job->sp, job->o, e);
+}
+
+/* ---- the table ---- */
+
+#define LOOKS (TAKES_FILTER | TAKES_JSON)
+#define ACTS                                                                   \
+	(TAKES_FILTER | TAKES_JSON | TAKES_REASON | NEEDS_SELECTION | NEEDS_LOG)
+
+static const char ids_or_domains[] = "IDs or domains";
+
+/* clang-format off */
+static const struct verb verbs[] = {
+	{ "list", ids_or_domains, LOOKS | TAKES_OVERVIEW, REACH_DOMAINS, run_list },
+	{ "count", ids_or_domains, LOOKS, REACH_DOMAINS, run_count },
+	{ "show", ids_or_domains, LOOKS | NEEDS_SELECTION, REACH_DOMAINS, run_show },
+	{ "cat", "IDs", TAKES_FILTER | NEEDS_NAMES, REACH_DOMAINS, run_cat },
+	{ "hold", ids_or_domains, ACTS | TAKES_UNTIL, REACH_DOMAINS, run_hold },
+	{ "release", ids_or_domains, ACTS, REACH_DOMAINS, run_release },
+	{ "retry", ids_or_domains, ACTS, REACH_DOMAINS, run_retry },
+	{ "remove", ids_or_domains, ACTS | TAKES_YES, REACH_DOMAINS, run_remove },
+	{ "recipients", "a verb", TAKES_JSON | TAKES_YES | TAKES_IMPORT, REACH_NOTHING, run_recipients },
+	{ "reconcile", "a log", TAKES_JSON | TAKES_SINCE | NEEDS_NAMES, REACH_SPOOL, run_reconcile },
+};
+/* clang-format on */
+
+const struct verb *
+verb_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
