@@ -322,14 +322,16 @@ vrfy_expn(struct judging *j, const struct seen *s)
 		pass(j);
 }
 
+/* A refusal of 5.7 is about us, unless we may send under a name. */
 void
 null_sender(struct judging *j, const struct seen *s)
 {
 	const struct fact_reply *r = &s->session->null_sender;
+	bool is_of_it = r->code / 100 == 5 && is_taken(&s->session->sender);
 
 	if (is_taken(r))
 		pass(j);
-	else if (says_nothing(r))
+	else if (!is_of_it && says_nothing(r))
 		untested_reply(j, s, "MAIL FROM:<>", r);
 	else
 		fail(j, usual(j), s->about, "MAIL FROM:<>: %d %s", r->code,

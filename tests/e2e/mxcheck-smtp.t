@@ -10,11 +10,10 @@ need_unbound
 need python3 ldns-keygen ldns-signzone certtool openssl
 
 certs_make
-cert good ca 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server
+cert good ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
 cert wrong ca 'cn = "other.example"' 'dns_name = "other.example"' tls_www_server
-cert self self 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server
-cert soon ca 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server
-cert old ca 'cn = "mx"' 'dns_name = "*.signed"' tls_www_server \
+cert self self 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
+cert old ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server \
     'activation_date = "2012-01-01 00:00:00"' \
     'expiration_date = "2013-01-01 00:00:00"'
 
@@ -27,9 +26,9 @@ hosts()
 		echo "tls=$certs/$1.chain,$certs/$1.key"
 	}
 	cat <<-T
-		good 127.0.1.1 name=good.signed $(tls good)
-		good2 127.0.1.2 name=good2.signed $(tls good)
-		plain 127.0.1.3 name=plain.signed
+		good 127.0.1.1 name=good.signed.test $(tls good)
+		good2 127.0.1.2 name=good2.signed.test $(tls good)
+		plain 127.0.1.3 name=plain.signed.test
 		wrong 127.0.1.4 $(tls wrong)
 		self 127.0.1.5 $(tls self)
 		old 127.0.1.6 $(tls old)
@@ -65,7 +64,7 @@ hosts | while read -r _ address faults; do
 done >"$tmp/hosts"
 if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
 	has_v6=1
-	echo "::1 name=six.signed" >>"$tmp/hosts"
+	echo "::1 name=six.signed.test" >>"$tmp/hosts"
 else
 	has_v6=
 fi
@@ -80,10 +79,10 @@ for address in 127.0.1.1 127.0.1.31; do
 	"$tap_await" listen 20 "$address" "$port" || bail "$address does not listen"
 done
 
-# ---- the zones: each host HOST is the primary of HOST.signed.d ----
+# ---- the zones: each host HOST is the MX of d.HOST.signed.test ----
 
 pin=$(spki self)
-nsd_zone signed <<Z
+nsd_zone signed.test <<Z
 $(hosts | while read -r host address _; do
 	echo "$host A $address"
 	echo "d.$host MX 10 $host"
@@ -123,10 +122,10 @@ _mta-sts.bare TXT "v=STSv1; id=1;"
 _mta-sts.d.old TXT "v=STSv1; id=1;"
 Z
 nsd_zone 1.0.127.in-addr.arpa <<'Z'
-1 PTR good.signed.
-20 PTR another.signed.
+1 PTR good.signed.test.
+20 PTR another.signed.test.
 Z
-nsd_sign signed || bail "cannot sign"
+nsd_sign signed.test || bail "cannot sign"
 nsd_start
 unbound_start
 
@@ -140,15 +139,15 @@ mxcheck()
 # is there if it is no "ok", with a ? if it is unknown.
 check()
 {
-	check_want="$2.signed	$3	$1"
-	[ "$3" != unknown ] || check_want="$2.signed	$3	?$1"
-	[ "$3" != ok ] || check_want="$2.signed	ok	-"
+	check_want="$2.signed.test	$3	$1"
+	[ "$3" != unknown ] || check_want="$2.signed.test	$3	?$1"
+	[ "$3" != ok ] || check_want="$2.signed.test	ok	-"
 	check_what="$*"
 	check_id=$1
 	check_domain=$2
 	shift 3
 	is "$check_what" "$(mxcheck --brief --only "$check_id" "$@" \
-	    "$check_domain.signed" 2>&1)" "$check_want"
+	    "$check_domain.signed.test" 2>&1)" "$check_want"
 }
 
 # passes ID DOMAIN: the check was made and found nothing.
@@ -158,7 +157,7 @@ passes()
 	passes_domain=$2
 	shift 2
 	like "$passes_id $passes_domain passes" "$(mxcheck --json --only \
-	    "$passes_id" "$@" "$passes_domain.signed" 2>&1)" \
+	    "$passes_id" "$@" "$passes_domain.signed.test" 2>&1)" \
 	    "\"passed\":\\[\"$passes_id\"\\]"
 }
 
@@ -188,7 +187,7 @@ STARTTLS	-		d.breaker	warning
 STARTTLS	-		d.dead		unknown
 TLS-VERSION	d.good		d.tls11		warning
 TLS-VERSION	-		d.tls10on	notice
-CERT		d.good		d.good		warning	--cert-days 30
+CERT		-		d.good		warning	--cert-days 30
 CERT		d.good		d.wrong		warning	--cert-days 1
 CERT		-		d.self		warning
 CERT		-		d.old		warning
@@ -205,12 +204,12 @@ RELAY		-		d.strict	unknown
 POSTMASTER	d.good		d.rude		warning
 POSTMASTER	-		d.strict	unknown
 ABUSE		d.good		d.rude		notice
-SPF-HELO	pair		bare		notice	--primary good.signed
-RCPT-PARITY	pair		loose		warning	--primary good.signed
-RCPT-PARITY	-		bothall		notice	--primary catchall.signed
-RCPT-PARITY	-		backdead	unknown	--primary good.signed
-EXT-SUBSET	pair		loose		warning	--primary good.signed
-TLS-PARITY	pair		bare		warning	--primary good.signed
-TLS-PARITY	-		danepair	warning	--primary pinned.signed
+SPF-HELO	pair		bare		notice	--primary good.signed.test
+RCPT-PARITY	pair		loose		warning	--primary good.signed.test
+RCPT-PARITY	-		bothall		notice	--primary catchall.signed.test
+RCPT-PARITY	-		backdead	unknown	--primary good.signed.test
+EXT-SUBSET	pair		loose		warning	--primary good.signed.test
+TLS-PARITY	pair		bare		warning	--primary good.signed.test
+TLS-PARITY	-		danepair	warning	--primary pinned.signed.test
 T
 done_testing

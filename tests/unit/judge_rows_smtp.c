@@ -135,7 +135,8 @@ const struct row judge_rows_smtp[] = {
 	{ "taken", CHECK_NULL_SENDER, PASS, 0, MET, "", NULL },
 	{ "refused", CHECK_NULL_SENDER, FAIL, WARNING, MET ";but mx1 0 null 550_5.1.7_who?", "", "mx1" },
 	{ "later", CHECK_NULL_SENDER, UNTESTED, WARNING, MET ";but mx1 0 null 451_4.7.1_later", "", "mx1" },
-	{ "we are refused", CHECK_NULL_SENDER, UNTESTED, WARNING, MET ";but mx1 0 null 550_5.7.1_listed", "", "mx1" },
+	{ "refused by policy, other senders are not", CHECK_NULL_SENDER, FAIL, WARNING, MET ";but mx1 0 null 550_5.7.1_no", "", "mx1" },
+	{ "we are refused", CHECK_NULL_SENDER, UNTESTED, WARNING, MET ";but mx1 0 null 550_5.7.1_listed;but mx1 0 sender 550_5.7.1_listed", "", "mx1" },
 	{ "not asked", CHECK_NULL_SENDER, NA, 0, GOOD, "", NULL },
 
 	{ "refused", CHECK_RELAY, PASS, 0, MET, "", NULL },
