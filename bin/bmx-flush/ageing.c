@@ -297,13 +297,22 @@ ageing_recover(const struct ageing *a)
 {
 	const struct bounce b = { a->giveup->spool, a->giveup->config,
 		a->giveup->maildir };
-	char id[SPOOL_ID_LEN + 1];
+	char id[SPOOL_ID_LEN + 1], name[SPOOL_PREPARED_MAX];
+	struct spool_prepared list;
 	struct bounce_result r;
 	struct err e = ERR_INIT;
-	int rc;
+	int rc = spool_prepared_open(&list, a->giveup->maildir, &e);
 
-	while ((rc = bounce_recover(&b, id, &r, &e)) == 1)
-		log_warn("id=%s notice=%s: finished after a crash", id, r.id);
+	while (rc != -1 && (rc = spool_prepared_next(&list, name, &e)) == 1) {
+		rc = bounce_recover(&b, name, id, &r, &e);
+		if (rc == 1)
+			log_warn("id=%s notice=%s: finished after a crash", id,
+			    r.id);
+		else if (rc == -1)
+			log_alarm("notice: %s", e.text);
+		rc = 0;
+	}
+	spool_prepared_close(&list);
 	if (rc == -1)
 		log_alarm("domain=%s notice: %s", a->giveup->domain->name,
 		    e.text);

@@ -41,14 +41,15 @@ is_told(const struct bounce_order *order, const struct envelope *env, size_t i)
 					      order->action, order->next_exts);
 }
 
-/* Where notices for this sender are spooled. False: nowhere. */
+/* Where mail to this address is spooled. False: nowhere. */
 static bool
-find_home(const struct envelope *env, char domain[ADDR_DOMAIN_MAX + 1])
+find_home(const struct addr *address, char domain[ADDR_DOMAIN_MAX + 1])
 {
-	const char *name = addr_domain(&env->mail.reverse_path);
+	const char *name = addr_domain(address);
 	struct err ignored;
 
-	return addr_fold_domain(name, strlen(name), domain, &ignored) == 0;
+	return addr_fold_domain(name, strlen(name), domain, &ignored) == 0 &&
+	       spool_is_domain(domain);
 }
 
 const char *
@@ -63,7 +64,9 @@ bounce_why_not(const struct envelope *env, const struct bounce_order *order)
 		n += is_told(order, env, i);
 	if (n == 0)
 		return "NOTIFY does not want one";
-	return find_home(env, domain) ? NULL : "the sender has no domain";
+	return find_home(&env->mail.reverse_path, domain)
+		   ? NULL
+		   : "the sender has no domain";
 }
 
 /* A letter for each recipient: what it is to become. */
@@ -147,7 +150,8 @@ struct draft {
 	struct dsn_rcpt rcpts[ENVELOPE_RCPT_MAX];
 	struct lastword words[ENVELOPE_RCPT_MAX];
 	char peer[sizeof((struct lastword *)0)->peer];
-	char id[SPOOL_PREPARED_MAX];
+	char name[SPOOL_PREPARED_MAX]; /* in tmp/ */
+	char id[2 * SPOOL_ID_LEN + 2]; /* in Message-ID */
 	char boundary[DSN_BOUNDARY_MAX + 1];
 	char message[DSN_HEADER_MAX + 1];
 };
@@ -205,8 +209,8 @@ list_recipients(struct draft *d, const struct bounce_order *order,
 	d->dsn.nrcpt = (size_t)(r - d->rcpts);
 }
 
-/* The id is the message's own, so that a reader sees when two notices are
- * about one thing. */
+/* The id is a new one, so that no two notices are taken for one, and the
+ * message's own, so that a reader sees when they are about one thing. */
 static int
 draft(struct draft *d, const struct bounce *b, const struct bounce_order *order,
     const char *id, const struct spool_file *f, struct err *e)
@@ -216,7 +220,10 @@ draft(struct draft *d, const struct bounce *b, const struct bounce_order *order,
 		.id = d->id,
 		.boundary = d->boundary,
 		.date_us = clock_wall_us() };
-	snprintf(d->id, sizeof d->id, "%s.%s", id, words[order->action]);
+	if (spool_new_id(d->id, d->dsn.date_us, e) == -1)
+		return -1;
+	snprintf(d->id + SPOOL_ID_LEN, sizeof d->id - SPOOL_ID_LEN, ".%s", id);
+	snprintf(d->name, sizeof d->name, "%s.%s", id, words[order->action]);
 	if (order->action == DSN_RELAYED)
 		lastword_peer(d->peer, sizeof d->peer, order->peer);
 	else
@@ -256,7 +263,7 @@ format(struct draft *d, const struct bounce *b, const char *about,
 
 /* ---- its way ---- */
 
-/* Into tmp/, under the name d->id. */
+/* Into tmp/, under its name there. */
 static int
 prepare(struct draft *d, const struct bounce *b, const char *about,
     const char *home, struct err *e)
@@ -273,7 +280,7 @@ prepare(struct draft *d, const struct bounce *b, const char *about,
 	    spool_begin(&m, &dir, id, 1, e) == 0 &&
 	    spool_write(&m, head.data, head.len, e) == 0 &&
 	    spool_write(&m, body.data, body.len, e) == 0)
-		rc = spool_prepare(&m, d->id, e);
+		rc = spool_prepare(&m, d->name, e);
 	spool_abort(&m);
 	spool_domain_close(&dir);
 	buf_free(&head);
@@ -317,11 +324,11 @@ notify(const struct bounce *b, const struct bounce_order *order,
 		return err_temp(e, "out of memory");
 	snprintf(about, sizeof about, "%s %s %s", words[order->action],
 	    entry->id, states);
-	find_home(&f->env, home);
+	find_home(&f->env.mail.reverse_path, home);
 	if (draft(d, b, order, entry->id, f, e) == 0 &&
 	    prepare(d, b, about, home, e) == 0 &&
 	    apply(b, order->action, states, entry, f, r, e) == 0)
-		rc = publish(b, d->id, home, r, e);
+		rc = publish(b, d->name, home, r, e);
 	free(d);
 	return rc;
 }
@@ -390,41 +397,24 @@ catch_up(const struct bounce *b, const struct envelope *notice,
 	return rc;
 }
 
-static int
-recover(const struct bounce *b, const char *name, char about[SPOOL_ID_LEN + 1],
-    struct bounce_result *r, struct err *e)
+int
+bounce_recover(const struct bounce *b, const char *name,
+    char about[SPOOL_ID_LEN + 1], struct bounce_result *r, struct err *e)
 {
 	char home[ADDR_DOMAIN_MAX + 1];
 	struct spool_file f = SPOOL_FILE_INIT;
-	const char *domain;
 	int rc = spool_file_open_prepared(&f, b->maildir, name, e);
 
+	*r = (struct bounce_result){ .why = NULL };
 	if (rc != 1)
 		return rc;
-	domain = addr_domain(&f.env.rcpts[0].addr);
-	rc = addr_fold_domain(domain, strlen(domain), home, e);
-	if (rc == 0)
-		rc = catch_up(b, &f.env, about, r, e);
-	if (rc == 0)
+	rc = -1;
+	if (!find_home(&f.env.rcpts[0].addr, home))
+		err_data(e, "there is no such domain");
+	else if (catch_up(b, &f.env, about, r, e) != -1)
 		rc = publish(b, name, home, r, e);
 	spool_file_close(&f);
 	if (rc == -1)
 		return err_prefix(e, "%s/tmp/%s", b->maildir->name, name);
 	return 1;
-}
-
-int
-bounce_recover(const struct bounce *b, char about[SPOOL_ID_LEN + 1],
-    struct bounce_result *r, struct err *e)
-{
-	char name[SPOOL_PREPARED_MAX];
-	struct spool_prepared list;
-	int rc;
-
-	*r = (struct bounce_result){ .why = NULL };
-	if (spool_prepared_open(&list, b->maildir, e) == -1)
-		return -1;
-	rc = spool_prepared_next(&list, name, e);
-	spool_prepared_close(&list);
-	return rc == 1 ? recover(b, name, about, r, e) : rc;
 }

@@ -68,9 +68,10 @@ int bounce_message(const struct bounce *b, const struct bounce_order *order,
 const char *bounce_why_not(const struct envelope *env,
     const struct bounce_order *order);
 
-/* Finish one notice that a crash left in the domain. 1 with the message's id
- * and *r; 0: there is none; -1: it stays for the next time. */
-int bounce_recover(const struct bounce *b, char about[SPOOL_ID_LEN + 1],
-    struct bounce_result *r, struct err *e);
+/* Finish the notice that a crash left as that name of spool_prepared_next().
+ * 1 with the message's id and *r; 0: it is not there any more; -1: it stays
+ * for the next time, or (ERR_DATA) for the operator. */
+int bounce_recover(const struct bounce *b, const char *name,
+    char about[SPOOL_ID_LEN + 1], struct bounce_result *r, struct err *e);
 
 #endif

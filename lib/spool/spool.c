@@ -128,8 +128,8 @@ spool_close(struct spool *sp)
 
 /* ---- one domain ---- */
 
-static bool
-is_domain_name(const char *name)
+bool
+spool_is_domain(const char *name)
 {
 	char folded[ADDR_DOMAIN_MAX + 1];
 	struct err ignored;
@@ -246,7 +246,7 @@ spool_domain_open(struct spool_domain *d, const struct spool *sp,
 	int rc;
 
 	*d = closed;
-	if (!is_domain_name(domain)) {
+	if (!spool_is_domain(domain)) {
 		char safe[64];
 
 		return err_data(e, "%s cannot be the name of a spooled domain",
@@ -399,7 +399,7 @@ spool_domains_next(struct spool_domains *l, struct err *e)
 		if (entry == NULL)
 			return errno == 0 ? 0 : err_sys(e, "read the spool");
 		if (strlen(entry->d_name) >= sizeof l->name ||
-		    !is_domain_name(entry->d_name) ||
+		    !spool_is_domain(entry->d_name) ||
 		    !may_be_domain(l->dir, entry))
 			continue;
 		snprintf(l->name, sizeof l->name, "%s", entry->d_name);

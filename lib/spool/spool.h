@@ -70,6 +70,10 @@ struct spool_domain {
 #define SPOOL_DOMAIN_INIT { "", -1, -1, -1, -1, -1, false }
 /* clang-format on */
 
+/* Can there be a Maildir of that name? It is folded, and nothing else that
+ * the spool has. */
+bool spool_is_domain(const char *name);
+
 /*
  * Open a domain's Maildir; with create, make what is missing and sync it.
  * Returns 1, or 0 when it does not exist (and create is false), or -1
@@ -182,8 +186,8 @@ struct spool_prepared {
 };
 int spool_prepared_open(struct spool_prepared *l, const struct spool_domain *d,
     struct err *e);
-int spool_prepared_next(struct spool_prepared *l,
-    char name[SPOOL_PREPARED_MAX], struct err *e);
+int spool_prepared_next(struct spool_prepared *l, char name[SPOOL_PREPARED_MAX],
+    struct err *e);
 void spool_prepared_close(struct spool_prepared *l);
 
 /* ---- looking: names alone, no file is opened ---- */
@@ -258,8 +262,8 @@ struct spool_file {
 int spool_file_open(struct spool_file *f, const struct spool_domain *d,
     const struct spool_entry *entry, bool writable, struct err *e);
 /* The same for what spool_prepare() made. */
-int spool_file_open_prepared(struct spool_file *f,
-    const struct spool_domain *d, const char *name, struct err *e);
+int spool_file_open_prepared(struct spool_file *f, const struct spool_domain *d,
+    const char *name, struct err *e);
 void spool_file_close(struct spool_file *f);
 
 /* Overwrite the state of recipient i in place (flush only, under the lock).
