@@ -20,6 +20,7 @@
 #include "smtp/policy.h"
 #include "smtp/route.h"
 #include "spool/ledger.h"
+#include "spool/paused.h"
 #include "spool/primary.h"
 
 /* Sessions in a row that brought nothing, each after a longer wait: the rest
@@ -28,6 +29,9 @@
 
 /* A further session was refused while others go on: ask again after this. */
 #define REFUSED_WAIT_MS 2000
+
+/* So often it is looked whether an operator has paused the domain. */
+#define PAUSED_LOOK_MS 1000
 
 #define WORKERS_MAX CONFIG_CONNECTIONS_MAX
 
@@ -63,6 +67,7 @@ struct drain {
 	unsigned lost;     /* see LOST_MAX */
 	unsigned losses;   /* all that counted */
 	int64_t reopen_ms; /* no new session before that */
+	int64_t paused_ms; /* when to look again whether it is paused */
 	struct err trouble; /* of our own; ERR_NONE: none */
 	struct pace pace;
 	struct breaker breaker;
@@ -126,16 +131,30 @@ drain_free(struct drain *d)
 
 /* ---- what there is to do, and where to ---- */
 
-/* 1: something is due. 0: nothing. -1. */
 static int
-collect(struct drain *d, struct err *e)
+list_work(struct drain *d, struct work_rest *rest, struct err *e)
 {
-	struct work_rest rest = { .held = 0 };
 	int64_t now_s = d->p->is_forced ? INT64_MAX : clock_wall_us() / 1000000;
 
+	memset(rest, 0, sizeof *rest);
 	d->work.wait_max_s = d->domain->retry_max_s;
-	if (work_collect(&d->work, &d->maildir, now_s, &rest, e) == -1)
+	return work_collect(&d->work, &d->maildir, now_s, rest, e);
+}
+
+/* 1: something is due. 0: nothing. -1. releases: under the lock. */
+static int
+collect(struct drain *d, bool releases, struct err *e)
+{
+	struct work_rest rest;
+
+	if (list_work(d, &rest, e) == -1)
 		return -1;
+	if (releases && rest.ended > 0) {
+		work_free(&d->work);
+		if (work_release(&d->maildir, e) == -1 ||
+		    list_work(d, &rest, e) == -1)
+			return -1;
+	}
 	d->r->held = rest.held;
 	d->unwanted = rest.unwanted;
 	d->r->later = rest.later;
@@ -146,6 +165,21 @@ collect(struct drain *d, struct err *e)
 			 "not messages",
 		    d->domain->name, rest.foreign);
 	return d->r->left > 0;
+}
+
+/* What cannot be read is a pause: see paused.h. */
+static bool
+is_paused(const struct drain *d)
+{
+	struct paused paused;
+	struct err e = ERR_INIT;
+	int rc =
+	    paused_read(d->maildir.fd, clock_wall_us() / 1000000, &paused, &e);
+
+	if (rc == -1)
+		log_alarm("domain=%s paused, since that cannot be read: %s",
+		    d->domain->name, e.text);
+	return rc != 0;
 }
 
 /* A server that has to prove who it is, or that bmx.conf names. */
@@ -647,6 +681,17 @@ heed_stop(struct drain *d)
 		worker_stop(&d->workers[i]);
 }
 
+/* A pause: what is under way comes to its end. */
+static void
+heed_pause(struct drain *d)
+{
+	if (d->is_ending || clock_left_ms(d->paused_ms) > 0)
+		return;
+	d->paused_ms = clock_monotonic_ms() + PAUSED_LOOK_MS;
+	if (is_paused(d))
+		come_to_an_end(d, DRAIN_PAUSED);
+}
+
 /* Until when nothing but a report can bring us on; -1: for ever. */
 static int
 wait_ms(struct drain *d)
@@ -701,6 +746,7 @@ hand_over_all(struct drain *d, struct err *e)
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	for (;;) {
 		heed_stop(d);
+		heed_pause(d);
 		hand_out(d);
 		hire(d);
 		if (count_workers(d) == 0 && !has_orders(d))
@@ -753,6 +799,17 @@ let_age(struct drain *d)
 		log_warn("domain=%s %s", d->domain->name, e.text);
 }
 
+/* Its mail is left alone, and counted. */
+static int
+pass_by(struct drain *d, struct err *e)
+{
+	int rc = collect(d, false, e);
+
+	if (rc == 1)
+		d->r->end = DRAIN_PAUSED;
+	return rc == -1 ? -1 : 0;
+}
+
 static int
 drain_locked(struct drain *d, struct err *e)
 {
@@ -760,8 +817,7 @@ drain_locked(struct drain *d, struct err *e)
 	int rc;
 
 	ageing_recover(&ageing);
-	rc = collect(d, e);
-
+	rc = collect(d, true, e);
 	if (rc == 1)
 		rc = find_route(d, e);
 	if (rc == 0 && d->r->end == DRAIN_NO_ROUTE &&
@@ -796,7 +852,9 @@ drain_domain(const struct drain_params *p, const struct config_domain *domain,
 		if (rc == 0)
 			r->end = DRAIN_BUSY;
 	}
-	if (rc == 1) {
+	if (rc == 1 && is_paused(&d)) {
+		rc = pass_by(&d, e);
+	} else if (rc == 1) {
 		rc = drain_locked(&d, e);
 		if (rc != -1)
 			let_age(&d);
@@ -810,8 +868,8 @@ const char *
 drain_end_name(enum drain_end end)
 {
 	static const char *const names[] = { "done", "nothing", "busy",
-		"no-route", "primary-down", "sessions-lost", "breaker",
-		"stopped", "max" };
+		"paused", "no-route", "primary-down", "sessions-lost",
+		"breaker", "stopped", "max" };
 
 	return names[end];
 }
@@ -823,8 +881,13 @@ plan_domain(struct drain *d, FILE *out, struct err *e)
 {
 	char peer[ENDPOINT_TEXT_MAX];
 	struct spool_entry entry;
-	int rc = collect(d, e);
+	int rc = collect(d, false, e);
 
+	if (rc == 1 && is_paused(d)) {
+		fprintf(out, "paused %s\n", d->domain->name);
+		d->r->end = DRAIN_PAUSED;
+		return 0;
+	}
 	if (rc == 1)
 		rc = find_route(d, e);
 	if (rc <= 0)

@@ -35,6 +35,7 @@ enum drain_end {
 	DRAIN_DONE,         /* everything that was due was tried */
 	DRAIN_NOTHING,      /* nothing is due */
 	DRAIN_BUSY,         /* another bmx-flush has the domain */
+	DRAIN_PAUSED,       /* an operator has stopped it: see paused.h */
 	DRAIN_NO_ROUTE,     /* it is not known where to send */
 	DRAIN_PRIMARY_DOWN, /* no address gave a session, or none any more */
 	DRAIN_LOST,         /* sessions break before anything gets done */
@@ -70,7 +71,7 @@ const char *drain_end_name(enum drain_end end);
 /*
  * What drain_domain() would do, as lines of words to out: "route DOMAIN
  * ADDRESS HOST" in the order to be tried, then "send DOMAIN ID BYTES
- * RECIPIENTS" for each message. Nothing is connected to, locked or changed.
+ * RECIPIENTS" for each message; or "paused DOMAIN" alone. Nothing is connected to, locked or changed.
  * r->left is the number of messages.
  */
 int drain_plan(const struct drain_params *p, const struct config_domain *domain,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "mail/addr.h"
+#include "spool/paused.h"
 
 /* Two changes so near to each other may bear the same time. */
 #define SAME_TIME_S 2
@@ -34,6 +35,19 @@ is_news(const struct timespec *now, const struct timespec *then,
 	       (now->tv_sec != 0 && now->tv_sec + SAME_TIME_S >= looked_s);
 }
 
+static bool
+is_still_paused(const struct spool *spool, const char *domain, int64_t now_s)
+{
+	struct spool_domain d = SPOOL_DOMAIN_INIT;
+	struct paused paused;
+	struct err ignored = ERR_INIT; /* who drains it tells */
+	bool is = spool_domain_open(&d, spool, domain, false, &ignored) == 1 &&
+		  paused_read(d.fd, now_s, &paused, &ignored) != 0;
+
+	spool_domain_close(&d);
+	return is;
+}
+
 bool
 watch_is_due(struct watch *w, const struct spool *spool, const char *domain)
 {
@@ -41,7 +55,8 @@ watch_is_due(struct watch *w, const struct spool *spool, const char *domain)
 	struct timespec in_new, in_cur;
 	bool is_due;
 
-	if (clock_monotonic_ms() < w->not_before_ms)
+	if (clock_monotonic_ms() < w->not_before_ms ||
+	    (w->is_paused && is_still_paused(spool, domain, now_s)))
 		return false;
 	in_new = changed_at(spool, domain, "new");
 	in_cur = changed_at(spool, domain, "cur");
@@ -62,9 +77,10 @@ watch_ran(struct watch *w, const struct drain_report *r, bool failed)
 {
 	w->is_unfinished =
 	    failed || (r->end != DRAIN_DONE && r->end != DRAIN_NOTHING);
+	w->is_paused = r->end == DRAIN_PAUSED;
 	w->due_s = r->due_s;
-	w->not_before_ms =
-	    clock_monotonic_ms() + (!w->is_unfinished     ? WATCH_TICK_MS
-				       : r->delivered > 0 ? WATCH_SOON_MS
-							  : WATCH_AGAIN_MS);
+	w->not_before_ms = clock_monotonic_ms() +
+			   (!w->is_unfinished || w->is_paused ? WATCH_TICK_MS
+			       : r->delivered > 0             ? WATCH_SOON_MS
+							      : WATCH_AGAIN_MS);
 }

@@ -11,6 +11,7 @@
 /*
  * When a domain is worth another run, for --watch: its new/ or cur/ changed, a
  * message has become due, or it is time to ask a primary again that was down.
+ * While it is paused nothing is, and at once when that is over.
  *
  * It is found by looking, at two directories' times each WATCH_TICK_MS, and
  * not told by inotify(7): a spool may be shared, and inotify knows nothing of
@@ -29,6 +30,7 @@ struct watch {
 	int64_t due_s;         /* a message is, then; 0: none is known */
 	int64_t not_before_ms; /* monotonic */
 	bool is_unfinished;    /* the last run left work */
+	bool is_paused;        /* because an operator has stopped it */
 };
 
 /* clang-format off */

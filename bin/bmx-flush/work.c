@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 int
 work_add(struct work *w, const struct spool_entry *entry, struct err *e)
 {
@@ -62,6 +64,21 @@ work_sort(struct work *w)
 		    w->names.data);
 }
 
+/* Something is to be done then. */
+static void
+note_due(struct work_rest *rest, int64_t when_s)
+{
+	if (rest->due_s == 0 || when_s < rest->due_s)
+		rest->due_s = when_s;
+}
+
+static bool
+has_hold_ended(const struct spool_entry *entry)
+{
+	return entry->is_held &&
+	       !spool_is_held(entry, clock_wall_us() / 1000000);
+}
+
 /* 1: for this run; 0: not; -1. */
 static int
 is_due(const struct work *w, const struct spool_domain *d,
@@ -71,7 +88,13 @@ is_due(const struct work *w, const struct spool_domain *d,
 	int64_t when_s;
 	int rc;
 
+	if (has_hold_ended(entry)) {
+		rest->ended++;
+		return 1;
+	}
 	if (entry->is_held) {
+		if (entry->until_s != 0)
+			note_due(rest, entry->until_s);
 		rest->held++;
 		rest->unwanted += entry->is_unwanted;
 		return 0;
@@ -85,9 +108,25 @@ is_due(const struct work *w, const struct spool_domain *d,
 	    (w->wait_max_s > 0 && when_s - now_s > w->wait_max_s))
 		return 1;
 	rest->later++;
-	if (rest->due_s == 0 || when_s < rest->due_s)
-		rest->due_s = when_s;
+	note_due(rest, when_s);
 	return 0;
+}
+
+int
+work_release(const struct spool_domain *d, struct err *e)
+{
+	struct spool_entry entry;
+	struct spool_list list;
+	int rc;
+
+	if (spool_list_open(&list, d, e) == -1)
+		return -1;
+	while ((rc = spool_list_next(&list, &entry, e)) == 1)
+		if (has_hold_ended(&entry) &&
+		    (rc = spool_release(d, &entry, e)) == -1)
+			break;
+	spool_list_close(&list);
+	return rc;
 }
 
 int

@@ -43,8 +43,11 @@ struct work {
 struct work_rest {
 	unsigned long held;
 	unsigned long unwanted; /* of those, held apart */
+	unsigned long ended;    /* were held until a time that is over; they
+				   are in the work, see work_release() */
 	unsigned long later;    /* not due yet */
-	int64_t due_s;          /* the first of them is, then; 0: none */
+	int64_t due_s;          /* the first of them is, or of those that are
+				   held until a time, then; 0: none */
 	unsigned long foreign;  /* files that are not messages */
 };
 
@@ -55,6 +58,10 @@ struct work_rest {
  */
 int work_collect(struct work *w, const struct spool_domain *d, int64_t now_s,
     struct work_rest *rest, struct err *e);
+
+/* Release what was held until a time that is over; then collect anew: it has
+ * other names. Under the domain's lock. */
+int work_release(const struct spool_domain *d, struct err *e);
 
 /* The two steps of work_collect(). */
 int work_add(struct work *w, const struct spool_entry *entry, struct err *e);
