@@ -53,7 +53,7 @@ dsn_is_wanted(const struct envelope *env, const struct envelope_rcpt *r,
 	if (action == DSN_RELAYED && (next_exts & SMTP_EXT_DSN) != 0)
 		return false;
 	if (r->notify == SMTP_NOTIFY_NONE)
-		return action == DSN_FAILED;
+		return action == DSN_FAILED || action == DSN_DELAYED;
 	return (r->notify & actions[action].notify) != 0;
 }
 

@@ -34,7 +34,8 @@ enum dsn_action {
 /*
  * Whether the sender is to be told (RFC 3461 4.1 and 5.2): nobody for the null
  * reverse-path; nothing with NOTIFY=NEVER; what NOTIFY asks for; failures
- * alone where NOTIFY is absent. next_exts is what the host that took the mail
+ * and delays where NOTIFY is absent, as 4.1 leaves us free to read it: whoever
+ * wants no notices of delay makes none. next_exts is what the host that took the mail
  * offered, 0 for none: one with DSN sends the notice of success itself, so
  * DSN_RELAYED is not wanted from us.
  */

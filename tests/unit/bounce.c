@@ -319,8 +319,9 @@ static const struct {
 	/* those that wait; nobody knows whether U is anybody */
 	{ "x@example.org", DSN_DELAYED, 0, "Pd", NULL, "P:W" },
 	{ "x@example.org", DSN_DELAYED, 0, "PaDaFaUa", NULL, "PDFU:W" },
-	{ "x@example.org", DSN_DELAYED, 0, "P-", "NOTIFY does not want one",
-	    "P:W" },
+	{ "x@example.org", DSN_DELAYED, 0, "P-", NULL, "P:W" },
+	{ "x@example.org", DSN_DELAYED, 0, "PnPfPs", "NOTIFY does not want one",
+	    "PPP:W" },
 	{ "x@example.org", DSN_DELAYED, 0, "Ud", "NOTIFY does not want one",
 	    "U:W" },
 	/* the first two are taken */

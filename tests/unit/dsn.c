@@ -228,9 +228,10 @@ D37_D39_who_is_told_of_what(void **state)
 		{ "FROM:<>", "TO:<b@c>", 0, 0 },
 		{ "FROM:<>", "TO:<b@c> NOTIFY=FAILURE", 0, 0 },
 		{ "FROM:<>", "TO:<b@c> NOTIFY=SUCCESS,FAILURE,DELAY", 0, 0 },
-		/* without NOTIFY: failures; delays are off */
-		{ "FROM:<a@b>", "TO:<b@c>", 0, FAILED },
-		{ "FROM:<a@b> RET=FULL", "TO:<b@c>", 0, FAILED },
+		/* without NOTIFY: FAILURE,DELAY */
+		{ "FROM:<a@b>", "TO:<b@c>", 0, FAILED | DELAYED },
+		{ "FROM:<a@b> RET=FULL", "TO:<b@c>", SMTP_EXT_DSN,
+		    FAILED | DELAYED },
 		/* D39 */
 		{ "FROM:<a@b>", "TO:<b@c> NOTIFY=NEVER", 0, 0 },
 		{ "FROM:<a@b>", "TO:<b@c> NOTIFY=FAILURE", 0, FAILED },
