@@ -264,12 +264,14 @@ admission_ask(struct admission *a, const struct config_domain *domain,
 
 struct admit_decision
 admission_rcpt(struct admission *a, const struct config_domain *domain,
-    const struct envelope *env, const struct smtp_rcpt *r, const char *asked)
+    const struct envelope *env, const struct smtp_rcpt *r, const char *asked,
+    bool is_kept)
 {
 	bool is_asked = asked != NULL && relay_may(&a->relay, domain);
 	struct admit_question q = ask(a, domain, env, &r->forward_path);
 	struct admit_decision d = { ADMIT_THROUGH, false, asked, NULL };
 
+	q.may_relay = q.may_relay && !is_kept;
 	if (!is_asked)
 		d = admit_decide(&q);
 	if (d.what == ADMIT_THROUGH) {

@@ -45,11 +45,13 @@ const char *admission_ask(struct admission *a,
 /*
  * RCPT. Returns the decision with the reply for the client: of ADMIT_THROUGH
  * the primary's own, 2yz or a refusal; it is valid until the next call. env:
- * sender, client. asked: what admission_ask() returned, or NULL.
+ * sender, client. asked: what admission_ask() returned, or NULL. is_kept: a
+ * recipient of this domain was taken into the spool before, in this
+ * transaction; so are the others, whatever the primary has become since.
  */
 struct admit_decision admission_rcpt(struct admission *a,
     const struct config_domain *domain, const struct envelope *env,
-    const struct smtp_rcpt *r, const char *asked);
+    const struct smtp_rcpt *r, const char *asked, bool is_kept);
 
 /* What became of it in the end: one line in the log. */
 void admission_log(const struct admission *a,

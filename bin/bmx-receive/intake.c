@@ -119,6 +119,17 @@ is_new_domain(const struct intake *in, size_t n)
 	return true;
 }
 
+/* Of the n recipients before one of the domain is the spool's. Of a message
+ * that the primary takes no copy for its domain is kept. */
+static bool
+keeps(const struct intake *in, size_t n, const struct config_domain *domain)
+{
+	for (size_t i = n; i-- > 0;)
+		if (in->is_kept[i] && in->domain_of[i] == domain)
+			return true;
+	return false;
+}
+
 /* May more wait for the domain? If not, *d is why. */
 static void
 measure(const struct intake *in, const struct config_domain *domain,
@@ -170,12 +181,14 @@ decide(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
 	is_new = is_new_domain(in, n);
 	if (is_new && in->ndomains == INTAKE_DOMAINS_MAX)
 		return too_many_domains;
-	d = admission_rcpt(&in->admission, in->domain_of[n], env, r, asked);
+	d = admission_rcpt(&in->admission, in->domain_of[n], env, r, asked,
+	    keeps(in, n, in->domain_of[n]));
 	if (is_new && d.what == ADMIT_SPOOL)
 		measure(in, in->domain_of[n], env->mail.size, &d);
 	admission_log(&in->admission, in->domain_of[n], env, r, &d);
 	in->decision = d;
 	in->is_unverified[n] = d.is_unverified;
+	in->is_kept[n] = d.what == ADMIT_SPOOL;
 	in->ndomains += is_new && d.reply[0] == '2';
 	return d.reply;
 }
@@ -197,7 +210,8 @@ intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
 {
 	struct intake_due due = { domain_for(in, &r->forward_path), NULL };
 
-	if (due.domain != NULL && has_room_for_domains(in, env))
+	if (due.domain != NULL && has_room_for_domains(in, env) &&
+	    !keeps(in, env->nrcpt, due.domain))
 		due.asked = admission_ask(&in->admission, due.domain, env, r);
 	if (due.asked == NULL && in->ndue == 0)
 		return decide(in, env, r, NULL);

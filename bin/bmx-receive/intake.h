@@ -47,6 +47,7 @@ struct intake {
 	/* of each recipient of the transaction; one more, that is asked for */
 	const struct config_domain *domain_of[ENVELOPE_RCPT_MAX + 1];
 	bool is_unverified[ENVELOPE_RCPT_MAX + 1];
+	bool is_kept[ENVELOPE_RCPT_MAX + 1];    /* taken without the primary */
 	struct intake_due due[SESSION_DUE_MAX]; /* see intake_rcpt() */
 	size_t ndue;
 	struct admit_decision decision; /* on the last recipient of ours */

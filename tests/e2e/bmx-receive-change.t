@@ -1,0 +1,105 @@
+#!/bin/sh
+# What is known of the primary changes in the middle of a session. A transaction is the primary's or the
+# spool's as a whole, and nothing is lost between the two.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
+# shellcheck source=tests/fake/primary.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/receive.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+primary_make
+
+mkdir -m 700 "$tmp/state"
+conf()
+{
+	make_conf 'min-free = 1M' "state = $tmp/state" \
+	    '[example.com]' "primary = 127.0.0.1:$primary_port" \
+	    'unknown = accept' 'connect-timeout = 2s' 'reply-timeout = 2s' \
+	    'tls = none' "$@"
+}
+conf 'admit = through'
+primary_start
+
+# state VERDICT: what bmx-probe would have found just now.
+state()
+{
+	for part in tmp new cur log; do
+		mkdir -p -m 700 "$tmp/spool/example.com/$part"
+	done
+	chmod 700 "$tmp/spool/example.com"
+	date -u "+verdict $1%nsince %Y-%m-%dT%H:%M:%SZ%nprobed %Y-%m-%dT%H:%M:%SZ%nlast $1%nrun 9" \
+	    >"$tmp/spool/example.com/primary"
+}
+
+# begin VERDICT [ROW...]: another primary, an empty spool.
+begin()
+{
+	begin_state=$1
+	shift
+	empty_spool
+	: >"$tmp/bmx.log"
+	primary_renew "$@"
+	state "$begin_state"
+}
+
+# opens, then tells LINE... and answers N: a session in steps. opened: $tmp/out.
+opens()
+{
+	rm -f "$tmp/in"
+	mkfifo "$tmp/in"
+	: >"$tmp/out"
+	bmx-receive <"$tmp/in" >"$tmp/out" &
+	opened=$!
+	exec 3>"$tmp/in"
+}
+tells()
+{
+	say "$@" >&3
+}
+# answers N: the N-th reply is there.
+answers()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	wait_for 20 sh -c 'test "$(grep -c "^[0-9][0-9][0-9] " "$0")" -ge "$1"' \
+	    "$tmp/out" "$1" || fail 'the session goes on' "$(cat "$tmp/out")"
+}
+closes()
+{
+	tells QUIT
+	exec 3>&-
+	wait "$opened"
+}
+
+# places: recipients at the primary, and in the spool.
+places()
+{
+	cat /dev/null "$primary"/*.env 2>/dev/null | grep -c RCPT
+	queued example.com | xargs -r cat | grep -ac '^Bmx-To: '
+}
+
+# ---- the state file ----
+
+begin down
+opens
+tells 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>'
+answers 4
+state up
+tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
+answers 7
+closes
+is 'it comes back between two recipients: the spool has both' \
+    "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 0 2 '
+
+begin up
+opens
+tells 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>'
+answers 4
+state down
+tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
+answers 7
+closes
+is 'it is said to go: who asks it knows better' \
+    "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 2 0 '
+
+stop primary
+primary_check
+done_testing
