@@ -11,6 +11,7 @@
 #include "bmx-receive/serve.h"
 #include "bmx-receive/session.h"
 #include "spool/memory.h"
+#include "spool/paused.h"
 #include "spool/primary.h"
 #include "spool/spool.h"
 
@@ -59,21 +60,26 @@ explain_primary(const struct config *config, const struct spool *spool,
 	struct primary state = PRIMARY_INIT;
 	struct err e = ERR_INIT;
 	char folded[ADDR_DOMAIN_MAX + 1], seen[CLOCK_RFC3339_MAX] = "never";
+	int64_t now_s = clock_wall_us() / 1000000;
+	struct paused paused;
+	bool is_paused = false;
 
 	if (at != NULL &&
 	    addr_fold_domain(at + 1, strlen(at + 1), folded, &e) == 0)
 		d = config_find(config, folded);
 	if (d == NULL)
 		return;
-	if (spool_domain_open(&dir, spool, d->name, false, &e) == 1)
-		primary_read(dir.fd, clock_wall_us() / 1000000, d->state_age_s,
-		    &state, &e);
+	if (spool_domain_open(&dir, spool, d->name, false, &e) == 1) {
+		primary_read(dir.fd, now_s, d->state_age_s, &state, &e);
+		is_paused = paused_read(dir.fd, now_s, &paused, &e) != 0;
+	}
 	spool_domain_close(&dir);
 	if (state.good_s > 0)
 		clock_rfc3339(seen, state.good_s * 1000000);
-	printf("primary of %s: %s, last seen up: %.19s%s%s\n", d->name,
+	printf("primary of %s: %s, last seen up: %.19s%s%s%s\n", d->name,
 	    primary_verdict_name(state.verdict), seen,
-	    state.reason[0] != '\0' ? ": " : "", state.reason);
+	    state.reason[0] != '\0' ? ": " : "", state.reason,
+	    is_paused ? ", paused" : "");
 }
 
 /* A sentence for each reason of admit.c. */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "smtp/learn.h"
 #include "smtp/policy.h"
+#include "spool/paused.h"
 
 /*
  * Seconds that one step may take, whatever it consists of; a client waits for
@@ -156,12 +157,35 @@ read_state(const struct relay *r, const struct config_domain *domain,
 	spool_domain_close(&dir);
 }
 
+/* See paused.h. */
+static bool
+is_paused(const struct relay *r, const struct config_domain *domain)
+{
+	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	struct paused paused;
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	if (spool_domain_open(&dir, r->spool, domain->name, false, &e) == 1)
+		rc =
+		    paused_read(dir.fd, clock_wall_us() / 1000000, &paused, &e);
+	if (rc == -1)
+		log_alarm("domain=%s paused, since that cannot be read: %s",
+		    domain->name, e.text);
+	spool_domain_close(&dir);
+	return rc != 0;
+}
+
 enum admit_primary
 relay_primary(const struct relay *r, const struct config_domain *domain)
 {
+	bool is_ours = r->is_open && r->domain == domain;
 	struct primary state;
 
-	if (r->is_open && r->domain == domain)
+	/* what was begun before goes on */
+	if (!(is_ours && r->step == RELAY_IN_MAIL) && is_paused(r, domain))
+		return ADMIT_PRIMARY_DOWN;
+	if (is_ours)
 		return ADMIT_PRIMARY_UP; /* who would know better */
 	read_state(r, domain, &state);
 	return admit_primary(&state, clock_wall_us() / 1000000);

@@ -77,7 +77,8 @@ void relay_free(struct relay *r);
 /* May a recipient of the domain go this way in this transaction? */
 bool relay_may(const struct relay *r, const struct config_domain *domain);
 
-/* What is known of its primary before asking. */
+/* What is known of its primary before asking. That of a paused domain is
+ * down. */
 enum admit_primary relay_primary(const struct relay *r,
     const struct config_domain *domain);
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What is known of the primary changes in the middle of a session. A transaction is the primary's or the
+# What is known of the primary changes in the middle of a session: its state
+# file, or an operator pauses its domain. A transaction is the primary's or the
 # spool's as a whole, and nothing is lost between the two.
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 # shellcheck source=tests/fake/primary.sh
@@ -22,10 +23,7 @@ primary_start
 # state VERDICT: what bmx-probe would have found just now.
 state()
 {
-	for part in tmp new cur log; do
-		mkdir -p -m 700 "$tmp/spool/example.com/$part"
-	done
-	chmod 700 "$tmp/spool/example.com"
+	(umask 077 && mkdir -p "$tmp/spool/example.com")
 	date -u "+verdict $1%nsince %Y-%m-%dT%H:%M:%SZ%nprobed %Y-%m-%dT%H:%M:%SZ%nlast $1%nrun 9" \
 	    >"$tmp/spool/example.com/primary"
 }
@@ -98,6 +96,71 @@ tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
 answers 7
 closes
 is 'it is said to go: who asks it knows better' \
+    "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 2 0 '
+
+# ---- an operator ----
+
+# pause [WORDS]: of the file.
+pause()
+{
+	date -u "+since %Y-%m-%dT%H:%M:%SZ${1:+%n$1}" >"$tmp/spool/example.com/paused"
+}
+
+# one: a message to one recipient, in one go.
+one()
+{
+	say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' DATA \
+	    'Subject: x' '' x . QUIT | bmx-receive >"$tmp/out"
+	last_code "$tmp/out"
+	places
+}
+
+begin up
+pause
+is 'paused: 250, and the spool has it' "$(one | tr '\n' ' ')" '250 2.0.0 0 1 '
+is 'paused: the primary was not even called' "$(grep -c . "$primary/log")" 0
+is 'the log says that it is the spool'\''s' \
+    "$(log_lines ' admit=' | sed 's/.*\(admit=[a-z]* reason=[a-z]*\).*/\1/')" \
+    'admit=spool reason=known'
+exits '--check knows' 0 bmx-receive --check 192.0.2.1 c a@s.example bob@example.com
+like 'and says so' "$(cat "$tmp/out")" '^primary of example.com: up, .*, paused$'
+begin up
+pause "until $(date -u -d '-1 minute' +%Y-%m-%dT%H:%M:%SZ)"
+is 'paused until a minute ago: it goes through' "$(one | tr '\n' ' ')" '250 2.0.0 1 0 '
+begin up
+echo rubbish >"$tmp/spool/example.com/paused"
+is 'a pause that cannot be read is one' "$(one | tr '\n' ' ')" '250 2.0.0 0 1 '
+like 'and there is an alarm' "$(cat "$tmp/bmx.log")" \
+    'alarm=yes domain=example.com paused, since that cannot be read: '
+conf 'admit = defer'
+begin up
+pause
+is 'admit = defer: paused is down, so nobody is sent there' \
+    "$(one | tr '\n' ' ')" '250 2.0.0 0 1 '
+conf 'admit = through'
+
+begin up
+opens
+tells 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>' DATA \
+    'Subject: x' '' x .
+answers 6
+pause
+tells 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' DATA \
+    'Subject: x' '' x .
+answers 10
+closes
+is 'paused between two messages of a session: the second is the spool'\''s' \
+    "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 1 1 '
+
+begin up
+opens
+tells 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>'
+answers 4
+pause
+tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
+answers 7
+closes
+is 'paused within one: what it began goes on' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 2 0 '
 
 stop primary
