@@ -3,9 +3,11 @@
 # at a server that has it, and only there. The servers are real ones on
 # loopback, the zones signed.
 # shellcheck source=tests/lib/tap.sh source=tests/lib/peers.sh source=tests/lib/certs.sh
+# shellcheck source=tests/lib/mailhosts.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/peers.sh"
 . "$top_srcdir/tests/lib/certs.sh"
+. "$top_srcdir/tests/lib/mailhosts.sh"
 need_unbound
 need python3 ldns-keygen ldns-signzone certtool openssl
 
@@ -19,35 +21,36 @@ cert old ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server \
 
 # ---- the hosts: name, address, faults ----
 
+has_v6()
+{
+	grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null
+}
+
 hosts()
 {
-	tls()
-	{
-		echo "tls=$certs/$1.chain,$certs/$1.key"
-	}
 	cat <<-T
-		good 127.0.1.1 name=good.signed.test $(tls good)
-		good2 127.0.1.2 name=good2.signed.test $(tls good)
+		good 127.0.1.1 name=good.signed.test tls=good
+		good2 127.0.1.2 name=good2.signed.test tls=good
 		plain 127.0.1.3 name=plain.signed.test
-		wrong 127.0.1.4 $(tls wrong)
-		self 127.0.1.5 $(tls self)
-		old 127.0.1.6 $(tls old)
-		pinned 127.0.1.7 $(tls self)
-		unpinned 127.0.1.8 $(tls good)
-		issued 127.0.1.9 $(tls good)
-		misissued 127.0.1.10 $(tls wrong)
-		tls11 127.0.1.11 $(tls good) tlsmin=1.0 tlsmax=1.1
-		tls10on 127.0.1.12 $(tls good) tlsmin=1.0
-		keeper 127.0.1.13 $(tls good) keep=1
-		refuser 127.0.1.14 $(tls good) starttls=454
-		breaker 127.0.1.15 $(tls good) starttls=junk
+		wrong 127.0.1.4 tls=wrong
+		self 127.0.1.5 tls=self
+		old 127.0.1.6 tls=old
+		pinned 127.0.1.7 tls=self
+		unpinned 127.0.1.8 tls=good
+		issued 127.0.1.9 tls=good
+		misissued 127.0.1.10 tls=wrong
+		tls11 127.0.1.11 tls=good tlsmin=1.0 tlsmax=1.1
+		tls10on 127.0.1.12 tls=good tlsmin=1.0
+		keeper 127.0.1.13 tls=good keep=1
+		refuser 127.0.1.14 tls=good starttls=454
+		breaker 127.0.1.15 tls=good starttls=junk
 		closed 127.0.1.16 banner=554_5.7.1_go_away
 		later 127.0.1.17 banner=421_4.3.2_later
 		heloonly 127.0.1.18 ehlo=502
 		noehlo 127.0.1.19 hangup=EHLO
 		leaky 127.0.1.20 banner=220_mx.test_ESMTP_Postfix_3.7.11
 		rude 127.0.1.21 null=550_5.7.0_no sender=250_OK postmaster=550_5.1.1_who abuse=550_5.1.1_who bare=501_what relay=250_OK vrfy=250_me expn=250_me
-		looser 127.0.1.22 $(tls good) ext=SIZE_9000000,8BITMIME,SMTPUTF8 unknown=250_OK
+		looser 127.0.1.22 tls=good ext=SIZE_9000000,8BITMIME,SMTPUTF8 unknown=250_OK
 		strict 127.0.1.23 sender=450_4.7.1_greylisted
 		silent 127.0.1.24 way=silent
 		flood 127.0.1.25 way=flood
@@ -59,25 +62,11 @@ hosts()
 		deaf 127.0.1.31 vrfy=421_4.3.2_bye
 	T
 }
-hosts | while read -r _ address faults; do
-	echo "$address $faults"
-done >"$tmp/hosts"
-if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
-	has_v6=1
-	echo "::1 name=six.signed.test" >>"$tmp/hosts"
-else
-	has_v6=
-fi
-port=$(free_port)
-"$tap_await" group python3 "$top_srcdir/tests/fake/mailhosts.py" "$port" \
-    "$tmp/visits" <"$tmp/hosts" >"$tmp/mailhosts.log" 2>&1 &
-echo $! >"$tmp/mailhosts.pid"
-tap_bg="mailhosts $tap_bg"
-wait_for 20 grep -q ready "$tmp/mailhosts.log" ||
-    bail "no mail hosts: $(cat "$tmp/mailhosts.log")"
-for address in 127.0.1.1 127.0.1.31; do
-	"$tap_await" listen 20 "$address" "$port" || bail "$address does not listen"
-done
+{
+	hosts | cut -d ' ' -f 2-
+	! has_v6 || echo "::1 name=six.signed.test"
+} >"$tmp/hosts"
+mailhosts_start <"$tmp/hosts"
 
 # ---- the zones: each host HOST is the MX of d.HOST.signed.test ----
 
@@ -131,7 +120,7 @@ unbound_start
 
 mxcheck()
 {
-	timeout 60 bmx-mxcheck -q --resolver "$unbound" --smtp-port "$port" \
+	timeout 60 bmx-mxcheck -q --resolver "$unbound" --smtp-port "$mail_port" \
 	    --smtp-timeout "${wait:-5}" --helo probe.example --ca-file "$certs/ca.pem" "$@"
 }
 

@@ -161,6 +161,12 @@ def context(host):
     return made
 
 
+def accept(host, listener):
+    while True:
+        sock, _ = listener.accept()
+        threading.Thread(target=Session(host, sock).serve, daemon=True).start()
+
+
 def listen(address, words, port, log):
     host = dict(USUAL)
     for word in words:
@@ -174,9 +180,7 @@ def listen(address, words, port, log):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, port))
     listener.listen(64)
-    while True:
-        sock, _ = listener.accept()
-        threading.Thread(target=Session(host, sock).serve, daemon=True).start()
+    threading.Thread(target=accept, args=(host, listener), daemon=True).start()
 
 
 def main():
@@ -185,8 +189,7 @@ def main():
     for line in sys.stdin:
         words = line.split()
         if words:
-            threading.Thread(target=listen, args=(words[0], words[1:], port, log),
-                             daemon=True).start()
+            listen(words[0], words[1:], port, log)
     print("ready", flush=True)
     threading.Event().wait()
 

@@ -1,0 +1,24 @@
+# shellcheck shell=sh
+# Mail hosts with their faults on loopback (tests/fake/mailhosts.py), after
+# tap.sh.
+#
+#	mailhosts_start [CHECK-ADDRESS...] <<E	a line each: ADDRESS KEY=VALUE...
+#	127.0.1.1 name=mx.test tls=good
+#	E
+#	$mail_port, $visits	their port; what they saw
+#
+# tls=NAME stands for the certificate of that name (tests/lib/certs.sh).
+
+mailhosts_start()
+{
+	visits=$tmp/visits
+	mail_port=$(free_port)
+	sed "s#tls=\([^ ]*\)#tls=${certs:-}/\1.chain,${certs:-}/\1.key#" \
+	    >"$tmp/mailhosts.in"
+	"$tap_await" group python3 "$top_srcdir/tests/fake/mailhosts.py" \
+	    "$mail_port" "$visits" <"$tmp/mailhosts.in" >"$tmp/mailhosts.log" 2>&1 &
+	echo $! >"$tmp/mailhosts.pid"
+	tap_bg="mailhosts $tap_bg"
+	wait_for 20 grep -q ready "$tmp/mailhosts.log" ||
+	    bail "no mail hosts: $(cat "$tmp/mailhosts.log")"
+}
