@@ -18,6 +18,7 @@ struct run {
 	struct order recorded; /* facts; its numbers are those of order */
 	struct progress progress;
 	struct judgement *judgement; /* of the domain that is being reported */
+	struct sender_view view;     /* the same */
 	struct buf text;             /* its record */
 	struct buf facts;            /* the same facts for --record */
 	size_t under_way;
@@ -73,6 +74,18 @@ put_record(struct run *r, uint64_t number, enum verdict v)
 	r->audit->tally.verdicts[v]++;
 }
 
+/* NULL: not wanted. */
+static const struct sender_view *
+see(struct run *r, const struct facts *f)
+{
+	struct audit *a = r->audit;
+
+	if (!a->with_senders)
+		return NULL;
+	senders_view(f, &a->policy, &a->outage, &r->view);
+	return &r->view;
+}
+
 static void
 report_facts(struct run *r, const struct entry *entry, struct facts *f)
 {
@@ -89,7 +102,7 @@ report_facts(struct run *r, const struct entry *entry, struct facts *f)
 		a->is_unsure = true;
 	buf_reset(&r->text);
 	report_domain(&r->text, &a->style, &entry->name, f, r->judgement,
-	    clock_wall_us());
+	    see(r, f), clock_wall_us());
 	put_record(r, entry->number, verdict_of(r->judgement));
 }
 
@@ -320,7 +333,7 @@ audit_run(struct audit *a, struct err *e)
 		.collector = {
 			.dns = a->dns,
 			.question_ms = a->question_ms,
-			.ignored = a->policy.ignored,
+			.ignored = a->unasked,
 			.assume = a->assume.n > 0 ? &a->assume : NULL,
 			.dnsbl = a->dnsbl,
 			.ndnsbl = a->ndnsbl,

@@ -14,6 +14,7 @@
 #include "progress.h"
 #include "report.h"
 #include "roles.h"
+#include "senders.h"
 #include "sessions.h"
 
 /*
@@ -38,7 +39,10 @@ struct audit {
 	char helo[ADDR_DOMAIN_MAX + 1]; /* sessions point to it */
 	struct role_book roles;
 	struct judge_policy policy;
-	struct role_words down; /* policy points to it */
+	struct role_words down;    /* policy points to it */
+	bool unasked[CHECK_COUNT]; /* DNS is not asked for these */
+	bool with_senders;         /* tell what senders do */
+	struct outage outage;
 	struct report_style style;
 	enum severity fail_on;
 	unsigned jobs;

@@ -70,6 +70,8 @@ parse_options(struct settings *s, int argc, char **argv, struct err *e)
 		    "ask ADDRESS or ADDRESS:PORT", "ADDRESS" },
 		{ "without", 0, POPT_ARG_ARGV, &s->without, 0,
 		    "what senders do when HOST or NET/BITS is down", "HOST" },
+		{ "senders", 0, POPT_ARG_NONE | IN_MANUAL, &s->senders, 0,
+		    "what senders do, address by address", NULL },
 		{ "expect-down", 0, POPT_ARG_ARGV | IN_MANUAL, &s->down, 0,
 		    "this host is dead on purpose", "HOST" },
 		{ "jobs", 'j', POPT_ARG_INT | IN_MANUAL, &s->jobs, 0,

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "report_json.h"
+#include "report_senders.h"
 
 static const char *const verdicts[VERDICT_COUNT] = {
 	[VERDICT_OK] = "ok",
@@ -168,7 +169,8 @@ add_untested(struct buf *out, const struct report_style *style,
 
 static void
 add_human(struct buf *out, const struct report_style *style,
-    const struct facts *f, const struct judgement *j)
+    const struct facts *f, const struct judgement *j,
+    const struct sender_view *view)
 {
 	buf_addf(out, "%s: ", f->domain);
 	add_verdict(out, style, verdict_of(j), 0);
@@ -176,6 +178,8 @@ add_human(struct buf *out, const struct report_style *style,
 	for (int severity = SEVERITY_COUNT - 1; severity >= 0; severity--)
 		add_findings(out, style, j, (enum severity)severity);
 	add_untested(out, style, j);
+	if (view != NULL)
+		report_senders(out, view);
 }
 
 /* ---- tab-separated: domain, verdict, ids ---- */
@@ -231,17 +235,17 @@ add_brief(struct buf *out, const struct facts *f, const struct judgement *j)
 void
 report_domain(struct buf *out, const struct report_style *style,
     const struct report_name *name, const struct facts *f,
-    const struct judgement *j, int64_t now_us)
+    const struct judgement *j, const struct sender_view *view, int64_t now_us)
 {
 	switch (style->format) {
 	case REPORT_HUMAN:
-		add_human(out, style, f, j);
+		add_human(out, style, f, j, view);
 		break;
 	case REPORT_BRIEF:
 		add_brief(out, f, j);
 		break;
 	case REPORT_JSON:
-		report_json_domain(out, name, f, j, now_us);
+		report_json_domain(out, name, f, j, view, now_us);
 		break;
 	}
 }
@@ -293,13 +297,20 @@ report_explain(FILE *out, enum check_id id)
 {
 	const struct check *c = &checks[id];
 
+	static const char *const made[] = {
+		[DEPTH_PLAIN] = "unless --only names others",
+		[DEPTH_FULL] = "with --all, or if --only names it",
+		[DEPTH_SMTP] = "with --smtp, or if --only names it",
+		[DEPTH_EXTRA] =
+		    "with --smtp and --all (one more connection), or if "
+		    "--only names it",
+	};
+
 	fprintf(out,
 	    "%s (%s)\n  test:  %s\n  why:   %s\n  cure:  %s\n  basis: %s\n"
 	    "  made:  %s\n",
 	    c->id, severity_name(c->severity), c->test, c->why, c->cure,
-	    c->basis,
-	    c->depth == DEPTH_PLAIN ? "unless --only names others"
-				    : "with --all, or if --only names it");
+	    c->basis, made[c->depth]);
 }
 
 void

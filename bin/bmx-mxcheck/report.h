@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "facts.h"
 #include "judge.h"
+#include "senders.h"
 
 /*
  * Judgements as text: for people, as tab-separated lines, as JSON lines. One
@@ -46,10 +47,10 @@ void report_name_set(struct report_name *n, const char *text, const char *rest,
 enum verdict verdict_of(const struct judgement *j);
 const char *verdict_name(enum verdict v);
 
-/* Append one record. */
+/* Append one record; the view is NULL where it is not wanted. */
 void report_domain(struct buf *out, const struct report_style *style,
     const struct report_name *name, const struct facts *f,
-    const struct judgement *j, int64_t now_us);
+    const struct judgement *j, const struct sender_view *view, int64_t now_us);
 void report_bad_name(struct buf *out, const struct report_style *style,
     const struct report_name *name, const char *reason, int64_t now_us);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "report_senders.h"
 
 /* Jansson passes a NULL on: out of memory shows once, at the end. */
 
@@ -146,7 +147,8 @@ end(struct buf *out, json_t *o)
 
 void
 report_json_domain(struct buf *out, const struct report_name *name,
-    const struct facts *f, const struct judgement *j, int64_t now_us)
+    const struct facts *f, const struct judgement *j,
+    const struct sender_view *view, int64_t now_us)
 {
 	json_t *o = begin(name, now_us);
 
@@ -160,6 +162,7 @@ report_json_domain(struct buf *out, const struct report_name *name,
 	set(o, "passed", ids_array(j, OUTCOME_PASS));
 	set(o, "not_applicable", ids_array(j, OUTCOME_NOT_APPLICABLE));
 	set(o, "known", known_array(j));
+	set(o, "senders", report_json_senders(view));
 	end(out, o);
 }
 
@@ -179,5 +182,6 @@ report_json_bad_name(struct buf *out, const struct report_name *name,
 	set(o, "passed", json_array());
 	set(o, "not_applicable", json_array());
 	set(o, "known", json_array());
+	set(o, "senders", json_null());
 	end(out, o);
 }

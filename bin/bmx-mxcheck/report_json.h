@@ -11,7 +11,8 @@
 #define REPORT_JSON_SCHEMA 1
 
 void report_json_domain(struct buf *out, const struct report_name *name,
-    const struct facts *f, const struct judgement *j, int64_t now_us);
+    const struct facts *f, const struct judgement *j,
+    const struct sender_view *view, int64_t now_us);
 void report_json_bad_name(struct buf *out, const struct report_name *name,
     const char *reason, int64_t now_us);
 

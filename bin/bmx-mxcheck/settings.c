@@ -197,6 +197,22 @@ set_lists(struct audit *a, const struct settings *s, struct err *e)
 	return 0;
 }
 
+/* What senders make of it depends on TLSA records and on the policy. */
+static int
+set_senders(struct audit *a, const struct settings *s, struct err *e)
+{
+	for (size_t i = 0; i < settings_count(s->without); i++) {
+		if (outage_add(&a->outage, s->without[i], e) == -1)
+			return -1;
+	}
+	a->with_senders = s->senders || a->outage.nwords > 0;
+	memcpy(a->unasked, a->policy.ignored, sizeof a->unasked);
+	if (a->with_senders)
+		a->unasked[CHECK_TLSA_PRESENT] = a->unasked[CHECK_STS_TXT] =
+		    false;
+	return 0;
+}
+
 static int
 set_sessions(struct audit *a, const struct settings *s, struct err *e)
 {
@@ -237,8 +253,8 @@ settings_to_audit(const struct settings *s, struct audit *a, struct err *e)
 	a->jobs = (unsigned)s->jobs;
 	a->show_progress = !s->quiet && isatty(STDERR_FILENO) &&
 			   (no_color == NULL || no_color[0] == '\0');
-	if (set_policy(&a->policy, s, e) == -1 || set_sessions(a, s, e) == -1 ||
-	    set_style(&a->style, s, e) == -1 ||
+	if (set_policy(&a->policy, s, e) == -1 || set_senders(a, s, e) == -1 ||
+	    set_sessions(a, s, e) == -1 || set_style(&a->style, s, e) == -1 ||
 	    set_roles(&a->roles.named.primary, s->primaries, e) == -1)
 		return -1;
 	return set_roles(&a->roles.named.backup, s->backups, e);

@@ -20,7 +20,7 @@ struct settings {
 	char *helo, *ca_path, *sts_path;
 	int jobs, deadline_s, ns_port, smtp_port, smtp_timeout_s, cert_days;
 	long ttl_min, ttl_max;
-	int all, brief, json, quiet, unordered, trust_ad, smtp;
+	int all, brief, json, quiet, unordered, trust_ad, smtp, senders;
 };
 
 /* clang-format off */

@@ -129,7 +129,7 @@ cat >"$tmp/want" <<'E'
 1|1|good.test||good.test|ok|found|10 mx1.test 20.0.0.1 20 mx2.test 20.0.0.2|
 1|3|BAD.test|column|bad.test|error|found|10 mx1.test 20.0.0.1 20 alias.test 20.0.0.2 30 gone.test |MX-TARGET-ALIAS alias.test,MX-TARGET-NOADDR gone.test
 1|4|foo..bar||None|bad-name|None||
-schema time line input rest domain verdict reason answer mx findings untested passed not_applicable known
+schema time line input rest domain verdict reason answer mx findings untested passed not_applicable known senders
 E
 is "--json" "$(cat "$tmp/out")" "$(cat "$tmp/want")"
 is "--json of what was not tested" \
