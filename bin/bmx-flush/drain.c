@@ -268,9 +268,11 @@ learn(struct drain *d, enum primary_verdict result,
 	struct primary state = PRIMARY_INIT;
 	struct err e = ERR_INIT;
 	int64_t now_s = clock_wall_us() / 1000000;
+	bool is_locked;
 
 	if (domain->is_unlisted) /* it is nobody's primary */
 		return;
+	is_locked = primary_lock(d->maildir.fd);
 	if (primary_read(d->maildir.fd, now_s, 0, &state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
 	if (primary_learn(&state, result, why, domain->rise, domain->fall,
@@ -289,6 +291,8 @@ learn(struct drain *d, enum primary_verdict result,
 	}
 	if (primary_write(d->maildir.fd, &state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
+	if (is_locked)
+		primary_unlock(d->maildir.fd);
 }
 
 /* No more orders, for this reason; the first one counts. */

@@ -320,6 +320,15 @@ tell(struct run *u, const struct report_row *row)
 		fprintf(stderr, "bmx-probe: %s: %s\n", row->name, e.text);
 }
 
+/* Once, however many runs see it. */
+static void
+tell_once(struct run *u, const struct report_row *row)
+{
+	if (state_begin_to_tell(&u->spool, row->domain, row->now_s, row->state))
+		tell(u, row);
+	state_end_of_telling(&u->spool);
+}
+
 static void
 emit(void *arg, const struct report_row *row)
 {
@@ -329,7 +338,7 @@ emit(void *arg, const struct report_row *row)
 	count(u, row);
 	report_row(&u->report, row);
 	if (u->change.command != NULL && change_is_news(row))
-		tell(u, row);
+		tell_once(u, row);
 }
 
 /* A filter has done its work whatever the verdicts are: its output is them. */

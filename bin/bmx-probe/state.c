@@ -1,6 +1,8 @@
 #include "bmx-probe/state.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/file.h>
 
 #include "base/log.h"
 #include "smtp/learn.h"
@@ -97,6 +99,7 @@ state_learn(const struct spool *sp, const struct config_domain *domain,
 
 	if (spool_domain_open(&d, sp, domain->name, true, e) == -1)
 		return -1;
+	primary_lock(d.fd); /* until the directory is closed */
 	rc = learn(d.fd, domain, r, now_s, now, was, e);
 	spool_domain_close(&d);
 	return rc;
@@ -126,6 +129,25 @@ state_look(const struct spool *sp, const struct config_domain *domain,
 	return rc == -1 ? -1 : 0;
 }
 
+bool
+state_begin_to_tell(const struct spool *sp, const struct config_domain *domain,
+    int64_t now_s, const struct primary *news)
+{
+	struct err ignored = ERR_INIT;
+	struct primary now;
+
+	while (flock(sp->fd, LOCK_EX) == -1 && errno == EINTR)
+		;
+	return state_look(sp, domain, now_s, &now, &ignored) == -1 ||
+	       (now.verdict == news->verdict && now.told == news->told);
+}
+
+void
+state_end_of_telling(const struct spool *sp)
+{
+	flock(sp->fd, LOCK_UN);
+}
+
 int
 state_tell(const struct spool *sp, const char *domain,
     enum primary_verdict verdict, struct err *e)
@@ -134,8 +156,10 @@ state_tell(const struct spool *sp, const char *domain,
 	struct primary now;
 	int rc = spool_domain_open(&d, sp, domain, false, e);
 
-	if (rc == 1)
+	if (rc == 1) {
+		primary_lock(d.fd);
 		rc = primary_read(d.fd, 0, 0, &now, e);
+	}
 	if (rc == 1) {
 		now.told = verdict;
 		rc = primary_write(d.fd, &now, e);

@@ -1,6 +1,7 @@
 #ifndef BMX_PROBE_STATE_H
 #define BMX_PROBE_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -25,6 +26,15 @@ int state_learn(const struct spool *sp, const struct config_domain *domain,
 /* The state that a result makes by itself, when none is kept. */
 void state_of_result(const struct probe_result *r, int64_t now_s,
     struct primary *now);
+
+/*
+ * Only one run tells at a time: wait for others. False: they have told of this
+ * change meanwhile, or it is over. state_end_of_telling() follows in any case.
+ */
+bool state_begin_to_tell(const struct spool *sp,
+    const struct config_domain *domain, int64_t now_s,
+    const struct primary *news);
+void state_end_of_telling(const struct spool *sp);
 
 /* Somebody was told of the verdict. */
 int state_tell(const struct spool *sp, const char *domain,

@@ -37,8 +37,8 @@ take_session(struct primary *state, const struct client *c)
 		state->secured = c->offer;
 }
 
-int
-learn_primary(int domain_fd, const struct config_domain *domain,
+static int
+learn_result(int domain_fd, const struct config_domain *domain,
     enum primary_verdict result, const char *reason, const struct client *c,
     struct err *e)
 {
@@ -59,6 +59,19 @@ learn_primary(int domain_fd, const struct config_domain *domain,
 		    now_s);
 	}
 	return primary_write(domain_fd, &state, e);
+}
+
+int
+learn_primary(int domain_fd, const struct config_domain *domain,
+    enum primary_verdict result, const char *reason, const struct client *c,
+    struct err *e)
+{
+	bool is_locked = primary_lock(domain_fd);
+	int rc = learn_result(domain_fd, domain, result, reason, c, e);
+
+	if (is_locked)
+		primary_unlock(domain_fd);
+	return rc;
 }
 
 /* In what others go by: keywords and size. */

@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -14,6 +16,8 @@
 #define STATE_MAX (16 * 1024) /* bytes of the file */
 #define FLAPPING_FROM 6       /* turns in primary.recent */
 #define FLAPPING_TO 2
+#define LOCK_TRIES 100
+#define LOCK_NAP_MS 10
 
 static const char file_name[] = "primary";
 
@@ -42,6 +46,28 @@ primary_verdict_of(enum primary_verdict *verdict, const char *text, size_t len)
 		}
 	}
 	return false;
+}
+
+/* ---- between programs ---- */
+
+/* On the directory, since the file is another one after each write. */
+bool
+primary_lock(int domain_fd)
+{
+	const struct timespec nap = { 0, LOCK_NAP_MS * 1000000 };
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(domain_fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		nanosleep(&nap, NULL);
+	}
+	return false;
+}
+
+void
+primary_unlock(int domain_fd)
+{
+	flock(domain_fd, LOCK_UN);
 }
 
 /* ---- reading ---- */

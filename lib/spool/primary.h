@@ -101,6 +101,14 @@ struct primary {
 /* clang-format on */
 
 /*
+ * Who reads the state to write it again keeps others who do so waiting, for
+ * no longer than that takes. False: somebody holds the lock for a second; go
+ * on without, at worst a result is not counted. Unlock only what was locked.
+ */
+bool primary_lock(int domain_fd);
+void primary_unlock(int domain_fd);
+
+/*
  * Read the state in domain_fd (struct spool_domain's fd). A missing file is
  * PRIMARY_UNKNOWN and 0; a damaged one is PRIMARY_UNKNOWN and -1 (ERR_DATA).
  * A state older than max_age_s (0: any age) reads as PRIMARY_UNKNOWN, never

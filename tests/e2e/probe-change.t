@@ -90,6 +90,46 @@ fails "one that hangs" "$tmp/hang: killed after 1 s" "$tmp/hang" --change-timeou
 ok "its child is gone with it" wait_gone "$(cat "$tmp/child")"
 exits "with --no-state there is no change: 64" 64 bmx-probe -n --on-change /bin/true
 
+# ---- two runs at once ----
+
+rm -rf "$tmp/spool/example.com"
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none' \
+    'rise = 1' 'fall = 1'
+cat >"$tmp/slow" <<'E'
+#!/bin/sh
+echo "$*" >>"$0.log"
+read -r go <"$0.go"
+E
+chmod 755 "$tmp/slow"
+mkfifo "$tmp/slow.go"
+exits "up: 0" 0 bmx-probe --brief --on-change "$tmp/slow"
+stop primary
+: >"$tmp/bmx.log"
+start_bg first bmx-probe --brief --on-change "$tmp/slow"
+ok "one run tells of a change" wait_for 10 test -s "$tmp/slow.log"
+start_bg second bmx-probe --brief --on-change "$tmp/slow"
+ok "another sees the same one meanwhile" wait_for 10 test -s "$tmp/second.log"
+is "as it is" "$(cut -f 1,2 "$tmp/second.log")" 'example.com	down'
+echo >"$tmp/slow.go"
+ok "the first ends" wait_gone "$(pid_of first)"
+ok "so does the second" wait_gone "$(pid_of second)"
+is "it was told once" "$(cat "$tmp/slow.log")" 'example.com down up'
+is "and logged once" "$(grep -c 'primary=down was=up' "$tmp/bmx.log")" 1
+
+# each of many results at once is counted, none undoes another
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none' \
+    'rise = 1' 'fall = 99'
+before=$(sed -n 's/^run //p' "$tmp/spool/example.com/primary")
+for n in 1 2 3 4 5 6 7 8; do
+	start_bg "many$n" bmx-probe --brief
+done
+for n in 1 2 3 4 5 6 7 8; do
+	wait_gone "$(pid_of "many$n")" || fail "run $n ends"
+done
+is "eight runs at once are eight results" \
+    "$(sed -n 's/^run //p' "$tmp/spool/example.com/primary")" "$((before + 8))"
+primary_start
+
 # ---- flapping ----
 
 rm -rf "$tmp/spool/example.com"

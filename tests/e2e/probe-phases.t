@@ -136,7 +136,11 @@ else
 	done
 fi
 make_conf '[example.com]' 'tls = none' "primary = 127.0.0.1:$primary_port"
-exits "--source, an address of this host: 0" 0 bmx-probe -n --source 127.0.0.1
+primary_renew "connect run echo \$BMX_PEER >$tmp/peer"
+exits "--source, an address of this host: 0" 0 bmx-probe -n --source 127.0.0.3
+is "is where it comes from" "$(cat "$tmp/peer")" 127.0.0.3
+exits "--source, one for each family: 0" 0 bmx-probe -n --source 127.0.0.4,::1
+is "the one that fits" "$(cat "$tmp/peer")" 127.0.0.4
 exits "--source, one of another host: 71" 71 bmx-probe -n --source 192.0.2.77
 is "is our own trouble" "$(word)" 'unknown own-trouble'
 exits "--source, none: 64" 64 bmx-probe -n --source nowhere

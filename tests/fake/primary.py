@@ -24,12 +24,14 @@ ADDRESS  only for this address (mail, rcpt)
 ACTION   NNN text      answer so; "|" parts the lines of a reply, which get
                        their code and hyphens here. 2yz to the dot stores
          raw BYTES     send exactly this (\\r \\n \\xNN \\\\ are understood)
+         parts MS A|B  these bytes, so many milliseconds between two parts
          slow MS       answer as always, so many milliseconds later
          stall         say nothing more, until the client goes away
          flood         begin a reply that does not end
          hangup        close without an answer
          reset         close with a TCP reset
-         run COMMAND   run it with sh, then answer as always
+         run COMMAND   run it with sh, $BMX_PEER being the client's address,
+                       then answer as always
          store-hangup  dot only: store the message, then close unanswered
          store-stall   dot only: store the message, never answer
          store-run COMMAND  dot only: store the message, run, answer as always
@@ -60,6 +62,10 @@ import threading
 KEYWORDS = ["PIPELINING", "SIZE 0", "8BITMIME", "SMTPUTF8", "DSN",
             "ENHANCEDSTATUSCODES"]
 ROW = re.compile(r"([a-z]+)(?:<([^>]*)>)?(?:#(\d+)(\+?))?\s+(.*)", re.S)
+
+
+def unescape(text):
+    return text.encode("latin-1").decode("unicode_escape").encode("latin-1")
 
 
 class Over(Exception):
@@ -204,6 +210,12 @@ class Session:
             self.primary.log(self.number, b"S", line)
         self.sock.sendall(data)
 
+    def send_parts(self, parts, wait_ms):
+        for i, part in enumerate(parts):
+            if i > 0:
+                threading.Event().wait(wait_ms / 1000)
+            self.send(unescape(part))
+
     def reply(self, text):
         lines = text.encode("utf-8").split(b"|")
         code = lines[0][:3]
@@ -253,12 +265,18 @@ class Session:
         elif verb == "reset":
             self.reset()
         elif verb == "run":
-            subprocess.call(rest, shell=True)
+            peer = self.sock.getpeername()  # "" of a local socket
+            subprocess.call(rest, shell=True, env=dict(
+                os.environ, BMX_PEER=peer[0] if peer else ""))
             return True
         elif verb == "raw":
-            return self.answer(stage, rest[:3], store, lambda: self.send(
-                rest.encode("latin-1").decode("unicode_escape")
-                .encode("latin-1")))
+            return self.answer(stage, rest[:3], store,
+                               lambda: self.send(unescape(rest)))
+        elif verb == "parts":
+            wait_ms, _, rest = rest.partition(" ")
+            return self.answer(
+                stage, rest.replace("|", "")[:3], store,
+                lambda: self.send_parts(rest.split("|"), int(wait_ms)))
         else:
             return self.answer(stage, verb, store,
                                lambda: self.reply(action))
