@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bmx-queue/giveup.h"
 #include "bmx-queue/jline.h"
 #include "spool/ledger.h"
 
@@ -33,21 +34,13 @@ static int
 print_result(struct output *o, const struct spool_domain *d, const char *id,
     const char *result, struct err *e)
 {
-	struct jline j = JLINE_INIT;
-	int rc;
+	const struct jline_pair row[] = {
+		{ "id", id },
+		{ "domain", d->name },
+		{ "result", result },
+	};
 
-	if (o->form != OUTPUT_JSON) {
-		fprintf(o->data, "%s\t%s\t%s\n", id, d->name, result);
-		return 0;
-	}
-	jline_open(&j, NULL, '{');
-	jline_word(&j, "id", id);
-	jline_word(&j, "domain", d->name);
-	jline_word(&j, "result", result);
-	jline_close(&j, '}');
-	rc = jline_print(&j, o, e);
-	jline_free(&j);
-	return rc;
+	return jline_row(o, row, sizeof row / sizeof *row, e);
 }
 
 static int
@@ -65,7 +58,7 @@ change(const struct act_order *order, const struct spool_domain *d,
 		return spool_defer(d, entry, clock_wall_us() / 1000000, e);
 	case ACT_BOUNCE:
 	case ACT_EXPIRE:
-		break;
+		break; /* give_up() has them */
 	}
 	return 0;
 }
@@ -147,7 +140,7 @@ record(const struct act_order *order, const struct spool_domain *d,
 		 "uid=%lu reason=%s",
 	    entry->id, d->name, entry->size, entry->nrcpt, done,
 	    (unsigned long)order->uid, reason);
-	if (order->act != ACT_REMOVE)
+	if (!act_is_final(order->act))
 		spool_note(d, entry->id, "action=%s uid=%lu reason=%s", done,
 		    (unsigned long)order->uid, reason);
 }
@@ -158,7 +151,7 @@ struct hand {
 	const struct select *s;
 	const struct spool *sp;
 	struct output *o;
-	size_t n; /* messages so far */
+	size_t n, busy; /* messages so far, and of them */
 };
 
 /* What was found to be done with it, and done: for people. NULL: trouble, of
@@ -184,40 +177,101 @@ change_one(const struct hand *h, const struct spool_domain *d,
 	return rc == 0 ? "gone" : words[order->act].done;
 }
 
+/* The same for what a sender may have to be told of. */
+static const char *
+give_up(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
+{
+	const struct act_order *order = h->order;
+	const struct giveup_order giveup = {
+		.spool = h->sp,
+		.config = order->conf,
+		.only_expired = order->act == ACT_EXPIRE,
+		.reason = order->reason,
+		.now_s = h->o->now_us / 1000000,
+	};
+	char reason[REASON_MAX];
+	struct giveup_result r;
+
+	if (!select_wants(h->s, entry))
+		return "unchanged";
+	if (giveup_message(&giveup, d->name, entry, &r, e) == -1)
+		return NULL;
+	text_safe(reason, sizeof reason, order->reason);
+	switch (r.end) {
+	case GIVEUP_BOUNCED:
+		log_info("id=%s domain=%s action=%s notice=%s uid=%lu "
+			 "reason=%s",
+		    entry->id, d->name, words[order->act].done, r.notice,
+		    (unsigned long)order->uid, reason);
+		return words[order->act].done;
+	case GIVEUP_DROPPED:
+		log_info("id=%s domain=%s action=dropped no-notice=\"%s\" "
+			 "uid=%lu reason=%s",
+		    entry->id, d->name, r.why, (unsigned long)order->uid,
+		    reason);
+		return "dropped";
+	case GIVEUP_YOUNG:
+		return "unchanged";
+	case GIVEUP_BUSY:
+		h->busy++;
+		return "busy";
+	case GIVEUP_GONE:
+		break;
+	}
+	return "gone";
+}
+
+static const char *
+remove_or_move(struct hand *h, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
+{
+	const struct act_order *order = h->order;
+	struct inside in = { .sender = "" };
+	const char *result = change_one(h, d, entry, &in, e);
+
+	if (result != words[order->act].done)
+		return result;
+	record(order, d, entry);
+	if (order->act == ACT_REMOVE)
+		enter_in_ledger(h->sp, d, entry, &in, order->reason, h->o);
+	return result;
+}
+
 static int
 act_on_one(void *context, const struct spool_domain *d,
     struct spool_entry *entry, struct err *e)
 {
 	struct hand *h = context;
 	const struct act_order *order = h->order;
-	struct inside in = { .sender = "" };
 	const char *result;
 
 	h->n++;
 	if (order->dry)
 		return print_result(h->o, d, entry->id, words[order->act].order,
 		    e);
-	result = change_one(h, d, entry, &in, e);
-	if (result == NULL) {
-		output_complain(h->o, e);
-		return 0;
-	}
-	if (result == words[order->act].done) {
-		record(order, d, entry);
-		if (order->act == ACT_REMOVE)
-			enter_in_ledger(h->sp, d, entry, &in, order->reason,
-			    h->o);
-	}
-	return print_result(h->o, d, entry->id, result, e);
+	if (order->act == ACT_BOUNCE || order->act == ACT_EXPIRE)
+		result = give_up(h, d, entry, e);
+	else
+		result = remove_or_move(h, d, entry, e);
+	if (result != NULL)
+		return print_result(h->o, d, entry->id, result, e);
+	output_complain(h->o, e);
+	return 0;
 }
 
 int
 act_on_messages(const struct act_order *order, const struct select *s,
     const struct spool *sp, size_t *n, struct output *o, struct err *e)
 {
-	struct hand h = { order, s, sp, o, 0 };
+	struct hand h = { order, s, sp, o, 0, 0 };
 	int rc = select_in_order(s, sp, act_on_one, &h, o, e);
 
 	*n = h.n;
+	if (rc == 0 && h.busy > 0) {
+		err_temp(e, "%zu busy: bmx-flush has the domain; try again",
+		    h.busy);
+		output_complain(o, e);
+	}
 	return rc;
 }

@@ -185,3 +185,26 @@ jline_free(struct jline *j)
 {
 	buf_free(&j->b);
 }
+
+int
+jline_row(struct output *o, const struct jline_pair *pairs, size_t n,
+    struct err *e)
+{
+	struct jline j = JLINE_INIT;
+	int rc;
+
+	if (o->form != OUTPUT_JSON) {
+		for (size_t i = 0; i < n; i++)
+			fprintf(o->data, "%s%s", i == 0 ? "" : "\t",
+			    pairs[i].value);
+		putc('\n', o->data);
+		return 0;
+	}
+	jline_open(&j, NULL, '{');
+	for (size_t i = 0; i < n; i++)
+		jline_word(&j, pairs[i].key, pairs[i].value);
+	jline_close(&j, '}');
+	rc = jline_print(&j, o, e);
+	jline_free(&j);
+	return rc;
+}

@@ -41,4 +41,12 @@ void jline_time(struct jline *j, const char *key, int64_t wall_us);
 int jline_print(struct jline *j, struct output *o, struct err *e);
 void jline_free(struct jline *j);
 
+/* A row of words that are printable: an object for JSON, else with tabs between
+ * them. */
+struct jline_pair {
+	const char *key, *value;
+};
+int jline_row(struct output *o, const struct jline_pair *pairs, size_t n,
+    struct err *e);
+
 #endif

@@ -191,19 +191,12 @@ struct waiting {
 static int
 print_waiting(struct output *o, const char *name, char end, struct err *e)
 {
-	struct jline j = JLINE_INIT;
-	int rc;
+	const struct jline_pair row = { "domain", name };
 
-	if (o->form != OUTPUT_JSON) {
-		fprintf(o->data, "%s%c", name, end);
-		return 0;
-	}
-	jline_open(&j, NULL, '{');
-	jline_word(&j, "domain", name);
-	jline_close(&j, '}');
-	rc = jline_print(&j, o, e);
-	jline_free(&j);
-	return rc;
+	if (end == '\n')
+		return jline_row(o, &row, 1, e);
+	fprintf(o->data, "%s%c", name, end);
+	return 0;
 }
 
 /* One that is not held, or not any more, is enough. */

@@ -21,7 +21,8 @@ static const struct options_usage usage = {
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
 	"  look   list (the default), count, show, cat; list --domains, "
 	"--summary\n"
-	"  act    hold, release, retry, remove\n"
+	"  act    hold, release, retry, remove, bounce, expire; pause, "
+	"resume DOMAIN\n"
 	"  keep   reconcile LOG; recipients list, export, import, diff, "
 	"forget\n"
 	"Which: --domain, --sender, --recipient GLOB; --older, --newer SPAN;\n"

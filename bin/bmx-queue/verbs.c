@@ -5,6 +5,7 @@
 #include "bmx-queue/act.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/measure.h"
+#include "bmx-queue/pause.h"
 #include "bmx-queue/recipients.h"
 #include "bmx-queue/reconcile.h"
 #include "bmx-queue/show.h"
@@ -63,6 +64,15 @@ run_cat(struct job *job, struct err *e)
 
 /* ---- acting ---- */
 
+/* 0 stays without --until. */
+static int
+take_until(const struct job *job, int64_t *until_s, struct err *e)
+{
+	return job->r->until == NULL ? 0
+				     : measure_until("--until", job->r->until,
+					   job->o->now_us, until_s, e);
+}
+
 static int
 act(struct job *job, enum act what, struct err *e)
 {
@@ -77,10 +87,7 @@ act(struct job *job, enum act what, struct err *e)
 	};
 	size_t n;
 
-	if (r->until != NULL && measure_until("--until", r->until,
-				    job->o->now_us, &order.until_s, e) == -1)
-		return -1;
-	if (scan(job, e) == -1 ||
+	if (take_until(job, &order.until_s, e) == -1 || scan(job, e) == -1 ||
 	    act_on_messages(&order, &job->s, &job->sp, &n, job->o, e) == -1)
 		return -1;
 	if (order.dry) {
@@ -115,6 +122,48 @@ static int
 run_remove(struct job *job, struct err *e)
 {
 	return act(job, ACT_REMOVE, e);
+}
+
+static int
+run_bounce(struct job *job, struct err *e)
+{
+	return act(job, ACT_BOUNCE, e);
+}
+
+static int
+run_expire(struct job *job, struct err *e)
+{
+	return act(job, ACT_EXPIRE, e);
+}
+
+static int
+pause_or_resume(struct job *job, bool is_resume, struct err *e)
+{
+	const struct request *r = job->r;
+	struct pause_order order = {
+		.is_resume = is_resume,
+		.reason = r->reason == NULL ? "" : r->reason,
+		.uid = job->uid,
+		.conf = job->conf,
+	};
+
+	if (select_has_id(&job->s))
+		return err_usage(e, "%s takes domains, not IDs", r->verb->name);
+	if (take_until(job, &order.until_s, e) == -1)
+		return -1;
+	return pause_domains(&order, &job->s, &job->sp, job->o, e);
+}
+
+static int
+run_pause(struct job *job, struct err *e)
+{
+	return pause_or_resume(job, false, e);
+}
+
+static int
+run_resume(struct job *job, struct err *e)
+{
+	return pause_or_resume(job, true, e);
 }
 
 /* ---- others ---- */
@@ -165,6 +214,8 @@ run_reconcile(struct job *job, struct err *e)
 #define ACTS                                                                   \
 	(TAKES_FILTER | TAKES_JSON | TAKES_REASON | NEEDS_SELECTION | NEEDS_LOG)
 
+#define PAUSES (TAKES_JSON | TAKES_REASON | NEEDS_NAMES | NEEDS_LOG)
+
 static const char ids_or_domains[] = "IDs or domains";
 
 /* clang-format off */
@@ -177,6 +228,10 @@ static const struct verb verbs[] = {
 	{ "release", ids_or_domains, ACTS, REACH_DOMAINS, run_release },
 	{ "retry", ids_or_domains, ACTS, REACH_DOMAINS, run_retry },
 	{ "remove", ids_or_domains, ACTS | TAKES_YES, REACH_DOMAINS, run_remove },
+	{ "bounce", ids_or_domains, ACTS | TAKES_YES, REACH_DOMAINS, run_bounce },
+	{ "expire", ids_or_domains, ACTS | TAKES_YES, REACH_DOMAINS, run_expire },
+	{ "pause", "domains", PAUSES | TAKES_UNTIL, REACH_DOMAINS, run_pause },
+	{ "resume", "domains", PAUSES, REACH_DOMAINS, run_resume },
 	{ "recipients", "a verb", TAKES_JSON | TAKES_YES | TAKES_IMPORT, REACH_NOTHING, run_recipients },
 	{ "reconcile", "a log", TAKES_JSON | TAKES_SINCE | NEEDS_NAMES, REACH_SPOOL, run_reconcile },
 };
