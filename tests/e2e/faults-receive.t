@@ -1,0 +1,107 @@
+#!/bin/sh
+# D17, D49: bmx-receive when the nth call fails, for every n: a message is whole
+# in the spool or was not acknowledged; the answer is 4yz, and comes at once.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
+# shellcheck source=tests/lib/faults.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/receive.sh"
+. "$top_srcdir/tests/lib/faults.sh"
+faults_need
+make_conf 'min-free = 0' '[example.com]' '[example.net]'
+say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
+    'RCPT TO:<1@example.net>' DATA 'Subject: x' '' 'text' . QUIT >"$tmp/in"
+say 'Subject: x' '' 'text' >"$tmp/content"
+
+# kept: how many of the two domains have it; says so of what is not whole.
+kept()
+{
+	kept=0
+	for kept_file in "$tmp"/spool/example.*/new/*; do
+		[ -e "$kept_file" ] || continue
+		kept=$((kept + 1))
+		is_whole "$kept_file" || wrong "$kept_file is not whole"
+		content_of "$kept_file" | cmp -s - "$tmp/content" ||
+		    wrong "$kept_file has not the content"
+	done
+}
+
+# once KINDS N DEED: one session.
+once()
+{
+	empty_spool
+	# pipes: a file would count as one of the disk's
+	{
+		# shellcheck disable=SC2094 # it is read before
+		cat "$tmp/in" 2>/dev/null | {
+			faulty "$@" bmx-receive 2>"$tmp/err"
+			echo $? >"$tmp/status"
+		}
+	} | cat >"$tmp/out"
+	fault_run=$*
+	fault_common "$(cat "$tmp/status")"
+	kept
+	codes "$tmp/out" | grep -v '^50' | grep '^5' && wrong 'for ever'
+	if grep -q '^250 2.0.0 Queued' "$tmp/out"; then
+		[ "$kept" -eq "$(grep -c '^250 2.1.5' "$tmp/out")" ] ||
+		    wrong 'acknowledged and lost'
+	elif [ "$kept" -gt 0 ] && codes "$tmp/out" | grep -q '^4'; then
+		wrong 'refused and kept'
+	fi
+	case "$1 $3" in *kill-*) return ;; send* | recv* | memory*) ;; *)
+		codes "$tmp/out" | grep -q '^4\|^250 2.0.0' || wrong "no answer, status $(cat "$tmp/status"): $(cat "$tmp/out" "$tmp/err"; tail -n 3 "$tmp/bmx.log")"
+		;;
+	esac
+	[ -z "$(cd "$tmp/spool" && find . -path '*/tmp/*')" ] || wrong "left in tmp/"
+}
+
+once none 1 EIO
+is 'without a fault it is stored' "$(last_code "$tmp/out") $kept" '250 2.0.0 2'
+
+# ---- every call of each kind ----
+
+for kind in create open mkdir chmod write sync link close random opendir read \
+    recv send; do
+	count=$faults
+	faults_each "$kind" EIO once >"$tmp/wrong"
+	is "$((faults - count)) times $kind: EIO" "$(cat "$tmp/wrong")" ''
+done
+faults_each memory ENOMEM once >"$tmp/wrong"
+is 'no memory' "$(cat "$tmp/wrong")" ''
+faults_each disk EINTR once >"$tmp/wrong"
+is 'EINTR at whatever changes the disk' "$(cat "$tmp/wrong")" ''
+faults_each write short once >"$tmp/wrong"
+is 'half of a write' "$(cat "$tmp/wrong")" ''
+for deed in kill-before kill-after; do
+	faults_each disk "$deed" once >"$tmp/wrong"
+	is "$deed whatever changes the disk" "$(cat "$tmp/wrong")" ''
+done
+
+# ---- every error ----
+
+# refusals KINDS N: "ERROR REPLY" for each error, of the message's last reply.
+refusals()
+{
+	for error in EIO ENOSPC EDQUOT EROFS EMFILE ENFILE ENOMEM EINTR EACCES; do
+		once "$1" "$2" "$error"
+		was_hit || wrong 'was not hit'
+		echo "$error $(codes "$tmp/out" | grep '^4' | sort -u | tr '\n' ' ')"
+		faults=$((faults + 1))
+	done
+}
+
+said='EIO 451 4.3.0 
+ENOSPC 452 4.3.1 
+EDQUOT 452 4.3.1 
+EROFS 451 4.3.0 
+EMFILE 451 4.3.0 
+ENFILE 451 4.3.0 
+ENOMEM 451 4.3.0 
+EINTR 451 4.3.0 
+EACCES 451 4.3.0 '
+for kind in mkdir sync link; do
+	is "every error of $kind has its code" "$(refusals "$kind" 1)" "$said"
+	is "every error of $kind from then on" "$(refusals "$kind" 1+)" "$said"
+done
+
+ok 'there were calls to fail' test "$faults" -gt 200
+done_testing
