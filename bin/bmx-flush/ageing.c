@@ -52,8 +52,8 @@ remove_message(const struct ageing *a, const struct spool_entry *entry,
 
 /* Whoever still waits has failed; the message is held, for giveup.h. */
 static void
-fail_message(const struct ageing *a, struct spool_entry *entry,
-    struct spool_file *f, const struct deliver_result *result)
+fail_message(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
+    const struct deliver_result *result)
 {
 	const struct spool_domain *maildir = a->giveup->maildir;
 	const struct smtp_reply *reply = &result->refusal;
@@ -79,10 +79,13 @@ fail_message(const struct ageing *a, struct spool_entry *entry,
 		rc = spool_hold(maildir, entry, &e);
 	if (rc == -1)
 		complain(entry, "not held", &e);
-	else
-		giveup_add(a->giveup, entry->id, result);
-	if (rc == 1)
-		log_warn("id=%s held: %s", entry->id, reply->text);
+	if (rc != 1)
+		return;
+	log_warn("id=%s held: %s", entry->id, reply->text);
+	a->failed++;
+	if (a->giveup->n == GIVEUP_MAX) /* it is no sign of a broken primary */
+		a->gone += giveup_all(a->giveup);
+	giveup_add(a->giveup, entry->id, result);
 }
 
 static void
@@ -142,8 +145,8 @@ is_unwanted_over(const struct ageing *a, const struct spool_entry *entry,
 
 /* A message that waits. */
 static void
-age_waiting(const struct ageing *a, struct spool_entry *entry,
-    struct spool_file *f, int64_t now_s)
+age_waiting(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
+    int64_t now_s)
 {
 	static const struct deliver_result over = { .what = DELIVER_REFUSED,
 		.is_expired = true,
@@ -215,7 +218,7 @@ is_of_interest(const struct ageing *a, const struct spool_entry *entry,
 }
 
 static void
-age(const struct ageing *a, struct spool_entry *entry, int64_t now_s)
+age(struct ageing *a, struct spool_entry *entry, int64_t now_s)
 {
 	struct spool_file f = SPOOL_FILE_INIT;
 	struct err ignored = ERR_INIT; /* who opens it to send it, complains */
@@ -242,7 +245,7 @@ ageing_is_due(const struct config_domain *domain, unsigned long unwanted)
 }
 
 void
-ageing_pass(const struct ageing *a)
+ageing_pass(struct ageing *a)
 {
 	int64_t now_s = wall_s();
 	struct spool_entry entry;
@@ -268,7 +271,7 @@ ageing_is_undeliverable(const struct config_domain *domain,
 }
 
 void
-ageing_refuse(const struct ageing *a, struct spool_entry *entry,
+ageing_refuse(struct ageing *a, struct spool_entry *entry,
     const struct route *route)
 {
 	struct deliver_result result = { .what = DELIVER_REFUSED,

@@ -15,6 +15,9 @@
 struct ageing {
 	struct giveup *giveup; /* spool, configuration, domain, Maildir */
 	bool was_reached;      /* somebody took a session in this run */
+	/* what it has done so far, in messages: that failed and were held, and
+	 * of them those that are gone already */
+	unsigned long failed, gone;
 };
 
 /*
@@ -26,7 +29,7 @@ struct ageing {
  * dropped; and where nobody was reached the others wait longer each time (RFC
  * 5321 4.5.4.1: a dead host costs one attempt for all of its mail).
  */
-void ageing_pass(const struct ageing *a);
+void ageing_pass(struct ageing *a);
 
 /* Is there anything for it to do in such a domain? unwanted: messages that
  * are held apart. */
@@ -38,7 +41,7 @@ bool ageing_is_undeliverable(const struct config_domain *domain,
     enum route_status status);
 
 /* Then this message is refused as if the primary had said so. */
-void ageing_refuse(const struct ageing *a, struct spool_entry *entry,
+void ageing_refuse(struct ageing *a, struct spool_entry *entry,
     const struct route *route);
 
 /* Notices that a crash left half made (bounce.h). */

@@ -433,15 +433,19 @@ sync_removals(struct drain *d)
 		d->is_ending = true;
 }
 
+static void
+count_gone(struct drain *d, unsigned long gone)
+{
+	d->r->refused -= gone;
+	d->r->dropped += gone;
+	d->unsynced += gone;
+}
+
 /* on-5xx = drop: see giveup.h. */
 static void
 drop(struct drain *d)
 {
-	unsigned long gone = giveup_all(&d->giveup);
-
-	d->r->refused -= gone;
-	d->r->dropped += gone;
-	d->unsynced += gone;
+	count_gone(d, giveup_all(&d->giveup));
 }
 
 /* What a result says of the primary. */
@@ -769,35 +773,41 @@ hand_over_all(struct drain *d, struct err *e)
 	return -1;
 }
 
+/* What time has made fail. */
+static void
+settle(struct drain *d, const struct ageing *ageing)
+{
+	d->r->refused += ageing->failed;
+	count_gone(d, ageing->gone);
+	drop(d);
+	sync_removals(d);
+}
+
 /* strict-routing: what cannot be delivered by this route is refused. */
 static void
 refuse_all(struct drain *d)
 {
-	const struct ageing ageing = { &d->giveup, false };
+	struct ageing ageing = { .giveup = &d->giveup };
 	struct spool_entry entry;
 
 	while (work_next(&d->work, &entry)) {
 		ageing_refuse(&ageing, &entry, &d->route);
 		d->r->left--;
-		d->r->refused++;
-		if (d->giveup.n == GIVEUP_MAX)
-			drop(d);
 	}
-	drop(d);
-	sync_removals(d);
+	settle(d, &ageing);
 }
 
 /* After the run, whatever became of it. */
 static void
 let_age(struct drain *d)
 {
-	const struct ageing ageing = { &d->giveup, d->was_open };
+	struct ageing ageing = { .giveup = &d->giveup,
+		.was_reached = d->was_open };
 	struct err e = ERR_INIT;
 
 	if (ageing_is_due(d->domain, d->unwanted))
 		ageing_pass(&ageing);
-	drop(d);
-	sync_removals(d);
+	settle(d, &ageing);
 	if (d->domain->is_unlisted &&
 	    spool_domain_remove(&d->maildir, d->p->spool, &e) == -1)
 		log_warn("domain=%s %s", d->domain->name, e.text);
@@ -817,7 +827,7 @@ pass_by(struct drain *d, struct err *e)
 static int
 drain_locked(struct drain *d, struct err *e)
 {
-	const struct ageing ageing = { &d->giveup, false };
+	const struct ageing ageing = { .giveup = &d->giveup };
 	int rc;
 
 	ageing_recover(&ageing);

@@ -13,6 +13,9 @@
  *	file=PATH     the content; default a made one
  *	size=BYTES    of the content, at least; default a short one
  *	age=SECONDS   how long ago it arrived
+ *	up=SECONDS    what the primary's clocks stood at then: while it was up,
+ *	all=SECONDS   and in all; default: nobody looked
+ *	state=LETTER  of the recipients before it; default P
  *	id=ID         instead of a new one
  *	n=COUNT       so many messages
  *
@@ -40,6 +43,18 @@ set_number(unsigned long long *number, const char *value, struct err *e)
 {
 	if (text_number(value, strlen(value), 1ULL << 40, number) == -1)
 		return err_usage(e, "%s is not a number", value);
+	return 0;
+}
+
+static int
+set_clock(struct envelope *env, bool is_up, const char *value, struct err *e)
+{
+	unsigned long long seconds;
+
+	if (set_number(&seconds, value, e) == -1)
+		return -1;
+	env->has_clock = true;
+	*(is_up ? &env->up_s : &env->all_s) = (int64_t)seconds;
 	return 0;
 }
 
@@ -97,6 +112,13 @@ set(struct order *o, const char *word, struct err *e)
 		return set_number(&o->size, value, e);
 	if (strncmp(word, "age=", 4) == 0)
 		return set_number(&o->age_s, value, e);
+	if (strncmp(word, "up=", 3) == 0 || strncmp(word, "all=", 4) == 0)
+		return set_clock(&o->env, word[0] == 'u', value, e);
+	if (strncmp(word, "state=", 6) == 0) {
+		for (size_t i = 0; i < o->env.nrcpt; i++)
+			o->env.rcpts[i].state = (enum rcpt_state)value[0];
+		return 0;
+	}
 	if (strncmp(word, "n=", 2) == 0)
 		return set_number(&o->count, value, e);
 	if (strncmp(word, "id=", 3) == 0) {

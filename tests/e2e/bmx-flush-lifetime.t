@@ -1,0 +1,190 @@
+#!/bin/sh
+# What time does to a message: it lives while the primary is up (C8), no jump of
+# the system's clock makes it older (D50), and what was taken for recipients that
+# turn out not to exist is kept apart and goes first.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/sender.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+primary_make
+sender_make
+day=86400
+
+# conf [LINE...]: of the domain
+conf()
+{
+	make_conf "notices = 127.0.0.1:$sender_port" '[example.com]' \
+	    "primary = 127.0.0.1:$primary_port" 'lifetime = 5d' "$@"
+}
+
+# clocks UP ALL: what the primary's clocks stand at. They do not go on with the
+# next result: the last one was too long ago.
+clocks()
+{
+	mkdir -p -m 700 "$spool/example.com"
+	printf '%s\n' 'verdict up' 'probed 2026-01-01T00:00:00Z' "up-time $1" "all-time $2" \
+	    >"$spool/example.com/primary"
+}
+
+# new [ROW...]: nothing in the spool, and both servers anew.
+new()
+{
+	primary_renew "$@"
+	sender_renew
+	rm -rf "$spool"/example.* "$spool/ledger"
+	: >"$tmp/bmx.log"
+}
+
+primary_start
+sender_start
+
+# ---- C8: lifetime ----
+
+conf
+new 'rcpt 450 4.2.1 try later'
+put outage age=$((20 * day)) up=1000 all=2000
+clocks 1000 $((2000 + 20 * day))
+exits "C8: after an outage of 20 days, 450: 75" 75 bmx-flush
+is "C8: the message lives on" "$(states "$id") $(held)" "P 0"
+
+# So long as the primary says "later".
+for row in "-1 75 P 0" "0 69 F 1"; do
+	# shellcheck disable=SC2086 # words
+	set -- $row
+	new 'rcpt 450 4.2.1 try later'
+	put old age=$((20 * day)) up=1000 all=2000
+	clocks $((1000 + 5 * day + 10 * $1)) $((2000 + 20 * day))
+	exits "C8: the primary was up for 5d and $1: $2" "$2" bmx-flush
+	is "C8: it is $3, held: $4" "$(states "$id") $(held)" "$3 $4"
+done
+like "the log says why" "$(logged "id=$id held")" 'lived for too long'
+
+new 'rcpt 450 4.2.1 try later'
+put held age=$((20 * day)) up=1000 all=2000
+mv "$spool/example.com/new/$(ls "$spool/example.com/new")" \
+    "$spool/example.com/cur/$(ls "$spool/example.com/new"),H=$((2 * day)):2,"
+clocks $((1000 + 6 * day)) $((2000 + 20 * day))
+exits "time that it was held does not count: 75" 75 bmx-flush
+is "it lives on" "$(states "$id")" P
+
+new
+put late age=$((90 * day)) up=0 all=0
+clocks $((90 * day)) $((90 * day))
+exits "a primary that takes it gets it, however old: 0" 0 bmx-flush
+is "it is there" "$(primary_count) $(waiting)" "1 0"
+
+# ---- on-expiry = bounce ----
+
+conf 'on-expiry = bounce'
+new 'rcpt<slow@example.com> 450 4.2.1 mailbox busy' \
+    'rcpt<bad@example.com> 550 5.1.1 unknown'
+put old age=$((20 * day)) up=0 all=0 to=slow@example.com
+put refused to=bad@example.com
+put good
+clocks $((6 * day)) $((6 * day))
+exits "on-expiry = bounce, on-5xx = hold: 69" 69 bmx-flush example.com
+is "what was refused is held" "$(waiting) $(held)" "1 1"
+is "of what expired the sender is told" \
+    "$(sender_notice 1 | grep -E '^(Final|Act|Stat|Remote|Diag)')" \
+    "Final-Recipient: rfc822; slow@example.com
+Action: failed
+Status: 4.2.1
+Remote-MTA: dns; [127.0.0.1]
+Diagnostic-Code: smtp; 450 4.2.1 mailbox busy"
+
+# ---- lifetime-max, also while the primary is down ----
+
+conf 'on-expiry = bounce' 'lifetime-max = 30d'
+new
+stop primary
+put young age=$((31 * day)) up=0 all=100
+put old age=$((31 * day)) up=0 all=0
+clocks 0 $((30 * day))
+exits "lifetime-max, the primary is down: 75" 75 bmx-flush example.com
+is "one has reached it" "$(waiting) $(held) $(ls "$spool/example.com/new" |
+    grep -c "$id")" "1 0 0"
+like "the summary counts it" "$(logged ' end=primary-down')" \
+    'refused=0 dropped=1 set-aside=0 left=2'
+is "its sender is told, in nobody's name" \
+    "$(sender_notice 1 | grep -E '^(Final|Act|Stat|Remote|Diag)')" \
+    "Final-Recipient: rfc822; bob@example.com
+Action: failed
+Status: 5.4.7
+Diagnostic-Code: X-bmx; 554 5.4.7 older than lifetime-max"
+
+# More at once than are listed to be given up.
+new
+stop primary
+put old n=70 age=$((31 * day)) up=0 all=0
+clocks 0 $((30 * day))
+bmx-flush example.com
+is "all of many are given up" "$(waiting) $(sender_count)" "0 70"
+primary_start
+
+# ---- D50: the clock jumps ----
+
+jump()
+{
+	FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "$@"
+}
+
+if jump +1d true 2>/dev/null; then
+	for to in +900d -900d; do
+		new 'rcpt 450 4.2.1 try later'
+		put jump up=1000 all=2000
+		put notice up=1000 all=2000 from=
+		clocks 1000 2000
+		exits "D50: the clock jumps by $to, 450: 75" 75 \
+		    jump $to bmx-flush example.com
+		is "D50: nothing has expired" "$(waiting) $(held)" "2 0"
+		stop primary
+		jump $to bmx-flush --now example.com
+		is "D50: nor while the primary is down" "$(waiting) $(held)" \
+		    "2 0"
+		primary_start
+		exits "D50: it jumps back: 0" 0 bmx-flush example.com
+		is "D50: no wait is longer than retry-max" \
+		    "$(primary_count) $(waiting)" "2 0"
+	done
+else
+	skip "D50: the clock jumps" "faketime is not installed"
+fi
+
+# ---- held apart ----
+
+conf 'on-5xx = bounce' 'on-expiry = bounce' 'unverified-lifetime = 3d'
+new 'rcpt<bad@example.com> 550 5.1.1 unknown' \
+    'rcpt<gone@example.com> 550 5.1.1 unknown'
+put unwanted age=$((9 * day)) up=0 all=0 to=bad@example.com state=U
+unwanted=$id
+put mixed age=$((9 * day)) up=0 all=0 to=bad@example.com state=U \
+    to=gone@example.com
+put good
+clocks $((3 * day - 60)) $((9 * day))
+bmx-flush example.com
+is "who nobody knew of, and does not exist: held apart" \
+    "$(states "$unwanted") $(ls "$spool/example.com/cur" |
+	sed -n "s/^$unwanted.*:2,//p")" "X FX"
+is "beside one who was known: that one alone is bounced" \
+    "$(cat "$spool"/example.com/cur/*,R=2* | sed -n 's/^Bmx-To: \(.\).*/\1/p' |
+	tr '\n' ' ')$(sender_count)" "X B 1"
+is "its sender hears of nobody else" \
+    "$(sender_notice 1 | grep -c 'Final-Recipient')$(sender_notice 1 |
+	grep -c 'Final-Recipient: rfc822; gone@')" "11"
+clocks $((3 * day)) $((9 * day))
+exits "older than unverified-lifetime: 0" 0 bmx-flush example.com
+is "they are removed, and nobody is told" "$(waiting) $(sender_count)" "0 1"
+is "the ledger has them" "$(cat "$spool"/ledger/* |
+    grep -c 'what=expired .*no such recipient')" 2
+new 'rcpt 450 4.2.1 try later'
+put unverified age=$((20 * day)) up=0 all=0 to=bob@example.com state=U
+put unverified age=$((20 * day)) up=0 all=0 to=bad@example.com state=U
+clocks $((6 * day)) $((6 * day))
+bmx-flush example.com
+is "who nobody knew of expires: held apart" \
+    "$(waiting) $(held) $(sender_count) $(states "$id")" "2 2 0 X"
+bmx-flush example.com
+is "and nobody is told" "$(waiting) $(sender_count)" "0 0"
+primary_check
+done_testing
