@@ -26,8 +26,11 @@ report_domain(void *arg, const struct config_domain *domain, struct err *e)
 
 	if (rc != -1) {
 		sla_compute(&sla, &h, p->from_s, p->to_s);
-		(p->is_json ? sla_print_json : sla_print)(p->out, domain->name,
-		    &sla, p->objective);
+		if (p->is_json)
+			sla_print_json(p->out, domain->name, &sla, &h,
+			    p->objective);
+		else
+			sla_print(p->out, domain->name, &sla, p->objective);
 		if (p->objective >= 0 && sla.known_s == 0)
 			p->nblank++;
 		else if (p->objective >= 0 &&

@@ -39,10 +39,11 @@ double sla_budget_left_s(const struct sla *s, double objective);
 int64_t sla_percentile_ms(const struct sla *s, enum primary_phase phase,
     double part);
 
-/* For a person, and as an object on a line. objective: 0 to 1, or -1: none. */
+/* For a person, and as an object on a line, with the spells that it was
+ * computed from. objective: 0 to 1, or -1: none. */
 void sla_print(FILE *out, const char *name, const struct sla *s,
     double objective);
 void sla_print_json(FILE *out, const char *name, const struct sla *s,
-    double objective);
+    const struct history *h, double objective);
 
 #endif

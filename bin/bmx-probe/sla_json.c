@@ -66,9 +66,28 @@ put_objective(json_t *object, const struct sla *s, double objective)
 	    real_or_null(is_known, left_s));
 }
 
+static json_t *
+spells_array(const struct history *h)
+{
+	json_t *spells = json_array(), *one;
+
+	for (size_t i = 0; i < h->nspells; i++) {
+		const struct history_spell *spell = &h->spells[i];
+
+		one = json_object();
+		json_object_set_new(one, "verdict",
+		    json_string(primary_verdict_name(spell->verdict)));
+		json_object_set_new(one, "from", time_value(spell->from_s));
+		json_object_set_new(one, "to", time_value(spell->to_s));
+		json_object_set_new(one, "reason", json_string(spell->reason));
+		json_array_append_new(spells, one);
+	}
+	return spells;
+}
+
 void
 sla_print_json(FILE *out, const char *name, const struct sla *s,
-    double objective)
+    const struct history *h, double objective)
 {
 	json_t *object = json_object();
 	double n = s->outages;
@@ -98,6 +117,7 @@ sla_print_json(FILE *out, const char *name, const struct sla *s,
 	json_object_set_new(object, "probes", json_integer(s->results));
 	json_object_set_new(object, "good_probes", json_integer(s->good));
 	json_object_set_new(object, "latency_seconds", phases_object(s));
+	json_object_set_new(object, "spells", spells_array(h));
 	text = json_dumps(object,
 	    JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 	if (text != NULL)

@@ -48,18 +48,24 @@ exits "one that was missed: 69" 69 bmx-probe --report --objective 99.9 a.example
 like "by how much" "$(cat "$tmp/out")" 'missed, error budget 27 min, exceeded by 17\.5 h'
 exits "--since: 0" 0 bmx-probe --report --since 12d --json a.example
 cat >"$tmp/check.py" <<'E'
-import json, sys
+import datetime, json, sys
 r = json.load(sys.stdin)
 assert list(r) == ("schema domain from to known_seconds up_seconds down_seconds "
     "availability objective is_met budget_seconds budget_left_seconds outages "
     "is_down longest_seconds longest_from mtbf_seconds mttr_seconds probes "
-    "good_probes latency_seconds").split(), list(r)
+    "good_probes latency_seconds spells").split(), list(r)
 near = lambda got, want: abs(got - want) <= 5
+when = lambda text: datetime.datetime.fromisoformat(text[:-1])
 assert near(r["known_seconds"], 11 * 86400), r
 assert near(r["down_seconds"], 21600) and r["outages"] == 1, r
 assert near(r["mttr_seconds"], 21600) and r["is_down"] is False, r
 assert r["objective"] is None and r["is_met"] is None, r
 assert r["probes"] == 100 and r["good_probes"] == 97, r
+seconds = {"up": 0, "deferring": 0, "down": 0}
+for s in r["spells"]:
+    seconds[s["verdict"]] += (when(s["to"]) - when(s["from"])).total_seconds()
+assert seconds["up"] == r["up_seconds"], (seconds, r)
+assert near(seconds["deferring"], 10800) and near(seconds["down"], 10800), r
 assert r["latency_seconds"]["connect"] == {"p50": .01, "p95": .02, "p99": .02}, r
 E
 ok "--json has all of it, within that time" python3 "$tmp/check.py" <"$tmp/out"
