@@ -280,8 +280,11 @@ worker_give(struct worker *w, const struct worker_task *task, struct err *e)
 	order.is_new = task->entry.is_new;
 	order.is_again = task->is_again;
 	w->tasks[w->ntasks++] = *task;
-	if (send(w->fd, &order, sizeof order, MSG_NOSIGNAL) == -1)
-		return err_sys(e, "order to worker %ld", (long)w->pid);
+	if (send(w->fd, &order, sizeof order, MSG_NOSIGNAL) == -1) {
+		err_sys(e, "order to worker %ld", (long)w->pid);
+		shutdown(w->fd, SHUT_WR); /* or it would wait, and we for it */
+		return -1;
+	}
 	return 0;
 }
 

@@ -93,8 +93,8 @@ int worker_start(struct worker *w, const struct worker *all, size_t n,
     const struct delivery *d, const struct client_params *params,
     const struct policy_hop *hops, size_t nhops, size_t first, struct err *e);
 
-/* Give it a message; there is room for it. -1: it has died; its report will
- * say so. */
+/* Give it a message; there is room for it. -1: it has died, or ends because it
+ * got none; its report will say so. */
 int worker_give(struct worker *w, const struct worker_task *task,
     struct err *e);
 

@@ -1,0 +1,73 @@
+#!/bin/sh
+# bmx-flush when the nth call fails, or is its last, for every n: after the next
+# run every message is at the primary, at most once more than it has to be, and
+# nothing is reported as sent that was not.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/faults.sh
+# shellcheck source=tests/fake/primary.sh source=tests/fake/flush.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/faults.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+faults_need
+primary_make
+make_conf 'min-free = 0' '[example.com]' "primary = 127.0.0.1:$primary_port" \
+    'tls = none'
+primary_start 'rcpt<later@example.com> 450 4.2.1 greylisted' \
+    'rcpt<bad@example.com> 550 5.1.1 unknown'
+
+# What each run begins with: one message that goes, one whose recipients go
+# three ways and which stays.
+put one
+put two to=bob@example.com to=later@example.com to=bad@example.com
+cp -a "$spool" "$tmp/start"
+
+# got SUBJECT: how often it came.
+got()
+{
+	cat "$primary"/*.msg 2>/dev/null | grep -c "^Subject: $1"
+}
+
+# once KINDS N DEED: a run with the fault, and one without.
+once()
+{
+	rm -rf "$spool" "$primary"/*.msg "$primary"/*.env
+	cp -a "$tmp/start" "$spool"
+	status=0
+	faulty "$@" bmx-flush --now 2>/dev/null >"$tmp/out" || status=$?
+	fault_common "$status"
+	flush_again --now 2>/dev/null
+	[ "$(got one)" -ge 1 ] || wrong 'one is lost'
+	[ "$(got two)" -ge 1 ] || wrong 'two is lost for bob'
+	[ "$(($(got one) + $(got two)))" -le 3 ] || wrong 'came too often'
+	[ "$(waiting)" -eq 1 ] || wrong "$(waiting) are waiting, not one"
+	[ "$(states "$id")" = 'D P F' ] || wrong "$(states "$id")"
+}
+
+once none 1 EIO
+is 'without a fault each comes once' "$(got one) $(got two) $(waiting)" '1 1 1'
+
+for kind in create open mkdir write sync rename unlink utime link close read \
+    opendir random send recv socket connect fork pipe; do
+	count=$faults
+	faults_each "$kind" EIO once >"$tmp/wrong"
+	is "$((faults - count)) times $kind: EIO" "$(cat "$tmp/wrong")" ''
+done
+faults_each disk EINTR once >"$tmp/wrong"
+is 'EINTR at whatever changes the disk' "$(cat "$tmp/wrong")" ''
+faults_each memory ENOMEM once >"$tmp/wrong"
+is 'no memory' "$(cat "$tmp/wrong")" ''
+faults_each write short once >"$tmp/wrong"
+is 'half of a write' "$(cat "$tmp/wrong")" ''
+
+# The states of a message, and then all that follows.
+for error in EIO ENOSPC EDQUOT EROFS EMFILE ENFILE ENOMEM EINTR EACCES; do
+	for row in 'write 1' 'sync 1' 'open 3' 'disk 1+' 'disk 5+'; do
+		# shellcheck disable=SC2086 # two words
+		once $row "$error"
+		faults=$((faults + 1))
+	done
+done >"$tmp/wrong"
+is 'every error' "$(cat "$tmp/wrong")" ''
+ok 'there were calls to fail' test "$faults" -gt 200
+primary_check
+done_testing
