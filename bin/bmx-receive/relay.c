@@ -24,6 +24,9 @@
 #define RESET_MAX_S 10
 #define DNS_MAX_MS 5000 /* for one question */
 
+static const char ended[] =
+    "421 4.4.2 The primary mail server ended the session, connect again";
+
 static const struct smtp_reply no_reply = SMTP_REPLY_INIT;
 
 void
@@ -121,9 +124,13 @@ relay_format(char out[SESSION_REPLY_MAX], const struct smtp_reply *said)
 static enum relay_result
 take_verdict(struct relay *r)
 {
+	enum relay_result result;
+
 	r->said = r->client.reply;
 	relay_format(r->reply, &r->said);
-	return relay_judge(&r->said);
+	result = relay_judge(&r->said);
+	r->refusals += result == RELAY_REFUSED;
+	return result;
 }
 
 /* ---- the state file ---- */
@@ -316,6 +323,8 @@ open_session(struct relay *r, const struct config_domain *domain, struct err *e)
 	if (rc == -1)
 		return -1;
 	r->is_open = true;
+	r->refusals = 0;
+	r->is_left = false;
 	r->domain = domain;
 	learn_up(r, domain);
 	return 0;
@@ -339,6 +348,36 @@ need_session(struct relay *r, const struct config_domain *domain, struct err *e)
 
 /* ---- the transaction ---- */
 
+/* Replies are still to come, one of them perhaps the call for content: what
+ * we would say now would be taken for that. */
+static bool
+is_behind(const struct relay *r)
+{
+	return r->unheard > 0 || r->is_data_due;
+}
+
+/* The client goes on; is the primary still there? */
+static void
+begin_step(struct relay *r, unsigned max_s)
+{
+	set_deadline(r, max_s);
+	if (r->is_open && r->step != RELAY_NOTHING && !is_behind(r) &&
+	    client_is_stale(&r->client))
+		r->is_left = true;
+}
+
+/* Did the primary end the session because of this client? */
+static bool
+is_clients_doing(const struct relay *r, const struct err *e)
+{
+	int code = r->client.reply.code;
+	bool is_lost = code == 0 && e->sys != ETIMEDOUT && e->sys != EINTR &&
+		       e->sys != EPROTO;
+
+	return r->is_open && (code == 421 || is_lost) &&
+	       (r->is_left || r->refusals > 0);
+}
+
 /* The session is of no more use. Where we had to wait for nothing, or were
  * sent away, others need not try for a while. */
 static enum relay_result
@@ -346,7 +385,8 @@ fail(struct relay *r, const struct config_domain *domain, const struct err *e)
 {
 	char why[sizeof e->text];
 
-	if (r->is_open && (e->sys == ETIMEDOUT || r->client.reply.code == 421))
+	if (r->is_open && !is_clients_doing(r, e) &&
+	    (e->sys == ETIMEDOUT || r->client.reply.code == 421))
 		learn_away(r, domain, r->client.reply.code == 421, e);
 	log_warn("domain=%s peer=%s relay failed: %s", domain->name,
 	    r->client.peer[0] != '\0' ? r->client.peer : "-",
@@ -355,14 +395,6 @@ fail(struct relay *r, const struct config_domain *domain, const struct err *e)
 	r->domain = NULL;
 	r->step = RELAY_OVER;
 	return RELAY_FAILED;
-}
-
-/* Replies are still to come, one of them perhaps the call for content: what
- * we would say now would be taken for that. */
-static bool
-is_behind(const struct relay *r)
-{
-	return r->unheard > 0 || r->is_data_due;
 }
 
 /* The primary is there, but in trouble of its own; it has nothing. */
@@ -387,6 +419,21 @@ refuse_all(struct relay *r)
 	r->is_refused = true;
 	r->step = RELAY_OVER;
 	return RELAY_REFUSED;
+}
+
+/* The client is sent away as it was. */
+static enum relay_result
+send_away(struct relay *r, const struct err *e)
+{
+	char why[sizeof e->text];
+
+	log_info("domain=%s peer=%s the primary ended the client's session: %s",
+	    r->domain->name, r->client.peer,
+	    text_safe(why, sizeof why, e->text));
+	if (r->client.reply.code == 0)
+		snprintf(r->reply, sizeof r->reply, "%s", ended);
+	end_session(r);
+	return refuse_all(r);
 }
 
 /* MAIL, in a session that may have to be opened. */
@@ -525,7 +572,7 @@ relay_say(struct relay *r, const struct config_domain *domain,
 	if (r->step == RELAY_OVER || r->ahead_rc == -1 || is_full(r) ||
 	    (r->ahead > 0 && (r->client.offer.exts & SMTP_EXT_PIPELINING) == 0))
 		return false;
-	set_deadline(r, RCPT_MAX_S);
+	begin_step(r, RCPT_MAX_S);
 	r->ahead_rc = say(r, domain, env, rcpt, &e);
 	r->ahead_why = e;
 	r->ahead++;
@@ -566,9 +613,11 @@ relay_rcpt(struct relay *r, const struct config_domain *domain,
 		return RELAY_REFUSED;
 	if (r->ahead == 0 && is_full(r))
 		return too_many(r);
-	set_deadline(r, RCPT_MAX_S);
+	begin_step(r, RCPT_MAX_S);
 	rc = try_rcpt(r, domain, env, rcpt, &e);
 	result = take_verdict(r);
+	if (rc == -1 && r->step == RELAY_IN_MAIL && is_clients_doing(r, &e))
+		return send_away(r, &e);
 	/* the client itself may have been refused, at EHLO behind XCLIENT */
 	if (rc == -1 && (!r->is_open || r->step == RELAY_IN_MAIL ||
 			    result != RELAY_REFUSED))
@@ -607,7 +656,7 @@ relay_begin(struct relay *r)
 	enum relay_result result;
 	struct err e = ERR_INIT;
 
-	set_deadline(r, DATA_MAX_S);
+	begin_step(r, DATA_MAX_S);
 	if (!r->is_data_due && client_say_data(&r->client, &e) == -1)
 		return fail(r, r->domain, &e);
 	r->is_data_due = false;
@@ -646,7 +695,7 @@ end_content(struct relay *r, struct err *e)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGALRM);
 	sigprocmask(SIG_BLOCK, &signals, &before);
-	set_deadline(r, END_MAX_S);
+	begin_step(r, END_MAX_S);
 	rc = client_end(&r->client, &r->is_unknown, e);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return rc;

@@ -26,6 +26,11 @@
  * transaction is the spool's, and what was accepted so far must be spooled
  * too. The reason is in the log.
  *
+ * One failure is the client's doing: a primary that ends its session after it
+ * had to refuse something, or while it waits for the client, has enough of that
+ * client, and is not away. The next recipient is told 421 then. If it were the
+ * spool's, a client could come in with what a primary that is up would refuse.
+ *
  * Every wait ends long before the client loses its patience (RFC 5321
  * 4.5.3.2: 5 minutes for RCPT, 2 for DATA, 3 for a block, 10 for the end).
  */
@@ -50,7 +55,9 @@ struct relay {
 	const struct config_domain *domain; /* whose primary it is */
 	struct client_params params;
 	struct client client;
-	bool is_open; /* the session; it may carry several transactions */
+	bool is_open;      /* the session; it may carry several transactions */
+	unsigned refusals; /* in this session */
+	bool is_left;      /* it ended while it waited for the client */
 	enum relay_step step;
 	unsigned taken; /* recipients of this transaction */
 	/* relay_say(): of these relay_rcpt() is not called yet, so many replies

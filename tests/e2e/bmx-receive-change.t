@@ -39,34 +39,6 @@ begin()
 	state "$begin_state"
 }
 
-# opens, then tells LINE... and answers N: a session in steps. opened: $tmp/out.
-opens()
-{
-	rm -f "$tmp/in"
-	mkfifo "$tmp/in"
-	: >"$tmp/out"
-	bmx-receive <"$tmp/in" >"$tmp/out" &
-	opened=$!
-	exec 3>"$tmp/in"
-}
-tells()
-{
-	say "$@" >&3
-}
-# answers N: the N-th reply is there.
-answers()
-{
-	# shellcheck disable=SC2016 # for the inner shell
-	wait_for 20 sh -c 'test "$(grep -c "^[0-9][0-9][0-9] " "$0")" -ge "$1"' \
-	    "$tmp/out" "$1" || fail 'the session goes on' "$(cat "$tmp/out")"
-}
-closes()
-{
-	tells QUIT
-	exec 3>&-
-	wait "$opened"
-}
-
 # places: recipients at the primary, and in the spool.
 places()
 {
@@ -83,6 +55,7 @@ answers 4
 state up
 tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
 answers 7
+tells QUIT
 closes
 is 'it comes back between two recipients: the spool has both' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 0 2 '
@@ -94,6 +67,7 @@ answers 4
 state down
 tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
 answers 7
+tells QUIT
 closes
 is 'it is said to go: who asks it knows better' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 2 0 '
@@ -148,6 +122,7 @@ pause
 tells 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' DATA \
     'Subject: x' '' x .
 answers 10
+tells QUIT
 closes
 is 'paused between two messages of a session: the second is the spool'\''s' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 1 1 '
@@ -159,6 +134,7 @@ answers 4
 pause
 tells 'RCPT TO:<bob@example.com>' DATA 'Subject: x' '' x .
 answers 7
+tells QUIT
 closes
 is 'paused within one: what it began goes on' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 2 0 '

@@ -146,6 +146,53 @@ for fault in hangup reset '421 4.3.2 bye'; do
 	    '250 2.0.0 0 1 2'
 done
 
+# ---- the client wears the primary out ----
+#
+# A primary that is up, and has enough of this client, is not away: nothing that
+# it would refuse comes in by the spool, and other sessions go on as before.
+
+# turned_away NAME: told 421 at RCPT, nobody has anything, and the next is heard.
+turned_away()
+{
+	like "$1: the client is sent away" "$(last_code "$tmp/out")" '^421 4'
+	is "$1: nobody has anything" "$(where)" '0 0'
+	unlike "$1: the primary is not away for that" \
+	    "$(cat "$tmp/spool/example.com/primary")" '^last (down|deferring)'
+	is "$1: who comes next hears the primary" "$(sent) $(where)" '250 2.0.0 1 0'
+}
+for fault in '421 4.7.0 too many errors' '421 bye' hangup reset; do
+	begin "rcpt<n3@example.com> $fault" 'rcpt<n1@example.com> 550 5.1.1 no' \
+	    'rcpt<n2@example.com> 550 5.1.1 no'
+	say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<n1@example.com>' \
+	    'RCPT TO:<n2@example.com>' 'RCPT TO:<n3@example.com>' \
+	    'RCPT TO:<n4@example.com>' DATA x . QUIT | bmx-receive >"$tmp/out"
+	turned_away "errors, then $fault"
+done
+
+# patient N LINE...: N of the lines, and the others when the primary has lost
+# its patience. Who closes first is no matter.
+patient()
+{
+	opens
+	tells 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' "$1"
+	wait_for 20 grep -q 'S: 421' "$primary/log" || fail 'it has no patience'
+	shift
+	(
+		trap '' PIPE
+		tells "$@" QUIT 2>/dev/null
+	)
+	closes
+}
+begin 'rcpt#1 raw 250 2.1.5 OK\r\n421 4.4.2 timeout\r\n'
+patient NOOP 'RCPT TO:<new@example.com>'
+turned_away 'it does not wait for the next recipient'
+begin 'data raw 354 go on\r\n421 4.4.2 timeout\r\n'
+patient DATA x .
+is 'it does not wait for the content: the spool has it' \
+    "$(last_code "$tmp/out") $(spooled)" '250 2.0.0 1'
+unlike 'and it is not away for that' "$(cat "$tmp/spool/example.com/primary")" \
+    '^last (down|deferring)'
+
 # ---- the client disappears ----
 #
 # leave.py STAGE: say all up to there, wait until the primary was told (the

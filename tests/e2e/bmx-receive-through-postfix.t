@@ -125,6 +125,36 @@ is 'the spam trap: and not one bounce' \
     "$(find "$postfix/queue/deferred" "$postfix/queue/active" \
 	"$postfix/queue/incoming" -type f | wc -l) $(stored)" '0 1'
 
+# A Postfix under stress has no patience with errors. It is up all the same.
+sed -i 's/^smtpd_hard_error_limit = .*/smtpd_hard_error_limit = 3/' "$postfix/etc/main.cf"
+stop postfix
+postfix_start
+: >"$tmp/trap"
+i=0
+while [ "$i" -lt 20 ]; do
+	{
+		say 'EHLO trap.example' 'MAIL FROM:<v@victim.example>'
+		j=0
+		while [ "$j" -lt 10 ]; do
+			say "RCPT TO:<v$i.$j@example.com>"
+			j=$((j + 1))
+		done
+		say DATA x . QUIT
+	} >"$tmp/in"
+	bmx-receive <"$tmp/in" >>"$tmp/trap"
+	i=$((i + 1))
+done
+is 'the spam trap, under stress: nothing is accepted' \
+    "$(grep -c '^550 5.1.1 .*nobody of that name' "$tmp/trap") $(grep -c '^421' "$tmp/trap") $(grep -c '^250 2.1.5\|^354' "$tmp/trap")" \
+    '60 20 0'
+ok 'the spam trap, under stress: an empty spool' nothing_queued
+talk none true bob@example.com client.example
+like 'under stress: others hear Postfix as before' "$(cat "$tmp/out")" \
+    '^250 2.0.0 Ok: queued as '
+sed -i 's/^smtpd_hard_error_limit = .*/smtpd_hard_error_limit = 1000/' "$postfix/etc/main.cf"
+stop postfix
+postfix_start
+
 # ---- stopped or frozen at each point ----
 
 # settle: Postfix is there again, what it has it delivers, and so does bmx.

@@ -9,6 +9,37 @@ say()
 	done
 }
 
+# A session in steps: opens; tells LINE...; answers 2; tells QUIT; closes.
+# Replies are in $tmp/out.
+opens()
+{
+	rm -f "$tmp/in"
+	mkfifo "$tmp/in"
+	: >"$tmp/out"
+	bmx-receive <"$tmp/in" >"$tmp/out" &
+	receive_pid=$!
+	exec 3>"$tmp/in"
+}
+
+tells()
+{
+	say "$@" >&3
+}
+
+# answers N: the N-th reply is there.
+answers()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	wait_for 20 sh -c 'test "$(grep -c "^[0-9][0-9][0-9] " "$0")" -ge "$1"' \
+	    "$tmp/out" "$1" || fail 'the session goes on' "$(cat "$tmp/out")"
+}
+
+closes()
+{
+	exec 3>&-
+	wait "$receive_pid"
+}
+
 # codes FILE: the replies in it, one a line: code and enhanced code.
 codes()
 {
