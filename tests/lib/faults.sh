@@ -3,6 +3,7 @@
 #
 #	faults_need				or skip the test
 #	faulty KINDS N DEED COMMAND...		one run, at most 20 seconds
+#						status in $tmp/status too
 #	was_hit					it came to that call
 #	faults_each KINDS DEED FUNCTION		FUNCTION KINDS N DEED, for N from
 #						1 until there is no such call
@@ -25,13 +26,15 @@ faults_need()
 
 faulty()
 {
-	fault_run="$1 $2 $3"
+	echo "$1 $2 $3" >"$tmp/fault-run"
 	rm -f "$fault"
 	fault_set="FAULTY_CALLS=$1 FAULTY_AT=$2 FAULTY_DO=$3"
 	shift 3
 	# shellcheck disable=SC2086 # a list of words
 	timeout -s KILL 10 env $fault_set FAULTY_FILE="$fault" \
 	    LD_PRELOAD="$faulty" "$@"
+	echo $? >"$tmp/status"
+	return "$(cat "$tmp/status")"
 }
 
 was_hit()
@@ -41,7 +44,7 @@ was_hit()
 
 wrong()
 {
-	echo "$fault_run: $*"
+	echo "$(cat "$tmp/fault-run"): $*"
 }
 
 # fault_common STATUS: what no fault excuses: a crash, a hang, a second try at a
@@ -49,7 +52,7 @@ wrong()
 fault_common()
 {
 	! grep -aq again "$fault" || wrong 'synced again after that had failed'
-	case $fault_run in *kill-*) return ;; esac
+	case $(cat "$tmp/fault-run") in *kill-*) return ;; esac
 	[ "$1" -lt 124 ] || wrong "ended with status $1"
 }
 

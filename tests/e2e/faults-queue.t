@@ -1,0 +1,125 @@
+#!/bin/sh
+# bmx-queue when the nth call fails, or is its last, for every n: mail is there
+# whole, or it is gone because that was asked for, and an error is reported.
+# shellcheck source=tests/lib/tap.sh source=tests/lib/faults.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/faults.sh"
+faults_need
+make_conf '[example.com]'
+spool=$tmp/spool
+
+# Two messages; the orders are for the first.
+id=$("$top_builddir/tests/lib/mkmsg" "$spool" example.com)
+other=$("$top_builddir/tests/lib/mkmsg" "$spool" example.com)
+mkdir "$tmp/content"
+cat "$spool"/example.com/new/"$id"* >"$tmp/content/$id"
+cat "$spool"/example.com/new/"$other"* >"$tmp/content/$other"
+cp -a "$spool" "$tmp/new"
+bmx-queue hold "$id" >/dev/null
+cp -a "$spool" "$tmp/held"
+
+# files ID: its files in new/ and cur/.
+files()
+{
+	find "$spool/example.com/new" "$spool/example.com/cur" -name "$1*"
+}
+
+# whole ID: it is there once, and as it was.
+whole()
+{
+	[ "$(files "$1" | wc -l)" -eq 1 ] &&
+	    cmp -s "$(files "$1")" "$tmp/content/$1"
+}
+
+# judge STATUS VERB
+judge()
+{
+	fault_common "$1"
+	whole "$other" || wrong "$other: touched"
+	case $2 in
+	remove)
+		whole "$id" || [ -z "$(files "$id")" ] || wrong 'half removed'
+		[ "$1" -ne 0 ] ||
+		    grep -qs "id=$id .*what=removed" "$spool"/ledger/* ||
+		    wrong 'the ledger does not know it, and 0'
+		[ "$1" -ne 0 ] || [ -z "$(files "$id")" ] || wrong 'not removed, and 0'
+		;;
+	hold | release)
+		whole "$id" || wrong 'not whole'
+		[ "$1" -ne 0 ] || [ "$(is_held)" = "$2" ] || wrong "no $2, and 0"
+		;;
+	*)
+		whole "$id" || wrong 'not whole'
+		[ "$1" -ne 0 ] || said <"$tmp/out" | cmp -s - "$tmp/right" ||
+		    wrong "another output, and 0"
+		;;
+	esac
+}
+
+# said: without what the clock changes.
+said()
+{
+	tr -d 0-9
+}
+
+is_held()
+{
+	case $(files "$id") in
+	*:2,*F*) echo hold ;;
+	*) echo release ;;
+	esac
+}
+
+# once KINDS N DEED, of $order, in $start
+once()
+{
+	rm -rf "$spool"
+	cp -a "$tmp/$start" "$spool"
+	status=0
+	# shellcheck disable=SC2086 # a list of words
+	faulty "$@" bmx-queue $order 2>"$tmp/err" | cat >"$tmp/out"
+	status=$(cat "$tmp/status")
+	judge "$status" "${order%% *}"
+	case "$1 $3" in *kill-*) ;; *)
+		[ "$status" -eq 0 ] || [ -s "$tmp/err" ] ||
+		    wrong "status $status, and no word"
+		;;
+	esac
+}
+
+# try START ORDER: at every call that it makes.
+try()
+{
+	start=$1
+	order=$2
+	rm -rf "$spool"
+	cp -a "$tmp/$start" "$spool"
+	# shellcheck disable=SC2086
+	bmx-queue $order 2>/dev/null | said >"$tmp/right"
+	for kind in create open write sync rename unlink utime close read opendir \
+	    mkdir send; do
+		faults_each "$kind" EIO once
+	done >"$tmp/wrong"
+	is "${order%% *}: EIO at each call" "$(cat "$tmp/wrong")" ''
+	faults_each memory ENOMEM once >"$tmp/wrong"
+	is "${order%% *}: no memory" "$(cat "$tmp/wrong")" ''
+	for error in ENOSPC EDQUOT EROFS EMFILE ENFILE EINTR EACCES; do
+		once open 2 "$error"
+		once disk 1 "$error"
+		once disk 1+ "$error"
+	done >"$tmp/wrong"
+	is "${order%% *}: every error" "$(cat "$tmp/wrong")" ''
+	for deed in kill-before kill-after; do
+		faults_each disk "$deed" once
+	done >"$tmp/wrong"
+	is "${order%% *}: killed at each change" "$(cat "$tmp/wrong")" ''
+}
+
+try new "hold $id"
+try held "release $id"
+try held "remove $id"
+try held "list"
+try held "show $id"
+try held "cat $id"
+ok 'there were calls to fail' test "$faults" -gt 200
+done_testing
