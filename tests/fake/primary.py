@@ -517,6 +517,8 @@ def main():
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
     if options.address.startswith("/"):
         family, name = socket.AF_UNIX, options.address
+        if os.path.exists(name):
+            os.unlink(name)
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(name)
