@@ -281,7 +281,8 @@ on_session(void *arg, const void *result)
 			k->slot->step = STEP_NONE;
 		} else {
 			*k->slot = r->session;
-			k->slot->rcpts = r->rcpts[i++];
+			if (i < SESSION_DOMAINS_MAX)
+				k->slot->rcpts = r->rcpts[i++];
 		}
 		settle_waiter(k);
 	}
@@ -293,17 +294,20 @@ run_session(const void *job, void *result)
 	session_run(job, result);
 }
 
+/* Where no recipients are asked for, one session does for any number. */
 static void
 join(struct target *t, struct session_job *job)
 {
 	struct waiter *k;
 
-	while (job->ndomains < SESSION_DOMAINS_MAX &&
+	while ((job->ndomains < SESSION_DOMAINS_MAX || !job->wants_rcpts) &&
 	       (k = TAILQ_FIRST(&t->waiting)) != NULL) {
 		TAILQ_REMOVE(&t->waiting, k, next);
 		TAILQ_INSERT_TAIL(&t->joined, k, next);
-		snprintf(job->domains[job->ndomains++], sizeof job->domains[0],
-		    "%s", k->work->facts.domain);
+		if (job->ndomains < SESSION_DOMAINS_MAX)
+			snprintf(job->domains[job->ndomains++],
+			    sizeof job->domains[0], "%s",
+			    k->work->facts.domain);
 	}
 }
 
