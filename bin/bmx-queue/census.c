@@ -29,6 +29,21 @@ counts_sum(struct counts *sum, const struct counts *c)
 	sum->bytes += c->bytes;
 }
 
+void
+counts_json(struct jline *j, const struct counts *c)
+{
+	jline_number(j, "messages", (int64_t)c->messages);
+	jline_number(j, "new", (int64_t)c->new);
+	jline_number(j, "deferred", (int64_t)c->deferred);
+	jline_number(j, "held", (int64_t)c->held);
+	jline_number(j, "recipients", (int64_t)c->rcpts);
+	jline_number(j, "bytes", (int64_t)c->bytes);
+	if (c->messages == 0)
+		jline_null(j, "oldest");
+	else
+		jline_time(j, "oldest", c->oldest_us);
+}
+
 static int
 take(void *context, size_t index, const struct spool_domain *d,
     const struct spool_entry *entry, struct err *e)

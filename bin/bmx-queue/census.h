@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bmx-queue/jline.h"
 #include "bmx-queue/output.h"
 #include "bmx-queue/select.h"
 
@@ -16,6 +17,9 @@ struct counts {
 
 void counts_add(struct counts *c, const struct spool_entry *entry);
 void counts_sum(struct counts *sum, const struct counts *c);
+
+/* As members of an object that is open. */
+void counts_json(struct jline *j, const struct counts *c);
 
 /*
  * Counts of each selected domain, in the order of s->domains. No file is

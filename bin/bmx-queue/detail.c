@@ -50,8 +50,8 @@ read_domain(struct detail_domain *known, const struct spool_domain *d,
 	snprintf(known->name, sizeof known->name, "%s", d->name);
 }
 
-static const struct detail_domain *
-find_domain(struct detail *m, struct output *o)
+const struct detail_domain *
+detail_domain(struct detail *m, struct output *o)
 {
 	struct detail_domain *known;
 	unsigned hash = 0;
@@ -95,7 +95,7 @@ detail_read_more(struct detail *m, struct output *o)
 	if (!m->entry.is_new &&
 	    journal_read(&m->journal, m->d, m->entry.id, &e) == -1)
 		output_complain(o, &e);
-	m->domain = find_domain(m, o);
+	m->domain = detail_domain(m, o);
 	read_lifetime(m, o);
 }
 

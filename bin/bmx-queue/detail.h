@@ -53,6 +53,10 @@ int detail_read(struct detail *m, struct output *o);
 /* Read its log, the pause and the lifetime. */
 void detail_read_more(struct detail *m, struct output *o);
 
+/* What is known of the domain m->d, read when it was not. Valid until
+ * DETAIL_DOMAINS others were asked for. */
+const struct detail_domain *detail_domain(struct detail *m, struct output *o);
+
 void detail_close(struct detail *m);
 
 /*

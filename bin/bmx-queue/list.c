@@ -231,16 +231,7 @@ json_counts(struct output *o, const char *domain, const struct counts *c,
 	jline_open(&j, NULL, '{');
 	if (domain != NULL)
 		jline_word(&j, "domain", domain);
-	jline_number(&j, "messages", (int64_t)c->messages);
-	jline_number(&j, "new", (int64_t)c->new);
-	jline_number(&j, "deferred", (int64_t)c->deferred);
-	jline_number(&j, "held", (int64_t)c->held);
-	jline_number(&j, "recipients", (int64_t)c->rcpts);
-	jline_number(&j, "bytes", (int64_t)c->bytes);
-	if (c->messages == 0)
-		jline_null(&j, "oldest");
-	else
-		jline_time(&j, "oldest", c->oldest_us);
+	counts_json(&j, c);
 	jline_close(&j, '}');
 	rc = jline_print(&j, o, e);
 	jline_free(&j);

@@ -19,8 +19,8 @@
 static const struct options_usage usage = {
 	"bmx-queue",
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
-	"  look   list (the default), count, show, cat; list --domains, "
-	"--summary\n"
+	"  look   list (the default), count, show, explain, cat, shape, "
+	"watch;\n         list --domains, --summary\n"
 	"  act    hold, release, retry, remove, bounce, expire; pause, "
 	"resume DOMAIN\n"
 	"  keep   reconcile LOG; recipients list, export, import, diff, "
@@ -29,7 +29,7 @@ static const struct options_usage usage = {
 	"--larger, --smaller SIZE; --held; --error TEXT. - reads names from "
 	"stdin.",
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n"
-	"  bmx-queue show ID                       and why it is still there\n"
+	"  bmx-queue explain ID                    why it is still there\n"
 	"  bmx-queue remove --sender 'win@*' --older 2d      only lists: "
 	"--yes\n",
 };

@@ -40,6 +40,8 @@ check_options(const struct request *r, struct err *e)
 		{ "--reason", r->reason != NULL, TAKES_REASON },
 		{ "--until", r->until != NULL, TAKES_UNTIL },
 		{ "--since", r->since != NULL, TAKES_SINCE },
+		{ "--by", r->by != NULL, TAKES_BY },
+		{ "--count", r->count != 0, TAKES_COUNT },
 		{ "--force or --max-shrink", r->force || r->max_shrink != -1,
 		    TAKES_IMPORT },
 	};
@@ -100,4 +102,5 @@ request_free(struct request *r)
 	free(r->reason);
 	free(r->until);
 	free(r->since);
+	free(r->by);
 }

@@ -18,8 +18,8 @@ struct request {
 	struct filter filter;
 	/* the options as given; NULL, 0, -1: not given; strings are owned */
 	int domains, summary, null, json, yes, force;
-	int max_shrink;
-	char *reason, *until, *since;
+	int max_shrink, count;
+	char *reason, *until, *since, *by;
 };
 
 /* clang-format off */
@@ -35,6 +35,9 @@ struct request {
 	    "end names with NUL", NULL },                                      \
 	FILTER_ROW("until", &(r)->until, "for so long", "TIME"),               \
 	FILTER_ROW("since", &(r)->since, "the ledger from then on", "TIME"),   \
+	FILTER_ROW("by", &(r)->by, "rows of a shape", "WORD"),                 \
+	{ "count", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &(r)->count,  \
+	    0, "so often", "N" },                                              \
 	FILTER_FLAG("force", &(r)->force, "however many are lost"),            \
 	{ "max-shrink", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN,          \
 	    &(r)->max_shrink, 0, "lose so many (20 %)", "N" }
@@ -50,10 +53,12 @@ enum takes {
 	TAKES_REASON = 1 << 4,
 	TAKES_UNTIL = 1 << 5,
 	TAKES_SINCE = 1 << 6,
-	TAKES_IMPORT = 1 << 7,    /* --force, --max-shrink */
-	NEEDS_NAMES = 1 << 8,     /* at least one */
-	NEEDS_SELECTION = 1 << 9, /* names, or a filter */
-	NEEDS_LOG = 1 << 10,      /* it changes something */
+	TAKES_IMPORT = 1 << 7, /* --force, --max-shrink */
+	TAKES_BY = 1 << 8,
+	TAKES_COUNT = 1 << 9,
+	NEEDS_NAMES = 1 << 20,     /* at least one */
+	NEEDS_SELECTION = 1 << 21, /* names, or a filter */
+	NEEDS_LOG = 1 << 22,       /* it changes something */
 };
 
 /* Take the verb (list, when there is none) out of the arguments, and see that

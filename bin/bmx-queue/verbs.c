@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "bmx-queue/act.h"
+#include "bmx-queue/explain.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/measure.h"
 #include "bmx-queue/pause.h"
 #include "bmx-queue/recipients.h"
 #include "bmx-queue/reconcile.h"
+#include "bmx-queue/shape.h"
 #include "bmx-queue/show.h"
+#include "bmx-queue/watch.h"
 
 /* ---- looking ---- */
 
@@ -60,6 +63,34 @@ run_cat(struct job *job, struct err *e)
 	if (scan(job, e) == -1)
 		return -1;
 	return show_content(&job->s, &job->sp, job->o, e);
+}
+
+static int
+run_explain(struct job *job, struct err *e)
+{
+	if (!select_has_id(&job->s) && !filter_is_given(&job->r->filter))
+		return explain_domains(&job->s, job->conf, &job->sp, job->o, e);
+	if (scan(job, e) == -1)
+		return -1;
+	return explain_messages(&job->s, job->conf, &job->sp, job->o, e);
+}
+
+static int
+run_shape(struct job *job, struct err *e)
+{
+	enum shape_by by = SHAPE_DOMAIN;
+
+	if (job->r->by != NULL && shape_parse_by(job->r->by, &by, e) == -1)
+		return -1;
+	return shape(by, &job->s, &job->sp, job->o, e);
+}
+
+static int
+run_watch(struct job *job, struct err *e)
+{
+	if (job->r->count < 0)
+		return err_usage(e, "--count is a number");
+	return watch((unsigned)job->r->count, &job->s, &job->sp, job->o, e);
 }
 
 /* ---- acting ---- */
@@ -224,6 +255,9 @@ static const struct verb verbs[] = {
 	{ "count", ids_or_domains, LOOKS, REACH_DOMAINS, run_count },
 	{ "show", ids_or_domains, LOOKS | NEEDS_SELECTION, REACH_DOMAINS, run_show },
 	{ "cat", "IDs", TAKES_FILTER | NEEDS_NAMES, REACH_DOMAINS, run_cat },
+	{ "explain", ids_or_domains, LOOKS | NEEDS_SELECTION, REACH_DOMAINS, run_explain },
+	{ "shape", ids_or_domains, LOOKS | TAKES_BY, REACH_DOMAINS, run_shape },
+	{ "watch", ids_or_domains, LOOKS | TAKES_COUNT, REACH_DOMAINS, run_watch },
 	{ "hold", ids_or_domains, ACTS | TAKES_UNTIL, REACH_DOMAINS, run_hold },
 	{ "release", ids_or_domains, ACTS, REACH_DOMAINS, run_release },
 	{ "retry", ids_or_domains, ACTS, REACH_DOMAINS, run_retry },

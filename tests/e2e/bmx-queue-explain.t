@@ -1,0 +1,132 @@
+#!/bin/sh
+# bmx-queue says why mail is here and what would change it, what shape the
+# queue has, and how it moves.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+primary_make
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" '[example.net]' \
+    "primary = 127.0.0.1:$primary_port"
+
+mk()
+{
+	"$mkmsg" "$spool" "$@"
+}
+
+# ---- explain a message ----
+
+new=$(mk example.com age=60 to=bob@example.com)
+exits "explain" 0 bmx-queue explain "$new"
+out=$(cat "$tmp/out")
+like "a message that nobody touched" "$out" \
+    '^ +it was not tried yet, and waits for the next run of bmx-flush$'
+like "nobody looked at its primary" "$out" \
+    '^Why here: +nobody has looked yet whether the primary of example\.com is up$'
+like "what would change it" "$out" '^ +bmx-flush example\.com$'
+bmx-queue remove "$new" >/dev/null
+
+primary_start 'rcpt<bob@example.com> 452 4.2.2 Mailbox "full" |of bob' \
+    'rcpt<carol@example.com> 550 5.1.1 No carol'
+id=$(mk example.com to=bob@example.com to=carol@example.com)
+timeout 20 bmx-flush example.com
+out=$(bmx-queue explain "$id")
+like "the exact last reply of a recipient" "$out" \
+    'ago, \[127\.0\.0\.1\]: 452 4\.2\.2 Mailbox'
+like "and of another" "$out" 'ago, \[127\.0\.0\.1\]: 550 5\.1\.1 No carol$'
+like "their states" "$out" '^ +<bob@example\.com> pending$'
+like "how often" "$out" '^Tried: +1 time, '
+like "when next" "$out" '^ +it is tried next in .*, at 20[0-9T:-]+Z$'
+like "how to have it sooner" "$out" "^.* bmx-queue retry example\\.com/$id\$"
+like "what is left of its life" "$out" '^Lifetime: +(30|29\.[0-9]|30\.0) d left'
+like "--json has the same" "$(bmx-queue explain --json "$id")" \
+    '"why":\["127\.0\.0\.1:.*"change":\["bmx-queue retry .*"replies":\[\{"address":"bob@example\.com","state":"pending","reply":"452 4\.2\.2 '
+
+bmx-queue hold "$id" --until 2h -r 'wait for bob' >/dev/null
+bmx-queue pause example.com -r 'new disk' >/dev/null
+out=$(bmx-queue explain "$id")
+like "a pause comes first" "$out" \
+    "^Why here: +example\\.com is paused since 20.*Z by user $(id -u): new disk\$"
+like "then the hold" "$out" '^ +it is held until 20.*Z: wait for bob$'
+like "and how to end both" "$out" '^To change: +bmx-queue resume example\.com$'
+like "with the ID" "$out" "^ +bmx-queue release example\\.com/$id\$"
+unlike "nothing of a next try" "$out" 'tried next'
+
+out=$(bmx-queue explain example.com)
+like "explain a domain" "$out" '^Domain: +example\.com, 1 message, .* oldest '
+like "its pause" "$out" '^Why here: +example\.com is paused'
+like "its mail" "$out" '^ +all of it is held$'
+like "a domain without mail" "$(bmx-queue explain --json example.net)" \
+    '"domain":"example\.net","messages":0,.*"why":\[.*"nothing waits"\]'
+exits "a domain nobody knows" 69 bmx-queue explain example.edu
+bmx-queue resume example.com >/dev/null
+bmx-queue remove "$id" >/dev/null
+
+esc=$(printf '\033')
+mk example.com from="\"$(printf '\303\266')\"@example.org" helo="$esc]0;x" \
+    >/dev/null
+out=$(bmx-queue explain --domain '*')
+is "no terminal is told anything" \
+    "$(printf '%s' "$out" | LC_ALL=C tr -d '\n\040-\176')" ""
+bmx-queue remove --yes --domain '*' >/dev/null
+
+# ---- shape ----
+
+mk example.com n=3 age=60 from=a@one.example >/dev/null
+mk example.com n=2 age=100000 from=b@TWO.example >/dev/null
+mk example.net age=8000000 from= >/dev/null
+is "shape: domain, all, <10m, <1h, <6h, <1d, <3d, <7d, more" \
+    "$(bmx-queue shape | cut -f 1-9)" \
+    "example.com	5	3	0	0	0	2	0	0
+example.net	1	0	0	0	0	0	0	1"
+is "by sender" "$(bmx-queue shape --by sender | cut -f 1-3)" \
+    "one.example	3	3
+two.example	2	0
+<>	1	0"
+set -- "$spool"/example.com/new/*
+for file; do
+	name=${file##*/}
+	mv "$file" "$spool/example.com/cur/$name:2,"
+	echo "2026-11-24T03:11:14Z to=<b@example.com> deferred peer=192.0.2.1:25 reply=\"450 4.2.1 later\"" \
+	    >"$spool/example.com/log/${name%%,*}"
+done
+is "by last error" "$(bmx-queue shape --by error | cut -f 1,2)" \
+    "450 4.2.1 later	5
+(none)	1"
+is "of some" "$(bmx-queue shape --older 1d example.com | cut -f 1,2)" \
+    "example.com	2"
+like "--json" "$(bmx-queue shape --json example.net)" \
+    '^\{"domain":"example\.net","messages":1,"ages":\{"10m":0,"1h":0,"6h":0,"1d":0,"3d":0,"7d":0,"more":1\},"held":0,"bytes":[0-9]+,"oldest":"20'
+exits "by what?" 64 bmx-queue shape --by size
+exits "shape alone takes --by" 64 bmx-queue list --by sender
+
+# ---- watch ----
+
+exits "watch ends after --count" 0 timeout 20 bmx-queue watch --count 2
+is "with a line for each second: messages, new, deferred, held" \
+    "$(cut -f 2-5 "$tmp/out")" "6	1	5	0
+6	1	5	0"
+is "and the change in a second" "$(cut -f 7 "$tmp/out")" "+0.0
++0.0"
+like "--json" "$(timeout 20 bmx-queue watch --count 1 --json example.net)" \
+    '^\{"time":"20.*","messages":1,"new":1,'
+start_bg watch bmx-queue watch
+ok "it goes on" wait_for 20 grep -q 6 "$tmp/watch.log"
+kill -s INT "$(pid_of watch)"
+wait "$(pid_of watch)"
+is "until SIGINT, which is no error" $? 0
+if command -v script >/dev/null; then
+	out=$( (wait_for 20 grep -q ends "$tmp/screen"; printf q) |
+	    timeout 20 script -qefc "stty rows 24 cols 80; bmx-queue watch" \
+		"$tmp/screen" | tr -d '\r')
+	is "q ends it on a terminal" $? 0
+	like "which shows the largest domain first" "$out" \
+	    '^ +5 +0 +5 +0 +[0-9.K]+ +27\.8 h example\.com$'
+	like "and the sum" "$out" '^ +6 .* \(all\) \+0\.0/s$'
+else
+	skip "q ends it on a terminal" "script is not installed"
+	skip "which shows the largest domain first" "script is not installed"
+	skip "and the sum" "script is not installed"
+fi
+
+done_testing
