@@ -10,6 +10,8 @@ packages_test='curl faketime gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-pe
 # inetd looks the names of protocols up
 packages_super='netbase'
 packages_servers='nsd postfix unbound'
+# pages are looked at with
+packages_browsers='chromium w3m'
 packages_lint='clang clang-format cppcheck libclang-rt-dev mandoc shellcheck xz-utils'
 
 packages_missing()
