@@ -42,6 +42,7 @@ check_options(const struct request *r, struct err *e)
 		{ "--since", r->since != NULL, TAKES_SINCE },
 		{ "--by", r->by != NULL, TAKES_BY },
 		{ "--count", r->count != 0, TAKES_COUNT },
+		{ "--repair", r->repair, TAKES_REPAIR },
 		{ "--force or --max-shrink", r->force || r->max_shrink != -1,
 		    TAKES_IMPORT },
 	};

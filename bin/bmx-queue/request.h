@@ -17,7 +17,7 @@ struct request {
 	const char **names; /* what follows the verb, NULL-terminated */
 	struct filter filter;
 	/* the options as given; NULL, 0, -1: not given; strings are owned */
-	int domains, summary, null, json, yes, force;
+	int domains, summary, null, json, yes, force, repair;
 	int max_shrink, count;
 	char *reason, *until, *since, *by;
 };
@@ -38,6 +38,7 @@ struct request {
 	FILTER_ROW("by", &(r)->by, "rows of a shape", "WORD"),                 \
 	{ "count", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &(r)->count,  \
 	    0, "so often", "N" },                                              \
+	FILTER_FLAG("repair", &(r)->repair, "and repair it"),                  \
 	FILTER_FLAG("force", &(r)->force, "however many are lost"),            \
 	{ "max-shrink", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN,          \
 	    &(r)->max_shrink, 0, "lose so many (20 %)", "N" }
@@ -56,6 +57,7 @@ enum takes {
 	TAKES_IMPORT = 1 << 7, /* --force, --max-shrink */
 	TAKES_BY = 1 << 8,
 	TAKES_COUNT = 1 << 9,
+	TAKES_REPAIR = 1 << 10,
 	NEEDS_NAMES = 1 << 20,     /* at least one */
 	NEEDS_SELECTION = 1 << 21, /* names, or a filter */
 	NEEDS_LOG = 1 << 22,       /* it changes something */

@@ -4,6 +4,7 @@
 
 #include "bmx-queue/act.h"
 #include "bmx-queue/explain.h"
+#include "bmx-queue/fsck.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/measure.h"
 #include "bmx-queue/pause.h"
@@ -197,7 +198,15 @@ run_resume(struct job *job, struct err *e)
 	return pause_or_resume(job, true, e);
 }
 
-/* ---- others ---- */
+/* ---- keeping ---- */
+
+static int
+run_fsck(struct job *job, struct err *e)
+{
+	if (select_has_id(&job->s))
+		return err_usage(e, "fsck takes domains, not IDs");
+	return fsck(job->r->repair, &job->s, &job->sp, job->o, e);
+}
 
 static int
 run_recipients(struct job *job, struct err *e)
@@ -266,6 +275,7 @@ static const struct verb verbs[] = {
 	{ "expire", ids_or_domains, ACTS | TAKES_YES, REACH_DOMAINS, run_expire },
 	{ "pause", "domains", PAUSES | TAKES_UNTIL, REACH_DOMAINS, run_pause },
 	{ "resume", "domains", PAUSES, REACH_DOMAINS, run_resume },
+	{ "fsck", "domains", TAKES_JSON | TAKES_REPAIR, REACH_DOMAINS, run_fsck },
 	{ "recipients", "a verb", TAKES_JSON | TAKES_YES | TAKES_IMPORT, REACH_NOTHING, run_recipients },
 	{ "reconcile", "a log", TAKES_JSON | TAKES_SINCE | NEEDS_NAMES, REACH_SPOOL, run_reconcile },
 };

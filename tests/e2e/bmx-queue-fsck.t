@@ -1,0 +1,137 @@
+#!/bin/sh
+# bmx-queue fsck finds what bmx would not believe, follows nothing, and mends
+# what can be mended without a loss.
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+
+mk()
+{
+	"$top_builddir/tests/lib/mkmsg" "$tmp/spool" "$@"
+}
+
+make_conf '[example.com]' '[example.net]'
+spool=$tmp/spool
+dir=$spool/example.com
+
+exits "an empty spool is sound" 0 bmx-queue fsck
+good=$(mk example.com n=20)
+bmx-queue hold "$(echo "$good" | head -n 1)" >/dev/null
+mk example.net >/dev/null
+exits "and so is one with mail" 0 bmx-queue fsck
+is "nothing is said" "$(cat "$tmp/out" "$tmp/err")" ""
+
+# ---- one of each ----
+
+# finding PATH PROBLEM: a line of the report.
+finding()
+{
+	printf 'example.com\t%s\t%s\treported\n' "$1" "$2" >>"$tmp/wanted"
+}
+
+bad=1jqvl3vhe60abcdefghi
+cd "$dir" || bail cd
+mkfifo "new/${bad}0,S=1,R=1"
+finding "new/${bad}0,S=1,R=1" "a FIFO"
+ln -s /etc/passwd "new/${bad}1,S=1,R=1"
+finding "new/${bad}1,S=1,R=1" "a symbolic link, which is not followed"
+mkdir "new/${bad}2,S=1,R=1"
+finding "new/${bad}2,S=1,R=1" "a directory"
+(umask 077 && printf 'x\n' >"new/${bad}3,S=1,R=1")
+finding "new/${bad}3,S=1,R=1" "has 2 bytes, not as named"
+(umask 077 && printf 'Subject: no envelope\r\n\r\n' >"cur/${bad}4,S=24,R=1:2,")
+finding "cur/${bad}4,S=24,R=1:2," "no envelope of ours"
+one=$(mk example.com)
+set -- "new/$one"*
+chmod 644 "$1"
+finding "$1" "mode 0644, not 0600"
+two=$(mk example.com)
+set -- "new/$two"*
+cp -p "$1" "cur/${1#new/}:2,"
+finding "$two" "is there twice"
+(umask 077 && : >new/README)
+finding new/README "not a name of bmx's"
+esc=$(printf '\033')
+(umask 077 && : >"cur/$esc]0;owned")
+finding 'cur/\x1b]0;owned' "not a name of bmx's"
+(umask 077 && : >note)
+finding note "not a name of bmx's"
+chmod 755 log
+finding log "mode 0755, not 0700"
+(umask 077 && : >"tmp/${bad}5" && : >"tmp/${bad}6")
+touch -d '3 days ago' "tmp/${bad}5"
+(umask 077 && echo x >"log/${bad}7" && echo damaged >paused)
+finding paused "paused: damaged"
+cd "$tmp" || bail cd
+: >"$spool/stray"
+ln -s /tmp "$spool/example.org"
+
+exits "problems are 65" 65 timeout 20 bmx-queue fsck
+grep '^example\.com' "$tmp/out" | sort >"$tmp/got"
+sort "$tmp/wanted" >"$tmp/want"
+same "each is told, and nothing else" "$tmp/want" "$tmp/got"
+like "what lies beside the domains" "$(cat "$tmp/out")" \
+    "^\\.	stray	not a directory	reported\$"
+like "a link where a domain should be" "$(cat "$tmp/out")" \
+    "^example\\.org	example\\.org	a symbolic link"
+like "and how many" "$(cat "$tmp/err")" \
+    '^bmx-queue: [0-9]+ messages, 14 problems, 0 repaired$'
+is "of one domain" "$(bmx-queue fsck example.net 2>&1)" ""
+like "--json" "$(bmx-queue fsck --json example.com 2>/dev/null)" \
+    '^\{"domain":"example\.com","path":"new/README","problem":"not a name of bmx'"'"'s","done":"reported"\}$'
+
+# ---- repair ----
+
+before=$(find "$dir/new" "$dir/cur" -type f | sed 's/.*\///; s/:.*//' | sort)
+exits "--repair" 65 timeout 20 bmx-queue fsck --repair example.com
+out=$(grep 'repaired$' "$tmp/out" | cut -f 2 | sort)
+is "mends what can be mended" "$out" "$(printf '%s\n' \
+    "cur/${bad}4,S=24,R=1:2," log "new/$one"* "new/${bad}3,S=1,R=1" |
+    sed "s#new/$one.*#$(cd "$dir" && echo "new/$one"*)#" | sort)"
+is "a mode" "$(stat -c %a "$dir/new/$one"*) $(stat -c %a "$dir/log")" "600 700"
+ok "what cannot be delivered is held" test -f "$dir/cur/${bad}3,S=1,R=1:2,F"
+is "no message is lost" \
+    "$(find "$dir/new" "$dir/cur" -type f | sed 's/.*\///; s/:.*//' | sort)" \
+    "$before"
+ok "the link points where it did" test -L "$dir/new/${bad}1,S=1,R=1"
+is "and that was not touched" "$(stat -c %a /etc/passwd)" 644
+
+# What a crash leaves is old by its ctime, too, which nobody can set: only a
+# clock that is ahead shows it.
+if command -v faketime >/dev/null; then
+	faketime '3 days' bmx-queue fsck --repair example.com >"$tmp/out" 2>&1
+	ok "what was left in tmp/ goes" test ! -e "$dir/tmp/${bad}5"
+	ok "and the log of no message" test ! -e "$dir/log/${bad}7"
+else
+	skip "what was left in tmp/ goes" "faketime is not installed"
+	skip "and the log of no message" "faketime is not installed"
+fi
+
+if [ "$(id -u)" -eq 0 ]; then
+	three=$(mk example.net)
+	chown 4711 "$spool/example.net/new/$three"*
+	like "another owner" "$(bmx-queue fsck example.net 2>&1)" \
+	    'belongs to user 4711	reported$'
+	rm "$spool/example.net/new/$three"*
+	mknod "$spool/example.net/new/null" c 1 3 2>/dev/null
+else
+	skip "another owner" "needs root"
+fi
+
+# ---- beside everything else ----
+
+ln "$dir/new/$one"* "$dir/tmp/$one"
+unlike "a message on its way from tmp/ to new/ is none" \
+    "$(bmx-queue fsck example.com 2>/dev/null)" "$one"
+rm -rf "$spool"
+make_conf '[example.com]'
+mk example.com n=500 >/dev/null
+start_bg remove bmx-queue remove --yes example.com
+start_bg writer "$top_builddir/tests/lib/mkmsg" "$spool" example.com n=200
+exits "fsck while mail comes and goes" 0 timeout 20 bmx-queue fsck --repair
+is "finds nothing" "$(cat "$tmp/out" "$tmp/err")" ""
+wait_gone "$(pid_of remove)"
+wait_gone "$(pid_of writer)"
+
+exits "it takes domains" 64 bmx-queue fsck "$one"
+exits "and no filter" 64 bmx-queue fsck --held
+
+done_testing
