@@ -3,9 +3,9 @@
 # is ever removed for it, and no daemon is started.
 
 packages_build='autoconf automake gcc libc6-dev make pkg-config
-	libgnutls28-dev libidn2-dev libinih-dev libjansson-dev liblmdb-dev
+	libcurl4-gnutls-dev libgnutls28-dev libidn2-dev libinih-dev libjansson-dev liblmdb-dev
 	libpopt-dev libseccomp-dev nettle-dev'
-packages_test='curl faketime gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
+packages_test='curl iproute2 faketime gnutls-bin ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
 	libwrap0 openssl python3 strace swaks ucspi-tcp'
 # inetd looks the names of protocols up
 packages_super='netbase'

@@ -122,7 +122,7 @@ session_offer(const struct fact_session *s)
 
 /* ---- MTA-STS ---- */
 
-#define FACT_PATTERNS_MAX 32
+#define FACT_PATTERNS_MAX 64 /* STS_MX_MAX */
 
 enum fact_sts_mode { STS_MODE_NONE, STS_MODE_TESTING, STS_MODE_ENFORCE };
 

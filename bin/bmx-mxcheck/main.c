@@ -131,12 +131,13 @@ question_ms(const struct settings *s)
 	return (unsigned)s->deadline_s * 1000 / 2;
 }
 
-static struct dns *
-open_dns(const struct settings *s, const struct config *config, struct err *e)
+static struct dns_options
+dns_options(const struct settings *s, const struct config *config)
 {
 	const struct config_list *list = &config->host.resolver;
 	size_t given = settings_count(s->resolvers);
-	struct dns_options o = {
+
+	return (struct dns_options){
 		.servers = (const char *const *)(given > 0 ? s->resolvers
 							   : list->word),
 		.nservers = given > 0 ? given : list->n,
@@ -146,9 +147,15 @@ open_dns(const struct settings *s, const struct config *config, struct err *e)
 		.deadline_ms = question_ms(s),
 		.trust_ad = s->trust_ad != 0,
 	};
-	struct dns *dns = dns_open(&o, e);
+}
 
-	if (dns == NULL && given > 0 && e->class == ERR_CONFIG)
+static struct dns *
+open_dns(const struct settings *s, const struct dns_options *o, struct err *e)
+{
+	struct dns *dns = dns_open(o, e);
+
+	if (dns == NULL && settings_count(s->resolvers) > 0 &&
+	    e->class == ERR_CONFIG)
 		e->class = ERR_USAGE; /* not bmx.conf's resolver */
 	return dns;
 }
@@ -245,7 +252,8 @@ run_names(struct audit *a, const struct settings *s, struct config *config,
 	a->question_ms = question_ms(s);
 	if (choose_helo(a, s, config, e) == -1)
 		goto out;
-	a->dns = open_dns(s, config, e);
+	a->sessions.dns = dns_options(s, config);
+	a->dns = open_dns(s, &a->sessions.dns, e);
 	if (a->dns == NULL)
 		goto out;
 	a->names.stream = list;

@@ -1,9 +1,7 @@
 #include "rules.h"
 
-#include <string.h>
-#include <strings.h>
-
 #include "mail/smtp.h"
+#include "smtp/sts.h"
 
 /* The policy where one is in force, or NULL. */
 static const struct fact_policy *
@@ -27,22 +25,11 @@ about_policy(const struct judging *j, const char *name)
 	return (struct about){ name, "", &j->facts->sts.said };
 }
 
-/* RFC 8461 4.1: a leading "*." stands for exactly one label. */
-static bool
-is_match(const char *pattern, const char *host)
-{
-	if (pattern[0] == '*' && pattern[1] == '.') {
-		host += strcspn(host, ".");
-		pattern++;
-	}
-	return host[0] != '\0' && strcasecmp(pattern, host) == 0;
-}
-
 bool
 is_covered(const struct fact_policy *p, const char *host)
 {
 	for (size_t i = 0; i < p->npatterns; i++) {
-		if (is_match(p->patterns[i], host))
+		if (sts_is_match(p->patterns[i], host))
 			return true;
 	}
 	return false;
@@ -95,7 +82,7 @@ static bool
 is_needed(const struct facts *f, const char *pattern)
 {
 	for (size_t i = 0; i < f->nhosts; i++) {
-		if (is_match(pattern, f->hosts[i].name))
+		if (sts_is_match(pattern, f->hosts[i].name))
 			return true;
 	}
 	return f->hosts_left > 0;

@@ -384,7 +384,9 @@ start_policies(struct sessions *s, struct err *e)
 
 	while (workers_have_room(&s->workers) &&
 	       (w = TAILQ_FIRST(&s->policies)) != NULL) {
-		struct policy_job job = { .timeout_s = s->timeout_s };
+		struct policy_job job = { .timeout_s = s->timeout_s,
+			.ca_file = s->ca_file,
+			.dns = &s->dns };
 
 		TAILQ_REMOVE(&s->policies, w, by_policy);
 		snprintf(job.domain, sizeof job.domain, "%s", w->facts.domain);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "checks.h"
 #include "facts.h"
+#include "net/dns.h"
 #include "workers.h"
 
 /*
@@ -29,11 +30,12 @@ struct work;
 
 struct sessions {
 	/* given */
-	const bool *ignored;  /* by check_id */
-	const char *helo;     /* our name */
-	const char *ca_file;  /* roots; NULL: the system's */
-	const char *sts_file; /* the policy of every domain; NULL: fetched */
-	unsigned timeout_s;   /* for one connection */
+	const bool *ignored;    /* by check_id */
+	const char *helo;       /* our name */
+	const char *ca_file;    /* roots; NULL: the system's */
+	const char *sts_file;   /* the policy of every domain; NULL: fetched, */
+	struct dns_options dns; /* with addresses from there */
+	unsigned timeout_s;     /* for one connection */
 	unsigned port;
 	sessions_done *done;
 	struct workers workers;

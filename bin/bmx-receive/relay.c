@@ -283,7 +283,7 @@ static int
 open_first(struct relay *r, const struct config_domain *domain,
     const struct route *route, struct err *e)
 {
-	struct policy policy = POLICY_INIT;
+	struct policy policy = { .is_hurried = true };
 	bool is_deferring = false;
 
 	if (policy_open(&policy, &r->config->host, domain, route, r->dns, e) ==

@@ -19,7 +19,8 @@
 
 enum https_result {
 	HTTPS_OK,
-	HTTPS_NOT_FETCHED,
+	HTTPS_NO_ANSWER,   /* no connection, or it broke, or took too long */
+	HTTPS_NOT_FETCHED, /* an answer, but not with the file */
 	HTTPS_BAD_CERTIFICATE,
 };
 

@@ -77,13 +77,31 @@ judge(CURL *c, const struct https_request *r, struct err *e)
 	return HTTPS_NOT_FETCHED;
 }
 
+static enum https_result
+result_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+		return HTTPS_BAD_CERTIFICATE;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		return HTTPS_NO_ANSWER;
+	default:
+		return HTTPS_NOT_FETCHED;
+	}
+}
+
 static int
 perform(CURL *c, const struct https_request *r, const struct buf *b,
     const char *why, enum https_result *result, struct err *e)
 {
 	CURLcode code = curl_easy_perform(c);
 
-	*result = HTTPS_NOT_FETCHED;
+	*result = result_of(code);
 	if (code == CURLE_OK) {
 		*result = judge(c, r, e);
 		return 0;
@@ -94,9 +112,6 @@ perform(CURL *c, const struct https_request *r, const struct buf *b,
 		    why);
 	if (code == CURLE_OUT_OF_MEMORY)
 		return err_temp(e, "HTTPS: out of memory");
-	if (code == CURLE_PEER_FAILED_VERIFICATION ||
-	    code == CURLE_SSL_ISSUER_ERROR)
-		*result = HTTPS_BAD_CERTIFICATE;
 	if (b->failed)
 		err_temp(e, "more than %zu bytes", b->max);
 	else

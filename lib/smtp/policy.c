@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "smtp/tlsa.h"
@@ -17,16 +18,51 @@ policy_source_name(enum policy_source source)
 
 /* ---- for a domain ---- */
 
+/* RFC 8460 section 4.3: what the record, or the fetch of the policy, failed by.
+ * Also where an older policy is still in force. */
+static void
+log_sts(const struct policy *p)
+{
+	const struct sts_found *found = &p->sts;
+	char why[TLS_TEXT_MAX];
+
+	if (found->why[0] != '\0')
+		log_warn("domain=%s policy=sts result=%s reason=\"%s\"",
+		    p->domain->name,
+		    found->result == TLS_OK ? "not-kept"
+					    : tls_result_name(found->result),
+		    text_quoted(why, sizeof why, found->why));
+}
+
+/* RFC 8461 section 2: it is about hosts that MX records name. */
+static int
+find_sts(struct policy *p, struct err *e)
+{
+	const struct sts_source from = { .dns = p->dns,
+		.state = p->host->state,
+		.ca_file = p->domain->tls_ca,
+		.is_offline = p->is_hurried };
+
+	if (!p->route->is_by_mx || p->domain->tls == CONFIG_TLS_NONE)
+		return 0;
+	if (sts_find(p->domain->name, &from, clock_wall_us() / 1000000, &p->sts,
+		e) == -1)
+		return -1;
+	log_sts(p);
+	return 0;
+}
+
 int
 policy_open(struct policy *p, const struct config_host *host,
     const struct config_domain *domain, const struct route *route,
     struct dns *dns, struct err *e)
 {
-	(void)e;
-	*p = (struct policy){
-		.host = host, .domain = domain, .route = route, .dns = dns
-	};
-	return 0;
+	*p = (struct policy){ .host = host,
+		.domain = domain,
+		.route = route,
+		.dns = dns,
+		.is_hurried = p->is_hurried };
+	return find_sts(p, e);
 }
 
 void
@@ -170,6 +206,26 @@ begin(const struct policy *p, const struct route_addr *to,
 	hop->tls.name = demand->names[0];
 }
 
+static enum policy_sts
+mode_of(const struct sts_found *found)
+{
+	if (!found->has_policy || found->policy.mode == STS_NONE)
+		return POLICY_STS_NONE;
+	return found->policy.mode == STS_ENFORCE ? POLICY_STS_ENFORCE
+						 : POLICY_STS_TESTING;
+}
+
+/* RFC 8461 section 5: what enforcement would have failed by is told. */
+static void
+log_unlisted(const struct policy_hop *hop, const struct policy_facts *facts)
+{
+	if (facts->sts == POLICY_STS_TESTING && !facts->is_listed)
+		log_info("domain=%s mx=%s policy=sts "
+			 "result=validation-failure reason=\"it is not in the "
+			 "domain's MTA-STS policy, which is being tested\"",
+		    hop->domain->name, hop->to->host);
+}
+
 /* Why it is skipped, in words. */
 static void
 explain(struct policy_hop *hop, enum policy_dane dane)
@@ -198,7 +254,10 @@ policy_find(struct policy *p, const struct route_addr *to,
 	struct policy_facts facts = { .configured = p->domain->tls,
 		.is_by_bmx_conf = !p->route->is_by_mx,
 		.has_names = p->domain->tls_name.n > 0,
-		.is_mx_secure = p->route->is_mx_secure };
+		.is_mx_secure = p->route->is_mx_secure,
+		.sts = mode_of(&p->sts),
+		.is_listed = p->sts.has_policy &&
+			     sts_is_covered(&p->sts.policy, to->host) };
 	struct policy_decision d;
 
 	begin(p, to, hop);
@@ -212,6 +271,7 @@ policy_find(struct policy *p, const struct route_addr *to,
 	hop->tls.demand.is_advice = d.is_advice;
 	hop->tls.is_vouched_for = d.is_vouched_for;
 	explain(hop, facts.dane);
+	log_unlisted(hop, &facts);
 	return 0;
 }
 

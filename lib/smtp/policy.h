@@ -9,6 +9,7 @@
 #include "net/tls.h"
 #include "smtp/client.h"
 #include "smtp/route.h"
+#include "smtp/sts_find.h"
 #include "spool/config.h"
 
 /*
@@ -83,7 +84,12 @@ struct policy {
 	const struct config_domain *domain;
 	const struct route *route;
 	struct dns *dns;
+	/* The caller's, before policy_open(): somebody waits for us, so no web
+	 * server is asked, and the MTA-STS policy that is kept has to do. Whoever
+	 * probes or flushes the domain keeps it fresh. */
+	bool is_hurried;
 	bool is_resolver_checked;
+	struct sts_found sts; /* of the domain */
 };
 
 /* What one address owes us. tls borrows from here, so that it is not to be

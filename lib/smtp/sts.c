@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-#define VERSION "STSv1"
+#define STS_VERSION "STSv1"
 #define SHOWN_MAX 80 /* of what is wrong */
 
 /* A piece of the text. */
@@ -131,7 +131,7 @@ sts_parse_txt(const char *text, size_t len, char id[STS_ID_MAX + 1],
 
 	id[0] = '\0';
 	field = cut(&rest, ';');
-	if (len == 0 || is_blank(text[0]) || !is(trim(field), "v=" VERSION))
+	if (len == 0 || is_blank(text[0]) || !is(trim(field), "v=" STS_VERSION))
 		return 0;
 	if (!has_more)
 		return err_data(e, "has no id");
@@ -164,9 +164,10 @@ take_version(struct reading *r, struct piece value, struct err *e)
 	if (r->has_version)
 		return 0;
 	r->has_version = true;
-	if (!is(value, VERSION))
-		return err_data(e, "line %u: version \"%s\" is not " VERSION,
-		    r->line, show(shown, value));
+	if (!is(value, STS_VERSION))
+		return err_data(e,
+		    "line %u: version \"%s\" is not " STS_VERSION, r->line,
+		    show(shown, value));
 	return 0;
 }
 

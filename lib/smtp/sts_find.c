@@ -194,11 +194,12 @@ fetch_text(struct finding *f, struct buf *b, struct err *e)
 	char host[DNS_NAME_MAX];
 	struct https_request r = { .host = host,
 		.path = "/.well-known/mta-sts.txt",
-		.port = f->from->port != 0 ? f->from->port : HTTPS_PORT,
+		.port = HTTPS_PORT,
 		.ca_file = f->from->ca_file,
 		.type = "text/plain",
-		.timeout_s = FETCH_TIMEOUT_S };
-	enum https_result result = HTTPS_NOT_FETCHED;
+		.timeout_s = f->from->timeout_s != 0 ? f->from->timeout_s
+						     : FETCH_TIMEOUT_S };
+	enum https_result result = HTTPS_NO_ANSWER;
 
 	snprintf(host, sizeof host, "mta-sts.%s", f->domain);
 	if (add_addresses(f, DNS_AAAA, &r, e) == -1 ||
@@ -211,6 +212,7 @@ fetch_text(struct finding *f, struct buf *b, struct err *e)
 	if (result == HTTPS_OK)
 		return 0;
 	err_prefix(e, "https://%s%s", r.host, r.path);
+	f->found->is_unanswered = result == HTTPS_NO_ANSWER;
 	tell(f->found,
 	    result == HTTPS_BAD_CERTIFICATE ? TLS_STS_WEBPKI_INVALID
 					    : TLS_STS_POLICY_FETCH_ERROR,
@@ -250,11 +252,17 @@ fetch(struct finding *f, const char *id, struct err *e)
 	if (rc == 0 && f->found->result == TLS_OK)
 		rc = take_text(f, id, &b, e);
 	buf_free(&b);
-	if (rc == 0) {
-		f->kept.tried_s = f->now_s;
-		write_kept(f);
-	}
 	return rc;
+}
+
+static int
+refresh(struct finding *f, const char *id, struct err *e)
+{
+	if (fetch(f, id, e) == -1)
+		return -1;
+	f->kept.tried_s = f->now_s;
+	write_kept(f);
+	return 0;
 }
 
 /* ---- all of it ---- */
@@ -273,28 +281,47 @@ is_fetch_due(const struct finding *f, const char *id)
 	       age >= f->found->policy.max_age_s / 2;
 }
 
-int
-sts_find(const char *domain, const struct sts_source *from, int64_t now_s,
-    struct sts_found *found, struct err *e)
+static struct finding
+begin(const char *domain, const struct sts_source *from, int64_t now_s,
+    struct sts_found *found)
 {
-	struct finding f = { .from = from,
+	found->has_policy = false;
+	found->is_unanswered = false;
+	found->result = TLS_OK;
+	found->why[0] = '\0';
+	return (struct finding){ .from = from,
 		.domain = domain,
 		.now_s = now_s,
 		.dir = -1,
 		.kept = { .text = BUF_INIT(STS_POLICY_MAX) },
 		.found = found };
+}
+
+int
+sts_fetch(const char *domain, const struct sts_source *from,
+    struct sts_found *found, struct err *e)
+{
+	struct finding f = begin(domain, from, 0, found);
+	int rc = fetch(&f, "", e);
+
+	buf_free(&f.kept.text);
+	return rc;
+}
+
+int
+sts_find(const char *domain, const struct sts_source *from, int64_t now_s,
+    struct sts_found *found, struct err *e)
+{
+	struct finding f = begin(domain, from, now_s, found);
 	char id[STS_ID_MAX + 1] = "";
 	int rc = 0;
 
-	found->has_policy = false;
-	found->result = TLS_OK;
-	found->why[0] = '\0';
 	open_directory(&f);
 	read_kept(&f);
 	if (!from->is_offline) {
 		rc = find_id(&f, id, e);
 		if (rc == 1)
-			rc = is_fetch_due(&f, id) ? fetch(&f, id, e) : 0;
+			rc = is_fetch_due(&f, id) ? refresh(&f, id, e) : 0;
 	}
 	buf_free(&f.kept.text);
 	if (f.dir != -1)

@@ -24,13 +24,14 @@ struct sts_source {
 	const char *state;   /* bmx.conf's directory */
 	const char *ca_file; /* roots for the web server; NULL: the system's */
 	bool is_offline;     /* what is kept has to do: ask nobody */
-	unsigned port;       /* of the web server; 0: 443 */
+	unsigned timeout_s;  /* of a fetch; 0: 30 */
 };
 
 struct sts_found {
 	bool has_policy; /* one is in force; else the rest is trouble, if any */
 	struct sts_policy policy;
 	enum tls_result result; /* TLS_OK, or what kept us from a fresh one */
+	bool is_unanswered;     /* it was that no web server answered */
 	char why[TLS_TEXT_MAX]; /* in words, printable; not empty with TLS_OK:
 				   the policy could not be kept */
 };
@@ -38,6 +39,11 @@ struct sts_found {
 /* now_s: 1970 seconds. 0, whatever others said; -1: our own trouble
  * (ERR_TEMP), ERR_CONFIG: no HTTPS module, bad roots. */
 int sts_find(const char *domain, const struct sts_source *from, int64_t now_s,
+    struct sts_found *found, struct err *e);
+
+/* The policy as it is published now, for those who know that there is one: no
+ * record is asked for, nothing kept counts, nothing is kept. */
+int sts_fetch(const char *domain, const struct sts_source *from,
     struct sts_found *found, struct err *e);
 
 #endif

@@ -16,7 +16,7 @@ where()
 }
 
 for file in /sbin/bmx-receive /sbin/bmx-flush /bin/bmx-queue /bin/bmx-probe \
-    /bin/bmx-mxcheck /lib/bmx/bmx-tls.so /lib/bmx/bmx-dane.so /man7/bmx.7 /man5/bmx.conf.5 \
+    /bin/bmx-mxcheck /lib/bmx/bmx-tls.so /lib/bmx/bmx-dane.so /lib/bmx/bmx-https.so /man7/bmx.7 /man5/bmx.conf.5 \
     /man5/bmx-spool.5 /man8/bmx-receive.8 /man8/bmx-flush.8 /man1/bmx-queue.1 \
     /man1/bmx-probe.1 /man1/bmx-mxcheck.1 /bin/bmx-report /man1/bmx-report.1 \
     /sbin/bmx-drill /man8/bmx-drill.8 /examples/crontab; do

@@ -3,7 +3,8 @@
 # rows.
 #
 #	primary_make			$primary_port, $primary
-#	primary_start [OPTION...] [ROW...]
+#	primary_start [OPTION...] [ROW...]	(on another host: primary_where=$there,
+#				see lib/hosts.sh)
 #	stop primary; primary_start
 #	primary_count			messages it has stored
 #	$primary/N.msg, $primary/N.env, $primary/log, $primary/broken
@@ -18,7 +19,8 @@ primary_make()
 primary_start()
 {
 	rm -f "$tmp/primary.log" # its port is the sign that it listens
-	start_bg primary python3 "$top_srcdir/tests/fake/primary.py" \
+	# shellcheck disable=SC2086 # words
+	start_bg primary ${primary_where:-} python3 "$top_srcdir/tests/fake/primary.py" \
 	    -p "$primary_port" "$primary" "$@"
 	wait_for 20 test -s "$tmp/primary.log" ||
 	    bail "the fake primary does not start"
