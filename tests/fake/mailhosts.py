@@ -5,8 +5,9 @@
 
 A line of HOSTS is "ADDRESS KEY=VALUE...", values with _ for a blank; a host
 without keys is as it should be. It prints "ready" when all listen. LOG gets a
-line for each connection, "ADDRESS connect" and "ADDRESS end", and what a
-visitor must never do: "ADDRESS forbidden DATA".
+line "ADDRESS connect" for each connection, and what a visitor must never do:
+"ADDRESS forbidden DATA", and "ADDRESS overlap", a connection while another of
+his is open.
 
     name=NAME      in greeting and EHLO (mx.test)
     banner=TEXT    instead of 220
@@ -140,7 +141,6 @@ class Session:
             self.send("502 5.5.1 no")
 
     def serve(self):
-        self.host["log"]("connect")
         try:
             if "way" in self.host:
                 self.misbehave(self.host["way"])
@@ -148,7 +148,6 @@ class Session:
             while True:
                 self.command(self.line())
         except (Over, OSError):
-            self.host["log"]("end")
             self.sock.close()
 
 
@@ -161,10 +160,24 @@ def context(host):
     return made
 
 
+def is_open(session):
+    """The visitor has not closed it yet (tcpi_state, ESTABLISHED)."""
+    try:
+        return session.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1
+    except OSError:
+        return False
+
+
 def accept(host, listener):
+    sessions = []
     while True:
         sock, _ = listener.accept()
-        threading.Thread(target=Session(host, sock).serve, daemon=True).start()
+        host["log"]("connect")
+        sessions = [s for s in sessions if is_open(s)]
+        if sessions:
+            host["log"]("overlap")
+        sessions.append(Session(host, sock))
+        threading.Thread(target=sessions[-1].serve, daemon=True).start()
 
 
 def listen(address, words, port, log):
