@@ -107,6 +107,34 @@ bmx-mxcheck -q --resolver "$unbound" --senders elsewhere.example >"$tmp/out" 2>&
 like "unknown: mail waits" "$(cat "$tmp/out")" 'plain +mail waits'
 is "nothing where it is not asked for" "$(senders pair)" ""
 
+# ---- MTA-STS, and a backup that the policy forgot ----
+
+# policy MODE HOST...
+policy()
+{
+	echo 'version: STSv1'
+	echo "mode: $1"
+	echo 'max_age: 86400'
+	shift
+	printf 'mx: %s.signed.test\n' "$@"
+}
+sts()
+{
+	senders pair --only $smtp,STS-COVERS --sts-policy "$tmp/policy" "$@" |
+	    sed -n '/^    MTA-STS/,$p' | tr '\n' '|'
+}
+policy enforce primary >"$tmp/policy"
+like "senders with MTA-STS use the primary" "$(sts --senders)" \
+    'MTA-STS  mail arrives at primary[^;]*\|.*not to backup.*: the policy does not name it'
+like "and never the backup" "$(sts --without primary.signed.test)" \
+    "MTA-STS  mail waits at the senders', some days\|.*the policy does not name it"
+policy enforce primary backup >"$tmp/policy"
+like "nor one whose certificate nobody knows" "$(sts --without primary.signed.test)" \
+    "MTA-STS  mail waits.*not to backup.*it has no valid certificate"
+policy testing primary >"$tmp/policy"
+like "in mode testing they do" "$(sts --without primary.signed.test)" \
+    'MTA-STS  mail arrives at backup.*; as plain: the policy is not enforced'
+
 # ---- recorded, and for programs ----
 
 senders pair --only $smtp --senders --record "$tmp/facts" >/dev/null
