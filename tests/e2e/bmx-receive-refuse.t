@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
-plan 44
+plan 46
 make_conf 'min-free = 1M' '[example.com]'
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
     DATA 'text' . QUIT >"$tmp/in"
@@ -99,6 +99,22 @@ if unshare -m true 2>/dev/null; then
 else
 	skip 'a spool on a read-only file system: 451 4.3.0' 'unshare -m is not possible'
 	skip 'a spool on a read-only file system: the log has file name and cure' 'unshare -m is not possible'
+fi
+
+make_conf 'min-free = 0' '[example.com]'
+if unshare -m mount -t tmpfs -o nr_inodes=50,mode=700 tmpfs "$tmp/spool" 2>"$tmp/err"; then
+	cat >"$tmp/few" <<-E
+		#!/bin/sh
+		mount -t tmpfs -o nr_inodes=50,mode=700 tmpfs "$tmp/spool" &&
+		exec "\$@"
+	E
+	chmod 755 "$tmp/few"
+	broken 'D23 a disk with room, but few inodes' '452 4.3.1' \
+	    "disk of the spool $tmp/spool is full: .* and 4[0-9] inodes are free" \
+	    unshare -m "$tmp/few"
+else
+	skip 'D23 a disk with room, but few inodes: 452 4.3.1' 'unshare -m is not possible'
+	skip 'D23 a disk with room, but few inodes: the log has file name and cure' 'unshare -m is not possible'
 fi
 
 make_conf 'min-free = 1000000G' '[example.com]'
