@@ -288,6 +288,16 @@ begin(struct listener *l, int fd, const struct listen_network *network,
 	l->nchildren++;
 }
 
+static bool
+is_too_many(const struct listener *l, const struct endpoint *client,
+    const struct listen_network *network)
+{
+	char host[ENDPOINT_TEXT_MAX];
+
+	return count_network(l, network) >= l->limits.per_network &&
+	       !l->ops->is_front(l->ops->arg, endpoint_host(client, host));
+}
+
 static void
 admit(struct listener *l, int fd, const struct endpoint *client,
     const struct signals *before)
@@ -299,7 +309,7 @@ admit(struct listener *l, int fd, const struct endpoint *client,
 	endpoint_text(client, text);
 	if (l->nchildren >= l->limits.sessions)
 		turn_away(fd, too_many, text);
-	else if (count_network(l, &network) >= l->limits.per_network)
+	else if (is_too_many(l, client, &network))
 		turn_away(fd, too_many_of_you, text);
 	else
 		begin(l, fd, &network, before);

@@ -33,6 +33,9 @@ struct listen_ops {
 	/* In the parent, on SIGHUP: new limits into *limits. -1 and *e: go on
 	 * with the old. */
 	int (*reload)(void *arg, struct listen_limits *limits, struct err *e);
+	/* Does this address speak for others? Then it is no client, and
+	 * per_network does not hold for it. */
+	bool (*is_front)(void *arg, const char *address);
 	void *arg;
 };
 

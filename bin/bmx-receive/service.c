@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/network.h"
 #include "bmx-receive/listen.h"
 #include "bmx-receive/process.h"
 #include "bmx-receive/serve.h"
@@ -105,10 +106,19 @@ reload(void *arg, struct listen_limits *limits, struct err *e)
 	return 0;
 }
 
+static bool
+is_front(void *arg, const char *address)
+{
+	const struct config_host *host = &((struct service *)arg)->config.host;
+
+	return network_any_has(host->proxy.word, host->proxy.n, address) ||
+	       network_any_has(host->xclient.word, host->xclient.n, address);
+}
+
 int
 service_many(struct service *s, const int *fds, size_t nfds, struct err *e)
 {
-	const struct listen_ops ops = { session, reload, s };
+	const struct listen_ops ops = { session, reload, is_front, s };
 
 	load_tls(s);
 	return listen_serve(fds, nfds, limits_of(&s->config.host), &ops, e);

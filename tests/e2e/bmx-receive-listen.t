@@ -139,6 +139,14 @@ like 'the log says who' "$(cat "$tmp/bmx.log")" \
 ok 'they make room when they leave' ended 5
 like 'for the next' "$(send 1@example.com)" '^250 '
 
+conf 'sessions = 5' 'sessions-per-network = 2' 'proxy = 192.0.2.1' 'xclient = 127.0.0.0/8'
+kill -s HUP "$pid"
+wait_for 20 grep -q ' reloaded$' "$tmp/bmx.log"
+is 'a front end is no client: it may have all of them' \
+    "$(python3 "$tmp/many.py" "$port" 6 | cut -c 1-9 | uniq -c | xargs)" \
+    '5 220 backu 1 421 4.3.2'
+ended 5
+
 conf 'sessions = 5' 'sessions-per-network = 2'
 kill -s HUP "$pid"
 wait_for 20 grep -q ' reloaded$' "$tmp/bmx.log"
