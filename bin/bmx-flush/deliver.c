@@ -672,18 +672,26 @@ expire_message(struct handover *h, struct err *e)
 	return hold_message(h, e);
 }
 
-/* Damaged: out of the way, so that the rest goes on. */
+/* Damaged: out of the way, so that the rest goes on; also where it may not be
+ * moved, as another user's directory. */
 static int
 set_aside(struct delivery *d, struct spool_entry *entry,
     struct deliver_result *r, struct err *e)
 {
 	char why[REPLY_MAX];
+	int rc;
 
 	text_safe(why, sizeof why, e->text);
 	log_alarm("id=%s set aside: %s", entry->id, why);
 	spool_note(d->maildir, entry->id, "set aside: %s", why);
 	r->what = DELIVER_SET_ASIDE;
-	return moved(entry, spool_hold(d->maildir, entry, e), e);
+	rc = spool_hold(d->maildir, entry, e);
+	if (rc == -1 && (e->sys == EACCES || e->sys == EPERM)) {
+		log_alarm("id=%s is in the way, remove it: %s", entry->id,
+		    e->text);
+		rc = 0;
+	}
+	return moved(entry, rc, e);
 }
 
 /* It cannot be opened now; who knows why. The rest goes on. */

@@ -256,7 +256,8 @@ struct spool_file {
 /*
  * Open and read the envelope. Links, FIFOs, devices, files of another user
  * and files of another size than their name says are refused. 1; 0 when it
- * is gone; -1: ERR_DATA when the file is not whole or not ours, ERR_TEMP.
+ * is gone; -1: ERR_DATA when the file is not whole, not ours or may not be
+ * opened, ERR_TEMP.
  * writable: recipient states are going to be changed.
  */
 int spool_file_open(struct spool_file *f, const struct spool_domain *d,

@@ -385,6 +385,9 @@ open_file(struct spool_file *f, const struct spool_domain *d,
 	if (errno == ELOOP || errno == ENXIO || errno == EISDIR)
 		return err_data(e, WHERE " is not a regular file",
 		    WHERE_ARGS(d, entry));
+	if (errno == EACCES)
+		return err_data(e, WHERE " may not be opened",
+		    WHERE_ARGS(d, entry));
 	return gone_or(e, "open", d, entry);
 }
 
@@ -560,6 +563,9 @@ hold(const struct spool_domain *d, struct spool_entry *entry, bool apart,
 	if (!entry->is_held)
 		rc = set_time(d, entry,
 		    (struct timespec){ .tv_nsec = UTIME_NOW }, e);
+	/* another user's file: it is held all the same, since when or not */
+	if (rc == -1 && (e->sys == EPERM || e->sys == EACCES))
+		rc = 1;
 	return rc == 1 ? move_to_cur(d, entry, next, e) : rc;
 }
 

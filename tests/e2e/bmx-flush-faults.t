@@ -1,0 +1,92 @@
+#!/bin/sh
+# A primary that stalls, lies, truncates, floods and resets at the steps where
+# bmx-flush-session.t does not look (D31, D32): the message waits, and a later
+# run delivers it.
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/certs.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+primary_make
+
+# conf [LINE...]
+conf()
+{
+	make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" \
+	    'reply-timeout = 1' 'connect-timeout = 5' "$@"
+}
+
+# ---- stage x misbehaviour ----
+
+# broken "how" STAGE ACTION [OPTION...]: the message waits, or was sent on
+# another way; nothing is lost, and only a lost reply to all of it makes two.
+broken()
+{
+	what="$2: $1"
+	stage=$2
+	action=$3
+	shift 3
+	primary_renew "$@" "$stage#1 $action"
+	put broken
+	timeout 20 bmx-flush >/dev/null 2>&1
+	status=$?
+	case $status in
+	0) is "$what: it went all the same, once" \
+	    "$(primary_count) $(waiting)" "1 0" ;;
+	75) is "$what: it waits" "$(states "$id") $(held)" "P 0"
+		exits "$what: the next run: 0" 0 timeout 20 bmx-flush --now
+		is "$what: it is there" "$(waiting)" 0
+		ok "$what: at most twice" test "$(primary_count)" -le "$most" ;;
+	*) fail "$what: status $status" "$(cat "$tmp/bmx.log")" ;;
+	esac
+	same "$what: byte for byte" "$primary/1.msg" "$tmp/broken.in"
+	rm -rf "$spool/example.com"
+}
+
+# ways STAGE MOST [OPTION...]: MOST times it may come
+ways()
+{
+	stage=$1
+	most=$2
+	shift 2
+	broken "hangs up" "$stage" hangup "$@"
+	broken "resets" "$stage" reset "$@"
+	broken "floods" "$stage" flood "$@"
+	broken "cuts its reply, and stalls" "$stage" 'raw 25' "$@"
+	broken "sends what is no reply" "$stage" 'raw \x00\xff\r\n' "$@"
+	broken "mixes two replies" "$stage" 'raw 250-a\r\n550 b\r\n' "$@"
+	broken "says 199" "$stage" 'raw 199 what\r\n' "$@"
+	broken "says 354" "$stage" 'raw 354 go on\r\n' "$@"
+	broken "sends a line of 70,000 bytes" "$stage" \
+	    "raw 250 $long\\r\\n" "$@"
+}
+
+long=$(head -c 70000 /dev/zero | tr '\0' x)
+conf
+primary_start
+ways dot 2
+broken 'ends no reply' dot 'raw 250-a\r\n250-b\r\n'
+ways bdat 2 -x CHUNKING
+ways xforward 1 -x 'XFORWARD NAME ADDR'
+primary_renew
+put data
+primary_renew 'data#1 250 go on'
+bmx-flush
+is "D32: 250 to DATA is no 354: nothing is sent" \
+    "$(primary_said 'bytes\]') $(states "$id") $(held)" "0 P 0"
+rm -rf "$spool/example.com"
+
+conf 'xclient = yes'
+ways xclient 1 -x 'XCLIENT NAME ADDR'
+
+# ---- STARTTLS, where TLS is a must: nothing goes in the clear ----
+
+conf 'tls = encrypt'
+certs_make
+cert primary ca 'cn = primary.test' tls_www_server
+ways starttls 1 --tls "$certs/primary.chain" "$certs/primary.key"
+is "nothing went in the clear" "$(primary_said 'C: MAIL')" \
+    "$(primary_said 'T: sni')"
+
+primary_check
+done_testing
