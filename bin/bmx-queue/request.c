@@ -43,6 +43,8 @@ check_options(const struct request *r, struct err *e)
 		{ "--by", r->by != NULL, TAKES_BY },
 		{ "--count", r->count != 0, TAKES_COUNT },
 		{ "--repair", r->repair, TAKES_REPAIR },
+		{ "--format", r->format != NULL, TAKES_FORMAT },
+		{ "--output", r->output != NULL, TAKES_OUTPUT },
 		{ "--force or --max-shrink", r->force || r->max_shrink != -1,
 		    TAKES_IMPORT },
 	};
@@ -104,4 +106,6 @@ request_free(struct request *r)
 	free(r->until);
 	free(r->since);
 	free(r->by);
+	free(r->format);
+	free(r->output);
 }

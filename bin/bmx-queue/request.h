@@ -19,7 +19,7 @@ struct request {
 	/* the options as given; NULL, 0, -1: not given; strings are owned */
 	int domains, summary, null, json, yes, force, repair;
 	int max_shrink, count;
-	char *reason, *until, *since, *by;
+	char *reason, *until, *since, *by, *format, *output;
 };
 
 /* clang-format off */
@@ -39,6 +39,9 @@ struct request {
 	{ "count", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &(r)->count,  \
 	    0, "so often", "N" },                                              \
 	FILTER_FLAG("repair", &(r)->repair, "and repair it"),                  \
+	FILTER_ROW("format", &(r)->format, "of an export", "WORD"),            \
+	{ "output", 'o', POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,            \
+	    &(r)->output, 0, "where to", "FILE" },                             \
 	FILTER_FLAG("force", &(r)->force, "however many are lost"),            \
 	{ "max-shrink", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN,          \
 	    &(r)->max_shrink, 0, "lose so many (20 %)", "N" }
@@ -58,6 +61,8 @@ enum takes {
 	TAKES_BY = 1 << 8,
 	TAKES_COUNT = 1 << 9,
 	TAKES_REPAIR = 1 << 10,
+	TAKES_FORMAT = 1 << 11,
+	TAKES_OUTPUT = 1 << 12,
 	NEEDS_NAMES = 1 << 20,     /* at least one */
 	NEEDS_SELECTION = 1 << 21, /* names, or a filter */
 	NEEDS_LOG = 1 << 22,       /* it changes something */

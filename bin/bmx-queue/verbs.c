@@ -4,6 +4,7 @@
 
 #include "bmx-queue/act.h"
 #include "bmx-queue/explain.h"
+#include "bmx-queue/export.h"
 #include "bmx-queue/fsck.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/measure.h"
@@ -201,6 +202,20 @@ run_resume(struct job *job, struct err *e)
 /* ---- keeping ---- */
 
 static int
+run_export(struct job *job, struct err *e)
+{
+	enum export_form form = EXPORT_MBOX;
+
+	if (job->r->format != NULL &&
+	    export_parse_form(job->r->format, &form, e) == -1)
+		return -1;
+	if (scan(job, e) == -1)
+		return -1;
+	return export_messages(form, job->r->output, &job->s, &job->sp, job->o,
+	    e);
+}
+
+static int
 run_fsck(struct job *job, struct err *e)
 {
 	if (select_has_id(&job->s))
@@ -276,6 +291,7 @@ static const struct verb verbs[] = {
 	{ "pause", "domains", PAUSES | TAKES_UNTIL, REACH_DOMAINS, run_pause },
 	{ "resume", "domains", PAUSES, REACH_DOMAINS, run_resume },
 	{ "fsck", "domains", TAKES_JSON | TAKES_REPAIR, REACH_DOMAINS, run_fsck },
+	{ "export", ids_or_domains, LOOKS | TAKES_FORMAT | TAKES_OUTPUT | NEEDS_SELECTION, REACH_DOMAINS, run_export },
 	{ "recipients", "a verb", TAKES_JSON | TAKES_YES | TAKES_IMPORT, REACH_NOTHING, run_recipients },
 	{ "reconcile", "a log", TAKES_JSON | TAKES_SINCE | NEEDS_NAMES, REACH_SPOOL, run_reconcile },
 };
