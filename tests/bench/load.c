@@ -61,7 +61,8 @@ struct session {
 	size_t have, used;
 };
 
-static double now_ms(void)
+static double
+now_ms(void)
 {
 	struct timespec t;
 
@@ -71,12 +72,12 @@ static double now_ms(void)
 
 /* ---- bytes ---- */
 
-static bool put(struct session *s, const char *data, size_t len)
+static bool
+put(struct session *s, const char *data, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = s->tls
-		    ? gnutls_record_send(s->tls, data, len)
-		    : send(s->fd, data, len, MSG_NOSIGNAL);
+		ssize_t n = s->tls ? gnutls_record_send(s->tls, data, len)
+				   : send(s->fd, data, len, MSG_NOSIGNAL);
 		if (n <= 0)
 			return false;
 		data += n;
@@ -85,17 +86,19 @@ static bool put(struct session *s, const char *data, size_t len)
 	return true;
 }
 
-static bool say(struct session *s, const char *line)
+static bool
+say(struct session *s, const char *line)
 {
 	return put(s, line, strlen(line));
 }
 
-static int get_byte(struct session *s)
+static int
+get_byte(struct session *s)
 {
 	if (s->used == s->have) {
-		ssize_t n = s->tls
-		    ? gnutls_record_recv(s->tls, s->in, sizeof(s->in))
-		    : recv(s->fd, s->in, sizeof(s->in), 0);
+		ssize_t n =
+		    s->tls ? gnutls_record_recv(s->tls, s->in, sizeof(s->in))
+			   : recv(s->fd, s->in, sizeof(s->in), 0);
 		if (n <= 0)
 			return -1;
 		s->have = (size_t)n;
@@ -105,7 +108,8 @@ static int get_byte(struct session *s)
 }
 
 /* The code's first digit, after the last line of a reply; -1: none came. */
-static int reply(struct session *s)
+static int
+reply(struct session *s)
 {
 	for (;;) {
 		char line[8] = "";
@@ -123,14 +127,16 @@ static int reply(struct session *s)
 	}
 }
 
-static bool expect(struct session *s, int digit)
+static bool
+expect(struct session *s, int digit)
 {
 	return reply(s) == digit;
 }
 
 /* ---- a connection ---- */
 
-static bool start_tls(struct session *s)
+static bool
+start_tls(struct session *s)
 {
 	gnutls_session_t tls;
 	int rc;
@@ -150,7 +156,8 @@ static bool start_tls(struct session *s)
 	return rc == 0;
 }
 
-static bool begin(struct session *s)
+static bool
+begin(struct session *s)
 {
 	const struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)s->plan->port),
@@ -161,19 +168,21 @@ static bool begin(struct session *s)
 	s->fd = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	return connect(s->fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
-	    expect(s, 2);
+	       expect(s, 2);
 }
 
-static bool hello(struct session *s)
+static bool
+hello(struct session *s)
 {
 	static const char ehlo[] = "EHLO load.example.org\r\n";
 
 	return say(s, ehlo) && expect(s, 2) &&
-	    (!s->plan->has_tls ||
-		(start_tls(s) && say(s, ehlo) && expect(s, 2)));
+	       (!s->plan->has_tls ||
+		   (start_tls(s) && say(s, ehlo) && expect(s, 2)));
 }
 
-static void end(struct session *s, bool is_good)
+static void
+end(struct session *s, bool is_good)
 {
 	if (is_good) {
 		say(s, "QUIT\r\n");
@@ -189,7 +198,8 @@ static void end(struct session *s, bool is_good)
 
 /* ---- a message ---- */
 
-static bool send_message(struct session *s, unsigned seq)
+static bool
+send_message(struct session *s, unsigned seq)
 {
 	const struct plan *p = s->plan;
 	char envelope[512], head[160];
@@ -204,18 +214,19 @@ static bool send_message(struct session *s, unsigned seq)
 		    !expect(s, 2) || !expect(s, 3))
 			return false;
 	} else if (!put(s, envelope, (size_t)(rcpt - envelope)) ||
-	    !expect(s, 2) || !put(s, rcpt, (size_t)(data - rcpt)) ||
-	    !expect(s, 2) || !say(s, data) || !expect(s, 3)) {
+		   !expect(s, 2) || !put(s, rcpt, (size_t)(data - rcpt)) ||
+		   !expect(s, 2) || !say(s, data) || !expect(s, 3)) {
 		return false;
 	}
 	len = snprintf(head, sizeof(head), "X-Seq: %u\r\nSubject: load\r\n\r\n",
 	    seq);
 	return put(s, head, (size_t)len) && put(s, s->body, p->size) &&
-	    say(s, ".\r\n") && expect(s, 2);
+	       say(s, ".\r\n") && expect(s, 2);
 }
 
 /* Lines of 70 bytes, the last one shorter. */
-static char *make_body(size_t size)
+static char *
+make_body(size_t size)
 {
 	char *body = malloc(size + 2);
 
@@ -230,7 +241,8 @@ static char *make_body(size_t size)
 /* ---- a session process ---- */
 
 /* As many messages as go over one connection. False: no more are left. */
-static bool one_connection(struct session *s)
+static bool
+one_connection(struct session *s)
 {
 	const struct plan *p = s->plan;
 	unsigned seq = atomic_fetch_add(&s->tally->next, 1);
@@ -260,7 +272,8 @@ static bool one_connection(struct session *s)
 	return true;
 }
 
-static void run_session(const struct plan *p, struct tally *t)
+static void
+run_session(const struct plan *p, struct tally *t)
 {
 	struct session s = { .plan = p, .tally = t, .fd = -1 };
 
@@ -274,7 +287,8 @@ static void run_session(const struct plan *p, struct tally *t)
 
 /* ---- idle sessions ---- */
 
-static int hold(const struct plan *p)
+static int
+hold(const struct plan *p)
 {
 	struct session *all = calloc(p->sessions, sizeof(*all));
 	char c;
@@ -295,14 +309,16 @@ static int hold(const struct plan *p)
 
 /* ---- the sum ---- */
 
-static int by_value(const void *a, const void *b)
+static int
+by_value(const void *a, const void *b)
 {
 	float x = *(const float *)a, y = *(const float *)b;
 
 	return (x > y) - (x < y);
 }
 
-static int print_sum(const struct plan *p, struct tally *t, double elapsed_ms)
+static int
+print_sum(const struct plan *p, struct tally *t, double elapsed_ms)
 {
 	unsigned done = atomic_load(&t->done);
 	unsigned errors = atomic_load(&t->errors);
@@ -316,7 +332,8 @@ static int print_sum(const struct plan *p, struct tally *t, double elapsed_ms)
 	return done == n && errors == 0 ? 0 : 1;
 }
 
-static int run(const struct plan *p)
+static int
+run(const struct plan *p)
 {
 	size_t len = sizeof(struct tally) + p->messages * sizeof(float);
 	struct tally *t = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -333,7 +350,8 @@ static int run(const struct plan *p)
 	return print_sum(p, t, now_ms() - from);
 }
 
-static unsigned number(const char *text)
+static unsigned
+number(const char *text)
 {
 	char *rest;
 	unsigned long n = strtoul(text, &rest, 10);
@@ -345,24 +363,47 @@ static unsigned number(const char *text)
 	return (unsigned)n;
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
-	struct plan p = { .sessions = 1, .per_connection = 1, .messages = 1,
-		.size = 4096, .domain = "example.com" };
+	struct plan p = { .sessions = 1,
+		.per_connection = 1,
+		.messages = 1,
+		.size = 4096,
+		.domain = "example.com" };
 	int option;
 
 	while ((option = getopt(argc, argv, "c:k:n:s:d:PTRH")) != -1) {
 		switch (option) {
-		case 'c': p.sessions = number(optarg); break;
-		case 'k': p.per_connection = number(optarg); break;
-		case 'n': p.messages = number(optarg); break;
-		case 's': p.size = number(optarg); break;
-		case 'd': p.domain = optarg; break;
-		case 'P': p.pipelines = true; break;
-		case 'T': p.has_tls = true; break;
-		case 'R': p.resumes = true; break;
-		case 'H': p.holds = true; break;
-		default: return 2;
+		case 'c':
+			p.sessions = number(optarg);
+			break;
+		case 'k':
+			p.per_connection = number(optarg);
+			break;
+		case 'n':
+			p.messages = number(optarg);
+			break;
+		case 's':
+			p.size = number(optarg);
+			break;
+		case 'd':
+			p.domain = optarg;
+			break;
+		case 'P':
+			p.pipelines = true;
+			break;
+		case 'T':
+			p.has_tls = true;
+			break;
+		case 'R':
+			p.resumes = true;
+			break;
+		case 'H':
+			p.holds = true;
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (optind != argc - 1) {

@@ -48,13 +48,15 @@ struct session {
 
 static volatile sig_atomic_t is_over;
 
-static void on_signal(int sig)
+static void
+on_signal(int sig)
 {
 	(void)sig;
 	is_over = 1;
 }
 
-static long long now_us(void)
+static long long
+now_us(void)
 {
 	struct timespec t;
 
@@ -64,7 +66,8 @@ static long long now_us(void)
 
 /* ---- bytes ---- */
 
-static void flush(struct session *s)
+static void
+flush(struct session *s)
 {
 	if (s->out_len == 0)
 		return;
@@ -78,7 +81,8 @@ static void flush(struct session *s)
 	s->out_len = 0;
 }
 
-static void reply(struct session *s, const char *text)
+static void
+reply(struct session *s, const char *text)
 {
 	size_t len = strlen(text);
 
@@ -89,7 +93,8 @@ static void reply(struct session *s, const char *text)
 }
 
 /* More input behind what there is; everything said is sent first. */
-static void fill(struct session *s)
+static void
+fill(struct session *s)
 {
 	flush(s);
 	memmove(s->in, s->in + s->used, s->have - s->used);
@@ -102,7 +107,8 @@ static void fill(struct session *s)
 }
 
 /* One line, without its CRLF, in place. */
-static char *line(struct session *s)
+static char *
+line(struct session *s)
 {
 	char *lf;
 
@@ -116,7 +122,8 @@ static char *line(struct session *s)
 
 /* ---- a message ---- */
 
-static void count(struct session *s, unsigned seq)
+static void
+count(struct session *s, unsigned seq)
 {
 	struct tally *t = s->tally;
 	long long now = now_us(), none = 0;
@@ -136,7 +143,8 @@ static void count(struct session *s, unsigned seq)
 	}
 }
 
-static unsigned find_seq(const char *content, size_t len)
+static unsigned
+find_seq(const char *content, size_t len)
 {
 	const char *field = memmem(content, len, "\nX-Seq: ", 8);
 
@@ -144,7 +152,8 @@ static unsigned find_seq(const char *content, size_t len)
 }
 
 /* Up to the final dot; the number is in the first buffer or nowhere. */
-static unsigned take_data(struct session *s)
+static unsigned
+take_data(struct session *s)
 {
 	unsigned seq = SEQ_MAX;
 
@@ -165,7 +174,8 @@ static unsigned take_data(struct session *s)
 	}
 }
 
-static unsigned take_chunk(struct session *s, size_t size, unsigned seq)
+static unsigned
+take_chunk(struct session *s, size_t size, unsigned seq)
 {
 	while (size > 0) {
 		if (s->used == s->have)
@@ -181,7 +191,8 @@ static unsigned take_chunk(struct session *s, size_t size, unsigned seq)
 	return seq;
 }
 
-static void serve(struct session *s)
+static void
+serve(struct session *s)
 {
 	unsigned seq = SEQ_MAX;
 
@@ -190,8 +201,9 @@ static void serve(struct session *s)
 		const char *said = line(s);
 
 		if (!strncasecmp(said, "EHLO", 4)) {
-			reply(s, "250-sink.example.com\r\n250-PIPELINING\r\n"
-				 "250-8BITMIME\r\n250-CHUNKING\r\n250 SIZE\r\n");
+			reply(s,
+			    "250-sink.example.com\r\n250-PIPELINING\r\n"
+			    "250-8BITMIME\r\n250-CHUNKING\r\n250 SIZE\r\n");
 		} else if (!strncasecmp(said, "DATA", 4)) {
 			reply(s, "354 go on\r\n");
 			count(s, take_data(s));
@@ -216,7 +228,8 @@ static void serve(struct session *s)
 
 /* ---- listening ---- */
 
-static int listen_on(unsigned port)
+static int
+listen_on(unsigned port)
 {
 	const struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
@@ -232,7 +245,8 @@ static int listen_on(unsigned port)
 	return fd;
 }
 
-static void accept_one(int listener, struct session *s)
+static void
+accept_one(int listener, struct session *s)
 {
 	int fd = accept(listener, NULL, NULL);
 
@@ -250,7 +264,8 @@ static void accept_one(int listener, struct session *s)
 	close(fd);
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	static struct session s;
 	const struct sigaction act = { .sa_handler = on_signal };
@@ -282,6 +297,7 @@ int main(int argc, char **argv)
 	    atomic_load(&s.tally->messages), atomic_load(&s.tally->distinct),
 	    atomic_load(&s.tally->connections),
 	    (double)(atomic_load(&s.tally->last_us) -
-		atomic_load(&s.tally->first_us)) / 1e6);
+		     atomic_load(&s.tally->first_us)) /
+		1e6);
 	return 0;
 }
