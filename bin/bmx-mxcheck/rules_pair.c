@@ -114,13 +114,14 @@ add_word(struct buf *out, const char *word)
 	buf_addf(out, "%s%s", out->len > 0 ? ", " : "", word);
 }
 
-/* What mail may need of the next host once it was taken with it. */
+/* What mail may need of the next host once it was taken with it. CHUNKING
+ * alone is none: what has lines goes by DATA as well (RFC 3030 section 2). */
 static void
 list_promises(struct buf *out, const struct fact_offer *backup,
     const struct fact_offer *primary)
 {
 	static const unsigned promises[] = { SMTP_EXT_8BITMIME,
-		SMTP_EXT_SMTPUTF8, SMTP_EXT_CHUNKING, SMTP_EXT_DSN,
+		SMTP_EXT_SMTPUTF8, SMTP_EXT_BINARYMIME, SMTP_EXT_DSN,
 		SMTP_EXT_REQUIRETLS };
 
 	for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++) {

@@ -672,6 +672,7 @@ static const struct ext {
 	{ SMTP_EXT_ETRN,		"ETRN" },		 /* RFC 1985 */
 	{ SMTP_EXT_XCLIENT,		"XCLIENT" },
 	{ SMTP_EXT_XFORWARD,		"XFORWARD" },
+	{ SMTP_EXT_BINARYMIME,		"BINARYMIME" },		 /* RFC 3030 */
 };
 /* clang-format on */
 

@@ -94,6 +94,7 @@ enum smtp_ext {
 	SMTP_EXT_ETRN = 1 << 10,
 	SMTP_EXT_XCLIENT = 1 << 11,
 	SMTP_EXT_XFORWARD = 1 << 12,
+	SMTP_EXT_BINARYMIME = 1 << 13,
 };
 
 /*

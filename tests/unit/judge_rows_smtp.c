@@ -169,6 +169,8 @@ const struct row judge_rows_smtp[] = {
 	{ "equal", CHECK_EXT_SUBSET, PASS, 0, MET, PAIR, NULL },
 	{ "the primary has more", CHECK_EXT_SUBSET, PASS, 0, MET ";but mx1 * offers SMTPUTF8;but mx1 * size 2000", PAIR, NULL },
 	{ "the backup has more", CHECK_EXT_SUBSET, FAIL, WARNING, MET ";but mx2 0 offers SMTPUTF8", PAIR, "mx2" },
+	{ "binary mail", CHECK_EXT_SUBSET, FAIL, WARNING, MET ";but mx2 0 offers BINARYMIME", PAIR, "mx2" },
+	{ "CHUNKING is no promise", CHECK_EXT_SUBSET, PASS, 0, MET ";but mx2 0 offers CHUNKING", PAIR, NULL },
 	{ "PIPELINING is no promise", CHECK_EXT_SUBSET, PASS, 0, MET ";but mx2 0 offers PIPELINING", PAIR, NULL },
 	{ "a bigger size", CHECK_EXT_SUBSET, FAIL, WARNING, MET ";but mx2 0 size 1001", PAIR, "mx2" },
 	{ "any size", CHECK_EXT_SUBSET, FAIL, WARNING, MET ";but mx2 0 size 0", PAIR, "mx2" },
