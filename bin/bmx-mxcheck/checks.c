@@ -296,7 +296,8 @@ const struct check checks[CHECK_COUNT] = {
 	    "RFC 5321 5.1, RFC 3974",
 	    "Senders with IPv6 lose time at an address that is published and does not "
 	    "answer. No IPv6 at all is a notice: senders without IPv4 reach nobody.",
-	    "Let the server listen on its IPv6 address, or take the AAAA record out.", DEPTH_SMTP },
+	    "Let the server listen on its IPv6 address, or take the AAAA record out; "
+	    "where there is none, give the host one.", DEPTH_SMTP },
 	[CHECK_BANNER] = { "BANNER", SEVERITY_ERROR,
 	    "Each address greets with 220, in time.",
 	    "RFC 5321 4.3.1, 3.1, RFC 7504",

@@ -41,7 +41,7 @@ add_place(struct buf *out, const struct sender_fate *f)
 	    fact_addr_text(&f->at->host->addrs[f->at->at], addr));
 	if (f->wait_ms >= 1000)
 		buf_addf(out, ", after up to %llu s",
-		    (unsigned long long)((f->wait_ms + 999) / 1000));
+		    (unsigned long long)((f->wait_ms + 500) / 1000));
 }
 
 static void

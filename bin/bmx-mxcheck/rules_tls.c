@@ -113,8 +113,9 @@ list_faults(const struct judging *j, const struct fact_tls *t,
 		snprintf(text, sizeof text, "not valid before %s",
 		    date_of(day, t->not_before_s));
 	else
-		snprintf(text, sizeof text, "expires in %d days, on %s",
-		    (int)days, date_of(day, t->not_after_s));
+		snprintf(text, sizeof text, "expires in %d day%s, on %s",
+		    (int)days, days == 1 ? "" : "s",
+		    date_of(day, t->not_after_s));
 	if (!is_in_date(j, t) || days < (int64_t)j->policy->cert_days)
 		used = add_fault(out, size, used, text);
 	if (!t->is_named) {
