@@ -324,7 +324,7 @@ open_session(struct relay *r, const struct config_domain *domain, struct err *e)
 		return -1;
 	r->is_open = true;
 	r->refusals = 0;
-	r->is_left = false;
+	r->is_out_of_turn = false;
 	r->domain = domain;
 	learn_up(r, domain);
 	return 0;
@@ -363,7 +363,7 @@ begin_step(struct relay *r, unsigned max_s)
 	set_deadline(r, max_s);
 	if (r->is_open && r->step != RELAY_NOTHING && !is_behind(r) &&
 	    client_is_stale(&r->client))
-		r->is_left = true;
+		r->is_out_of_turn = true;
 }
 
 /* Did the primary end the session because of this client? */
@@ -375,7 +375,7 @@ is_clients_doing(const struct relay *r, const struct err *e)
 		       e->sys != EPROTO;
 
 	return r->is_open && (code == 421 || is_lost) &&
-	       (r->is_left || r->refusals > 0);
+	       (r->is_out_of_turn || r->refusals > 0);
 }
 
 /* The session is of no more use. Where we had to wait for nothing, or were
@@ -712,6 +712,11 @@ relay_end(struct relay *r)
 	result = take_verdict(r);
 	if (result == RELAY_FAILED)
 		return give_way(r);
+	if (result == RELAY_TAKEN && r->is_out_of_turn) {
+		r->is_unknown = true;
+		err_temp(&e, "a reply ahead of the end of the content");
+		return fail(r, r->domain, &e);
+	}
 	r->step = RELAY_OVER; /* and nothing is open at the primary */
 	return result;
 }

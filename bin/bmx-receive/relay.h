@@ -57,7 +57,7 @@ struct relay {
 	struct client client;
 	bool is_open;      /* the session; it may carry several transactions */
 	unsigned refusals; /* in this session */
-	bool is_left;      /* it ended while it waited for the client */
+	bool is_out_of_turn; /* it spoke or left when the client was to speak */
 	enum relay_step step;
 	unsigned taken; /* recipients of this transaction */
 	/* relay_say(): of these relay_rcpt() is not called yet, so many replies

@@ -129,6 +129,11 @@ done
 begin 'dot raw 250'
 is 'half of the last reply is none' "$(sent) $(spooled)" '250 2.0.0 1'
 like 'and logged as such' "$(cat "$tmp/bmx.log")" ' state=unknown'
+begin 'data raw 354 go on\r\n250 2.0.0 early\r\n' 'dot hangup'
+is 'a 250 ahead of the end is none: the spool has it' "$(sent) $(where)" \
+    '250 2.0.0 0 1 unknown'
+begin 'data raw 354 go on\r\n552 5.3.4 too big\r\n' 'dot hangup'
+is 'a refusal ahead of it is one' "$(sent) $(where)" '552 5.3.4 0 0'
 begin 'quit stall'
 is 'no answer to QUIT' "$(sent) $(where)" '250 2.0.0 1 0'
 begin 'quit flood'
