@@ -195,7 +195,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	params.max_errors = choose(&c);
 	params.max_junk = choose(&c);
 	params.max_messages = choose(&c) % 8;
-	params.exts = choose(&c) % 2 == 0 ? SMTP_EXT_XCLIENT - 1 : 0;
+	params.exts = choose(&c) % 2 == 0 ? 2 * SMTP_EXT_XCLIENT - 1 : 0;
 	piece = choose(&c);
 	session_init(&s, &params);
 	session_greet(&s, NULL);
