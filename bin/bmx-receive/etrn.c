@@ -90,9 +90,13 @@ serve_requests(const struct config *config, int fd)
 	signal(SIGALRM, SIG_DFL);
 	signal(SIGCHLD, SIG_IGN); /* no zombies */
 	while ((len = recv(fd, request, REQUEST_MAX, 0)) > 0) {
+		pid_t pid = fork();
+
 		request[len] = '\0';
-		if (fork() == 0)
+		if (pid == 0)
 			run_flush(config, request, (size_t)len);
+		if (pid == -1)
+			log_alarm("ETRN: fork: %s", strerror(errno));
 	}
 	_exit(0);
 }
