@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "base/options.h"
 #include "bmx-queue/filter.h"
+#include "bmx-queue/monitor.h"
 #include "bmx-queue/output.h"
 #include "bmx-queue/request.h"
 #include "bmx-queue/select.h"
@@ -20,7 +21,7 @@ static const struct options_usage usage = {
 	"bmx-queue",
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
 	"  look   list (the default), count, show, explain, cat, shape, "
-	"watch;\n         list --domains, --summary\n"
+	"watch;\n         list --domains, --summary, --nagios, --prometheus\n"
 	"  act    hold, release, retry, remove, bounce, expire; pause, "
 	"resume DOMAIN\n"
 	"  keep   reconcile LOG; recipients list, export, import, diff, "
@@ -168,7 +169,9 @@ main(int argc, char **argv)
 	o.form = choose_form(&r);
 	rc = run(&job, &e);
 out:
-	if (rc == -1)
+	if (rc == -1 && r.nagios)
+		monitor_unknown(&o, &e);
+	else if (rc == -1)
 		output_complain(&o, &e);
 	output_finish(&o);
 	config_free(&conf);

@@ -28,7 +28,8 @@ static const struct unit sizes[] = {
 };
 
 static int
-parse_scaled(const struct unit *units, const char *text, int64_t *value)
+parse_scaled(const struct unit *units, const char *text, int64_t max,
+    int64_t *value)
 {
 	size_t len = strlen(text);
 	unsigned long long n;
@@ -37,8 +38,7 @@ parse_scaled(const struct unit *units, const char *text, int64_t *value)
 	       (len < 2 || text[len - 1] != units->suffix))
 		units++;
 	if (text_number(text, len - (units->suffix != '\0'),
-		(unsigned long long)(INT64_MAX / 1000000 / units->factor),
-		&n) == -1)
+		(unsigned long long)(max / units->factor), &n) == -1)
 		return -1;
 	*value = (int64_t)n * units->factor;
 	return 0;
@@ -50,7 +50,7 @@ measure_span(const char *option, const char *text, int64_t *seconds,
 {
 	char safe[64];
 
-	if (parse_scaled(spans, text, seconds) == 0)
+	if (parse_scaled(spans, text, INT64_MAX / 1000000, seconds) == 0)
 		return 0;
 	return err_usage(e, "%s %s: no length of time, like 90s, 15m, 12h, 3d",
 	    option, text_safe(safe, sizeof safe, text));
@@ -62,7 +62,7 @@ measure_size(const char *option, const char *text, int64_t *bytes,
 {
 	char safe[64];
 
-	if (parse_scaled(sizes, text, bytes) == 0)
+	if (parse_scaled(sizes, text, INT64_MAX, bytes) == 0)
 		return 0;
 	return err_usage(e, "%s %s: no size, like 4096, 64K, 10M, 2G", option,
 	    text_safe(safe, sizeof safe, text));

@@ -45,6 +45,10 @@ check_options(const struct request *r, struct err *e)
 		{ "--repair", r->repair, TAKES_REPAIR },
 		{ "--format", r->format != NULL, TAKES_FORMAT },
 		{ "--output", r->output != NULL, TAKES_OUTPUT },
+		{ "--nagios or --prometheus", r->nagios || r->prometheus,
+		    TAKES_MONITOR },
+		{ "--warn or --crit", r->warn != NULL || r->crit != NULL,
+		    TAKES_MONITOR },
 		{ "--force or --max-shrink", r->force || r->max_shrink != -1,
 		    TAKES_IMPORT },
 	};
@@ -78,8 +82,17 @@ check_names(const struct request *r, struct err *e)
 static int
 check_overview(const struct request *r, struct err *e)
 {
-	if (r->domains && r->summary)
-		return err_usage(e, "either --domains or --summary");
+	if (r->domains + r->summary + r->nagios + r->prometheus > 1)
+		return err_usage(e, "one of --domains, --summary, --nagios "
+				    "and --prometheus");
+	if ((r->nagios || r->prometheus) && (r->json || r->null))
+		return err_usage(e, "--nagios and --prometheus are forms of "
+				    "their own");
+	if ((r->warn != NULL || r->crit != NULL) && !r->nagios)
+		return err_usage(e, "--warn and --crit go with --nagios");
+	if (r->output != NULL && (r->verb->takes & TAKES_MONITOR) != 0 &&
+	    !r->prometheus)
+		return err_usage(e, "--output goes with --prometheus");
 	if (r->null && r->json)
 		return err_usage(e, "either --null or --json");
 	if (r->null && r->summary)
@@ -108,4 +121,6 @@ request_free(struct request *r)
 	free(r->by);
 	free(r->format);
 	free(r->output);
+	free(r->warn);
+	free(r->crit);
 }

@@ -17,9 +17,10 @@ struct request {
 	const char **names; /* what follows the verb, NULL-terminated */
 	struct filter filter;
 	/* the options as given; NULL, 0, -1: not given; strings are owned */
-	int domains, summary, null, json, yes, force, repair;
+	int domains, summary, null, json, yes, force, repair, nagios,
+	    prometheus;
 	int max_shrink, count;
-	char *reason, *until, *since, *by, *format, *output;
+	char *reason, *until, *since, *by, *format, *output, *warn, *crit;
 };
 
 /* clang-format off */
@@ -39,6 +40,10 @@ struct request {
 	{ "count", '\0', POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &(r)->count,  \
 	    0, "so often", "N" },                                              \
 	FILTER_FLAG("repair", &(r)->repair, "and repair it"),                  \
+	FILTER_FLAG("nagios", &(r)->nagios, "be a plug-in"),                   \
+	FILTER_FLAG("prometheus", &(r)->prometheus, "metrics"),                \
+	FILTER_ROW("warn", &(r)->warn, "limits", "KEY=VALUE,..."),             \
+	FILTER_ROW("crit", &(r)->crit, "limits", "KEY=VALUE,..."),             \
 	FILTER_ROW("format", &(r)->format, "of an export", "WORD"),            \
 	{ "output", 'o', POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,            \
 	    &(r)->output, 0, "where to", "FILE" },                             \
@@ -63,6 +68,7 @@ enum takes {
 	TAKES_REPAIR = 1 << 10,
 	TAKES_FORMAT = 1 << 11,
 	TAKES_OUTPUT = 1 << 12,
+	TAKES_MONITOR = 1 << 13,   /* --nagios, --prometheus and theirs */
 	NEEDS_NAMES = 1 << 20,     /* at least one */
 	NEEDS_SELECTION = 1 << 21, /* names, or a filter */
 	NEEDS_LOG = 1 << 22,       /* it changes something */

@@ -226,6 +226,14 @@ select_domains(struct select *s, const struct spool *sp, struct err *e)
 	return rc;
 }
 
+bool
+select_looks_at(const struct select *s, const char *name)
+{
+	return s->ndomains > 0 &&
+	       bsearch(&name, s->domains, s->ndomains, sizeof *s->domains,
+		   compare_domains) != NULL;
+}
+
 /* ---- messages ---- */
 
 static int

@@ -69,6 +69,9 @@ bool select_has_id(const struct select *s);
 /* Find the domains to look at. */
 int select_domains(struct select *s, const struct spool *sp, struct err *e);
 
+/* True: name is among them. */
+bool select_looks_at(const struct select *s, const char *name);
+
 /* Collect the messages. Trouble with one domain is told to o and does not hide
  * the others; -1: out of memory. */
 int select_scan(struct select *s, const struct spool *sp, struct output *o,

@@ -8,6 +8,7 @@
 #include "bmx-queue/fsck.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/measure.h"
+#include "bmx-queue/monitor.h"
 #include "bmx-queue/pause.h"
 #include "bmx-queue/recipients.h"
 #include "bmx-queue/reconcile.h"
@@ -24,9 +25,30 @@ scan(struct job *job, struct err *e)
 }
 
 static int
+run_nagios(struct job *job, struct err *e)
+{
+	const struct monitor_limits none = { -1, -1, -1, -1, -1 };
+	struct monitor_limits warn = none, crit = none;
+	const struct request *r = job->r;
+
+	if (monitor_parse(&warn, "--warn",
+		r->warn == NULL ? MONITOR_WARN : r->warn, e) == -1 ||
+	    monitor_parse(&crit, "--crit",
+		r->crit == NULL ? MONITOR_CRIT : r->crit, e) == -1)
+		return -1;
+	return monitor_nagios(&warn, &crit, &job->s, &job->sp, job->o, e);
+}
+
+static int
 run_list(struct job *job, struct err *e)
 {
 	const struct request *r = job->r;
+
+	if (r->nagios)
+		return run_nagios(job, e);
+	if (r->prometheus)
+		return monitor_prometheus(r->output, &job->s, job->conf,
+		    &job->sp, job->o, e);
 
 	if (request_is_overview(r) && select_has_id(&job->s))
 		return err_usage(e,
@@ -275,7 +297,7 @@ static const char ids_or_domains[] = "IDs or domains";
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "list", ids_or_domains, LOOKS | TAKES_OVERVIEW, REACH_DOMAINS, run_list },
+	{ "list", ids_or_domains, LOOKS | TAKES_OVERVIEW | TAKES_OUTPUT | TAKES_MONITOR, REACH_DOMAINS, run_list },
 	{ "count", ids_or_domains, LOOKS, REACH_DOMAINS, run_count },
 	{ "show", ids_or_domains, LOOKS | NEEDS_SELECTION, REACH_DOMAINS, run_show },
 	{ "cat", "IDs", TAKES_FILTER | NEEDS_NAMES, REACH_DOMAINS, run_cat },
