@@ -12,7 +12,7 @@ ok "make install puts all below DESTDIR" \
 # where NAME: the path that the installed file will have, without DESTDIR
 where()
 {
-	find "$dest" -name "$1" -type f | sed "s,^$dest,,"
+	find "$dest" -path '*/completions/*' -prune -o -name "$1" -type f -print | sed "s,^$dest,,"
 }
 
 for file in /sbin/bmx-receive /sbin/bmx-flush /bin/bmx-queue /bin/bmx-probe \
@@ -26,6 +26,10 @@ for program in bmx-receive bmx-flush bmx-queue bmx-probe bmx-mxcheck; do
 	like "$program says its version" "$("$dest$(where "$program")" --version 2>&1)" \
 	    "^$program .*[0-9]+\\.[0-9]+"
 done
+
+is "bash finds its completion" "$(cd "$dest$(dirname "$(find "$dest" -path '*/completions/bmx-queue' |
+    sed "s,^$dest,,")")" && echo *)" \
+    'bmx-drill bmx-flush bmx-mxcheck bmx-probe bmx-queue bmx-receive bmx-report'
 
 # ---- the examples ----
 
