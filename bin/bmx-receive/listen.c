@@ -274,8 +274,10 @@ begin(struct listener *l, int fd, const struct listen_network *network,
     const struct signals *before)
 {
 	struct child *child = free_place(l);
-	pid_t pid = child == NULL ? -1 : fork();
+	pid_t pid;
 
+	l->ops->prepare(l->ops->arg);
+	pid = child == NULL ? -1 : fork();
 	if (pid == 0)
 		live(l, fd, before);
 	if (pid == -1) {

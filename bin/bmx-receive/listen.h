@@ -27,6 +27,8 @@ struct listen_limits {
 };
 
 struct listen_ops {
+	/* In the parent, before each fork. */
+	void (*prepare)(void *arg);
 	/* In the child, with the client's socket. The return value is the exit
 	 * status. */
 	int (*session)(void *arg, int fd, bool is_busy);

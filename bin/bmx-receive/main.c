@@ -28,9 +28,12 @@ static const char out_of_service[] =
 static void
 print_sandbox(const struct config *config)
 {
+	struct sandbox_plan plan = SANDBOX_PLAN_INIT;
 	struct sandbox s;
 
-	sandbox_enter(config, &s);
+	sandbox_prepare(&plan, config);
+	sandbox_enter(&plan, &s);
+	sandbox_forget(&plan);
 	printf("# sandbox: no_new_privs=%s landlock=%d seccomp=%s\n",
 	    s.no_new_privs ? "yes" : "no", s.landlock,
 	    s.seccomp ? "yes" : "no");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,9 +155,8 @@ allow_configured(struct rules *r, const struct config *config)
 		allow(r, PKGLIBDIR, READ_RIGHTS);
 }
 
-/* Returns the version in force, 0: none. */
-static int
-restrict_files(const struct config *config)
+static void
+prepare_files(struct sandbox_plan *plan, const struct config *config)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = 0 };
 	struct rules r = { .fd = -1, .failed = false };
@@ -164,29 +164,76 @@ restrict_files(const struct config *config)
 	    LANDLOCK_CREATE_RULESET_VERSION);
 
 	if (version < LANDLOCK_MIN)
-		return 0;
+		return;
 	attr.handled_access_fs = r.handled = handled_rights((int)version);
 	r.fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
 	if (r.fd == -1) {
 		log_alarm("landlock: %s", strerror(errno));
-		return 0;
+		return;
 	}
 	for (size_t i = 0; i < sizeof system_files / sizeof *system_files; i++)
 		allow(&r, system_files[i], READ_RIGHTS);
 	allow(&r, "/dev/null", FILE_RIGHTS);
 	allow_configured(&r, config);
-	if (!r.failed && syscall(SYS_landlock_restrict_self, r.fd, 0) == -1) {
-		log_alarm("landlock: %s", strerror(errno));
-		r.failed = true;
+	if (r.failed) {
+		close(r.fd);
+		return;
 	}
-	close(r.fd);
-	return r.failed ? 0 : (int)version;
+	plan->ruleset_fd = r.fd;
+	plan->landlock = (int)version;
+}
+
+static bool
+restrict_files(const struct sandbox_plan *plan)
+{
+	if (plan->ruleset_fd == -1)
+		return false;
+	if (syscall(SYS_landlock_restrict_self, plan->ruleset_fd, 0) == 0)
+		return true;
+	log_alarm("landlock: %s", strerror(errno));
+	return false;
+}
+
+/* ---- seccomp ---- */
+
+static bool
+filter_calls(const struct sandbox_plan *plan)
+{
+	struct sock_fprog program = {
+		.len = (unsigned short)plan->nfilter,
+		.filter = (struct sock_filter *)plan->filter, /* only read */
+	};
+
+	if (plan->nfilter == 0)
+		return false;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
+		return true;
+	log_alarm("seccomp: %s", strerror(errno));
+	return false;
 }
 
 /* ---- all of it ---- */
 
 void
-sandbox_enter(const struct config *config, struct sandbox *s)
+sandbox_forget(struct sandbox_plan *plan)
+{
+	if (plan->ruleset_fd != -1)
+		close(plan->ruleset_fd);
+	plan->ruleset_fd = -1;
+	plan->landlock = 0;
+}
+
+void
+sandbox_prepare(struct sandbox_plan *plan, const struct config *config)
+{
+	sandbox_forget(plan);
+	prepare_files(plan, config);
+	if (plan->nfilter == 0)
+		sandbox_prepare_filter(plan);
+}
+
+void
+sandbox_enter(const struct sandbox_plan *plan, struct sandbox *s)
 {
 	*s = (struct sandbox){ false, 0, false };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1) {
@@ -194,6 +241,6 @@ sandbox_enter(const struct config *config, struct sandbox *s)
 		return; /* the others need it */
 	}
 	s->no_new_privs = true;
-	s->landlock = restrict_files(config);
-	s->seccomp = sandbox_filter_calls();
+	s->landlock = restrict_files(plan) ? plan->landlock : 0;
+	s->seccomp = filter_calls(plan);
 }

@@ -1,7 +1,9 @@
 #ifndef BMX_RECEIVE_SANDBOX_H
 #define BMX_RECEIVE_SANDBOX_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "spool/config.h"
 
@@ -20,9 +22,33 @@ struct sandbox {
 	bool seccomp;
 };
 
-void sandbox_enter(const struct config *config, struct sandbox *s);
+/*
+ * What is to be given up, as the kernel takes it. To find that out costs more
+ * than a short session does, so a listener prepares it once for many of its
+ * children. It names the files that are there at that time: what is replaced
+ * later (resolv.conf) cannot be read, so it must not be old.
+ */
+#define SANDBOX_FILTER_MAX 256 /* instructions */
+struct sandbox_plan {
+	int ruleset_fd; /* -1: no Landlock */
+	int landlock;   /* its version */
+	struct sock_filter filter[SANDBOX_FILTER_MAX];
+	size_t nfilter; /* 0: no seccomp */
+};
 
-/* For sandbox.c: true when the filter is in force. */
-bool sandbox_filter_calls(void);
+/* clang-format off */
+#define SANDBOX_PLAN_INIT { .ruleset_fd = -1 }
+/* clang-format on */
+
+/* Into a plan that is empty, or old: then its filter, which names no files, is
+ * kept. */
+void sandbox_prepare(struct sandbox_plan *plan, const struct config *config);
+void sandbox_forget(struct sandbox_plan *plan);
+
+/* Give it up. */
+void sandbox_enter(const struct sandbox_plan *plan, struct sandbox *s);
+
+/* For sandbox.c: the filter. */
+void sandbox_prepare_filter(struct sandbox_plan *plan);
 
 #endif

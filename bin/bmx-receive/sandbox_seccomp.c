@@ -3,7 +3,9 @@
 #ifdef HAVE_LIBSECCOMP
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <seccomp.h>
 
@@ -94,26 +96,44 @@ add_rules(scmp_filter_ctx filter)
 	return 0;
 }
 
-bool
-sandbox_filter_calls(void)
+/* libseccomp writes it to a descriptor alone; a pipe has room for it. */
+static int export(scmp_filter_ctx filter, struct sandbox_plan *plan)
+{
+	ssize_t len;
+	int fds[2], rc;
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) == -1)
+		return -errno;
+	rc = seccomp_export_bpf(filter, fds[1]);
+	len = rc < 0 ? rc : read(fds[0], plan->filter, sizeof plan->filter);
+	if (len > 0 && (size_t)len < sizeof plan->filter)
+		plan->nfilter = (size_t)len / sizeof *plan->filter;
+	else if (rc == 0)
+		rc = -E2BIG;
+	close(fds[0]);
+	close(fds[1]);
+	return rc;
+}
+
+void
+sandbox_prepare_filter(struct sandbox_plan *plan)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int rc = filter == NULL ? -ENOMEM : add_rules(filter);
 
 	if (rc == 0)
-		rc = seccomp_load(filter);
+		rc = export(filter, plan);
 	if (rc < 0)
 		log_alarm("seccomp: %s", strerror(-rc));
 	seccomp_release(filter);
-	return rc == 0;
 }
 
 #else
 
-bool
-sandbox_filter_calls(void)
+void
+sandbox_prepare_filter(struct sandbox_plan *plan)
 {
-	return false;
+	(void)plan;
 }
 
 #endif

@@ -513,13 +513,25 @@ refusal(struct serve *v)
 	return wrong == NULL && talks_early(v) ? early_talker : wrong;
 }
 
+static void
+give_up_rights(const struct serve_params *params)
+{
+	struct sandbox_plan own = SANDBOX_PLAN_INIT;
+	struct sandbox in_force;
+
+	if (params->sandbox == NULL)
+		sandbox_prepare(&own, params->config);
+	sandbox_enter(params->sandbox != NULL ? params->sandbox : &own,
+	    &in_force);
+	sandbox_forget(&own);
+}
+
 /* Who is it, what may it do, and what may we still do then? Returns what to
  * say instead of the greeting, or NULL. */
 static const char *
 introduce(struct serve *v)
 {
 	const char *client = v->session.env.client.addr, *wrong = NULL;
-	struct sandbox sandbox;
 
 	if (is_listed(&v->host->proxy, client) && !read_proxy_header(v))
 		wrong = no_header;
@@ -528,7 +540,7 @@ introduce(struct serve *v)
 		v->rules.exts |= SMTP_EXT_XCLIENT;
 	if (etrn_is_allowed(v->params->config, client))
 		offer_etrn(v);
-	sandbox_enter(v->params->config, &sandbox);
+	give_up_rights(v->params);
 	return wrong != NULL ? wrong : refusal(v);
 }
 

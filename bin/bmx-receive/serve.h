@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "bmx-receive/sandbox.h"
 #include "bmx-receive/session.h"
 #include "net/tls.h"
 #include "spool/config.h"
@@ -24,6 +25,7 @@ struct serve_params {
 	 * good). Else it is loaded at the first STARTTLS. */
 	struct tls *tls;
 	bool is_preloaded;
+	const struct sandbox_plan *sandbox; /* borrowed; NULL: prepare one */
 	bool is_busy; /* many are connected: be short with the idle */
 };
 

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/network.h"
 #include "bmx-receive/listen.h"
@@ -22,6 +23,7 @@ void
 service_free(struct service *s)
 {
 	tls_free(s->tls);
+	sandbox_forget(&s->sandbox);
 	config_free(&s->config);
 	s->tls = NULL;
 }
@@ -67,6 +69,21 @@ limits_of(const struct config_host *host)
 	return limits;
 }
 
+/* A file that was replaced is out of reach for so long. */
+#define SANDBOX_AGE_MS 1000
+
+static void
+prepare(void *arg)
+{
+	struct service *s = arg;
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (s->sandbox_ms != 0 && now_ms - s->sandbox_ms < SANDBOX_AGE_MS)
+		return;
+	sandbox_prepare(&s->sandbox, &s->config);
+	s->sandbox_ms = now_ms;
+}
+
 static int
 session(void *arg, int fd, bool is_busy)
 {
@@ -78,6 +95,7 @@ session(void *arg, int fd, bool is_busy)
 		.told_to_end = s->told_to_end,
 		.tls = s->tls,
 		.is_preloaded = true,
+		.sandbox = &s->sandbox,
 		.is_busy = is_busy,
 	};
 	struct err e = ERR_INIT;
@@ -94,7 +112,9 @@ reload(void *arg, struct listen_limits *limits, struct err *e)
 	struct service *s = arg, fresh = *s;
 
 	fresh.config = (struct config)CONFIG_INIT;
+	fresh.sandbox_ms = 0;
 	fresh.tls = NULL;
+	fresh.sandbox = (struct sandbox_plan)SANDBOX_PLAN_INIT;
 	if (service_load(&fresh, e) == -1) {
 		service_free(&fresh);
 		return -1;
@@ -118,7 +138,7 @@ is_front(void *arg, const char *address)
 int
 service_many(struct service *s, const int *fds, size_t nfds, struct err *e)
 {
-	const struct listen_ops ops = { session, reload, is_front, s };
+	const struct listen_ops ops = { prepare, session, reload, is_front, s };
 
 	load_tls(s);
 	return listen_serve(fds, nfds, limits_of(&s->config.host), &ops, e);

@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "bmx-receive/sandbox.h"
 #include "net/tls.h"
 #include "spool/config.h"
 
@@ -19,10 +21,12 @@ struct service {
 	const volatile sig_atomic_t *told_to_end; /* see serve.h */
 	struct config config;
 	struct tls *tls;
+	struct sandbox_plan sandbox;
+	int64_t sandbox_ms; /* when it was prepared */
 };
 
 /* clang-format off */
-#define SERVICE_INIT { .config = CONFIG_INIT }
+#define SERVICE_INIT { .config = CONFIG_INIT, .sandbox = SANDBOX_PLAN_INIT }
 /* clang-format on */
 
 /* Read the configuration, send the log where it says. */

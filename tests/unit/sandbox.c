@@ -65,6 +65,7 @@ inside(int (*try)(const struct sandbox *))
 		.domains = &domain,
 		.ndomains = 1,
 	};
+	struct sandbox_plan plan = SANDBOX_PLAN_INIT;
 	struct sandbox s;
 	int status;
 	pid_t pid;
@@ -72,7 +73,9 @@ inside(int (*try)(const struct sandbox *))
 	snprintf(spool, sizeof spool, "%s/spool", root);
 	pid = fork();
 	if (pid == 0) {
-		sandbox_enter(&config, &s);
+		sandbox_prepare(&plan, &config);
+		sandbox_enter(&plan, &s);
+		sandbox_forget(&plan);
 		_exit(chdir(root) == 0 ? try(&s) : 99);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
