@@ -274,22 +274,48 @@ start(struct etrn *t, const struct request *r)
 	return t->reply;
 }
 
-const char *
-etrn_answer(struct etrn *t, const char *client, const char *node)
+/* The domains that the client may ask for and node means; NULL means all. */
+static int
+gather(struct request *r, const struct etrn *t, const char *client,
+    const char *node)
 {
-	struct request r = { .len = 0 };
 	struct err e = ERR_INIT;
 
+	*r = (struct request){ .len = 0 };
 	for (size_t i = 0; i < t->config->ndomains; i++) {
 		const struct config_domain *d = &t->config->domains[i];
 
-		if (!is_meant(d->name, node) || !allows(d, client) ||
-		    r.allowed == ETRN_DOMAINS_MAX)
+		if ((node != NULL && !is_meant(d->name, node)) ||
+		    !allows(d, client) || r->allowed == ETRN_DOMAINS_MAX)
 			continue;
-		if (add_domain(&r, t->spool, d->name, &e) == -1) {
+		if (add_domain(r, t->spool, d->name, &e) == -1) {
 			log_alarm("ETRN: %s", e.text);
-			return cannot_start;
+			return -1;
 		}
 	}
+	return 0;
+}
+
+const char *
+etrn_answer(struct etrn *t, const char *client, const char *node)
+{
+	struct request r;
+
+	if (gather(&r, t, client, node) == -1)
+		return cannot_start;
 	return r.allowed == 0 ? not_allowed : start(t, &r);
+}
+
+void
+etrn_hint(struct etrn *t, const char *client)
+{
+	struct request r;
+
+	if (t->starter_fd == -1 || gather(&r, t, client, NULL) == -1 ||
+	    r.len == 0)
+		return;
+	start(t, &r);
+	log_info("peer=%s has sent mail, so it is up: %lu messages that wait "
+		 "are tried",
+	    client, r.sum.waiting);
 }

@@ -44,4 +44,11 @@ void etrn_free(struct etrn *t);
  */
 const char *etrn_answer(struct etrn *t, const char *client, const char *node);
 
+/*
+ * A client that is in a domain's list has sent us mail: so it is up, which is
+ * a hint to try what waits for it (RFC 5321 4.5.4.2). The same is started for
+ * each of these domains as if it had asked.
+ */
+void etrn_hint(struct etrn *t, const char *client);
+
 #endif

@@ -572,6 +572,8 @@ serve(const struct serve_params *params, struct err *e)
 	log_disconnected(&v);
 	conn_finish(v.conn, deadline_in(GOODBYE_MAX_S));
 	conn_close(v.conn);
+	if (v.session.messages > 0)
+		etrn_hint(&v.etrn, v.session.env.client.addr);
 	intake_free(&v.intake);
 	tls_free(v.own_tls);
 	etrn_free(&v.etrn);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# D40 ETRN: who may ask, what is answered, what is started.
+# D40 ETRN: who may ask, what is answered, what is started; and what a client that
+# may ask starts by sending mail (D36).
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
@@ -31,9 +32,10 @@ etrn()
 	codes "$tmp/out" | sed '1,2d; $d'
 }
 
+# queue DOMAIN [CLIENT]: mail for it
 queue()
 {
-	TCPREMOTEIP=198.51.100.1 bmx-receive <<-E >/dev/null
+	TCPREMOTEIP=${2:-198.51.100.1} bmx-receive <<-E >/dev/null
 		EHLO c$(printf '\r')
 		MAIL FROM:<a@s.example>$(printf '\r')
 		RCPT TO:<1@$1>$(printf '\r')
@@ -103,6 +105,32 @@ like 'all of them' "$(cat "$tmp/out")" '^253 2.0.0 3 pending'
 ok 'it is started' wait_for 20 test -e "$tmp/started"
 is 'once, for both' "$(tail -n 1 "$tmp/runs")" \
     "-c $BMX_CONF --now example.com sub.example.com"
+echo go >"$tmp/fifo"
+
+wait_for 20 test -e "$tmp/done"
+
+# ---- D36: mail from the primary says that it is up ----
+
+# runs: how many were started
+runs()
+{
+	wc -l <"$tmp/runs" | tr -d ' '
+}
+
+before=$(runs)
+rm -f "$tmp/started" "$tmp/spool"/*/etrn
+queue example.org
+etrn 192.0.2.7 NOOP 'MAIL FROM:<a@s.example>' >/dev/null
+is 'D36: a stranger with mail, or the primary without, starts nothing' \
+    "$(runs)" "$before"
+queue example.org 192.0.2.7
+ok 'D36: mail from the primary does' wait_for 20 test -e "$tmp/started"
+is 'D36: for the domain whose list it is in, as if it had asked' \
+    "$(tail -n 1 "$tmp/runs")" "-c $BMX_CONF --now example.com"
+like 'D36: the log says why' "$(grep 'is up' "$tmp/bmx.log")" \
+    'peer=192.0.2.7 has sent mail, so it is up: 2 messages that wait are tried'
+queue example.org 192.0.2.7
+is 'D36: once a minute' "$(runs)" "$((before + 1))"
 echo go >"$tmp/fifo"
 
 BMX_FLUSH=$tmp/none
