@@ -121,6 +121,12 @@ tls_client(struct err *e)
 	return t;
 }
 
+int
+tls_want_key(struct tls *t, enum tls_key key, struct err *e)
+{
+	return t->module->want_key(t->context, key, e);
+}
+
 void
 tls_free(struct tls *t)
 {

@@ -135,6 +135,11 @@ int tls_ask_client(struct tls *t, const char *ca_file, struct err *e);
 
 struct tls *tls_client(struct err *e);
 
+/* A client that takes no other kind of certificate: a server may have one of
+ * each, and shows the one it likes better. -1: ERR_TEMP. */
+enum tls_key { TLS_KEY_RSA, TLS_KEY_ECDSA };
+int tls_want_key(struct tls *t, enum tls_key key, struct err *e);
+
 void tls_free(struct tls *t);
 
 /* ---- for conn.c: one session ---- */

@@ -17,6 +17,19 @@
 /* GnuTLS's own choice of ciphers and groups, from TLS 1.2 up (RFC 8996). */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
+/* The same for certificates of one kind: what a server may sign with, and for
+ * TLS 1.2 the key exchange too. */
+#define ONLY_RSA                                                               \
+	PRIORITIES                                                             \
+	":-ECDHE-ECDSA:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:"                   \
+	"+SIGN-RSA-PSS-RSAE-SHA384:+SIGN-RSA-PSS-RSAE-SHA512:"                 \
+	"+SIGN-RSA-SHA256:+SIGN-RSA-SHA384:+SIGN-RSA-SHA512"
+#define ONLY_ECDSA                                                             \
+	PRIORITIES                                                             \
+	":-ECDHE-RSA:-DHE-RSA:-RSA:-SIGN-ALL:+SIGN-ECDSA-SECP256R1-SHA256:"    \
+	"+SIGN-ECDSA-SECP384R1-SHA384:+SIGN-ECDSA-SECP521R1-SHA512:"           \
+	"+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SHA512"
+
 #define WARNINGS_MAX 8 /* alerts of a peer that we shrug off in a handshake */
 
 #define PAIRS_MAX 16
@@ -259,6 +272,21 @@ static void *
 context_client(struct err *e)
 {
 	return context_new(GNUTLS_CLIENT, e);
+}
+
+static int
+context_want_key(void *context, enum tls_key key, struct err *e)
+{
+	struct context *c = context;
+	gnutls_priority_t only;
+	int rc = gnutls_priority_init(&only,
+	    key == TLS_KEY_RSA ? ONLY_RSA : ONLY_ECDSA, NULL);
+
+	if (rc < 0)
+		return err_temp(e, "TLS: %s", gnutls_strerror(rc));
+	gnutls_priority_deinit(c->priorities);
+	c->priorities = only;
+	return 0;
 }
 
 /* ---- sessions ---- */
@@ -541,6 +569,7 @@ const struct tls_module bmx_tls_module = {
 	.set_ticket_key = context_set_ticket_key,
 	.ask_client = context_ask_client,
 	.client = context_client,
+	.want_key = context_want_key,
 	.free = context_free,
 	.start = session_start,
 	.handshake = session_handshake,

@@ -16,7 +16,7 @@
  * tls_want, tls_demand, tls_peer), so that a program never drives a module of
  * another build.
  */
-#define TLS_MODULE_ABI 3u
+#define TLS_MODULE_ABI 4u
 #define TLS_MODULE_SYMBOL "bmx_tls_module"
 
 struct tls_module {
@@ -29,6 +29,7 @@ struct tls_module {
 	    struct err *e);
 	int (*ask_client)(void *context, const char *ca_file, struct err *e);
 	void *(*client)(struct err *e);
+	int (*want_key)(void *context, enum tls_key key, struct err *e);
 	void (*free)(void *context);
 	void *(*start)(void *context, int read_fd, int write_fd,
 	    const char *name, struct err *e);
