@@ -7,6 +7,7 @@
 
 #define DER_SEQUENCE 0x30
 #define DER_INTEGER 0x02
+#define DER_OID 0x06
 #define DER_VERSION 0xa0 /* [0], explicit */
 
 /* What is left to be read. */
@@ -78,6 +79,28 @@ certificate_digests(const unsigned char *der, size_t len,
 	digest(&out->whole, der, len);
 	digest(&out->key, key.p, (size_t)(key.end - key.p));
 	return true;
+}
+
+enum certificate_key
+certificate_key(const unsigned char *der, size_t len)
+{
+	static const unsigned char rsa[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+		0x01, 0x01, 0x01 };
+	static const unsigned char ecdsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x3d,
+		0x02, 0x01 };
+	struct der key, algorithm, oid;
+
+	if (!find_key(der, len, &key) ||
+	    der_take(&key, DER_SEQUENCE, &algorithm) == NULL ||
+	    der_take(&algorithm, DER_SEQUENCE, &oid) == NULL ||
+	    der_take(&oid, DER_OID, &algorithm) == NULL)
+		return CERTIFICATE_OTHER;
+	len = (size_t)(algorithm.end - algorithm.p);
+	if (len == sizeof rsa && memcmp(algorithm.p, rsa, len) == 0)
+		return CERTIFICATE_RSA;
+	return len == sizeof ecdsa && memcmp(algorithm.p, ecdsa, len) == 0
+		   ? CERTIFICATE_ECDSA
+		   : CERTIFICATE_OTHER;
 }
 
 bool

@@ -14,6 +14,14 @@
 bool certificate_digests(const unsigned char *der, size_t len,
     struct fact_certificate *out);
 
+/* What kind of key is in it (RFC 3279 section 2.3.1, RFC 5480 section 2.1.1). */
+enum certificate_key {
+	CERTIFICATE_RSA,
+	CERTIFICATE_ECDSA,
+	CERTIFICATE_OTHER, /* or it is no certificate */
+};
+enum certificate_key certificate_key(const unsigned char *der, size_t len);
+
 /* Does a TLSA record name this certificate or its key? */
 struct fact_tlsa;
 bool certificate_matches(const struct fact_certificate *c,

@@ -349,7 +349,8 @@ const struct check checks[CHECK_COUNT] = {
 	    "safe.",
 	    "Update the server, or the proxy that does TLS for it.", DEPTH_EXTRA },
 	[CHECK_TLSA_MATCH] = { "TLSA-MATCH", SEVERITY_ERROR,
-	    "The certificates that each address shows match a TLSA record of the host.",
+	    "The certificates that each address shows match a TLSA record of the host, "
+	    "with a key of either kind (RSA, ECDSA).",
 	    "RFC 7672 3.1, RFC 7671 5",
 	    "Senders with DANE do not deliver to an address whose certificate does not "
 	    "match.",

@@ -68,19 +68,19 @@ visit_digests(struct visitor *v, const char *key, struct fact_digests *d)
 }
 
 static void
-visit_chain(struct visitor *v, struct fact_tls *t)
+visit_chain(struct visitor *v, const char *key,
+    struct fact_certificate chain[FACT_CERTS_MAX], size_t *n)
 {
-	struct visitor all =
-	    visitor_enter_array(v, "chain", &t->nchain, FACT_CERTS_MAX);
+	struct visitor all = visitor_enter_array(v, key, n, FACT_CERTS_MAX);
 
-	for (size_t i = 0; i < t->nchain; i++) {
+	for (size_t i = 0; i < *n; i++) {
 		struct visitor in = visitor_enter(&all, NULL, i);
 
-		visit_digests(&in, "certificate", &t->chain[i].whole);
-		visit_digests(&in, "key", &t->chain[i].key);
+		visit_digests(&in, "certificate", &chain[i].whole);
+		visit_digests(&in, "key", &chain[i].key);
 		visitor_leave(&all, NULL, &in);
 	}
-	visitor_leave_array(v, "chain", &all);
+	visitor_leave_array(v, key, &all);
 }
 
 static void
@@ -104,7 +104,10 @@ visit_tls(struct visitor *v, struct fact_tls *t)
 	    visit_number(&in, "not_before", t->not_before_s, TIME_MAX);
 	t->not_after_s =
 	    visit_number(&in, "not_after", t->not_after_s, TIME_MAX);
-	visit_chain(&in, t);
+	visit_chain(&in, "chain", t->chain, &t->nchain);
+	t->second = (enum fact_second)visit_choice(&in, "second",
+	    (int)t->second, SECOND_SEEN);
+	visit_chain(&in, "second_chain", t->second_chain, &t->nsecond);
 	t->old = (enum fact_old_tls)visit_choice(&in, "old", (int)t->old,
 	    OLD_TLS_TAKEN);
 	visit_chars(&in, "old_version", t->old_version, sizeof t->old_version);

@@ -52,6 +52,15 @@ enum fact_inject {
 	INJECT_OBEYED
 };
 
+/* The certificate with a key of another kind (ECDSA beside RSA), asked for in a
+ * connection of its own. */
+enum fact_second {
+	SECOND_UNASKED,
+	SECOND_UNKNOWN,
+	SECOND_NONE, /* it has no other */
+	SECOND_SEEN,
+};
+
 struct fact_tls {
 	bool was_tried;
 	bool is_up;              /* the handshake went through */
@@ -65,6 +74,9 @@ struct fact_tls {
 	int64_t not_before_s, not_after_s;             /* 1970 seconds */
 	struct fact_certificate chain[FACT_CERTS_MAX]; /* its own first */
 	size_t nchain;
+	enum fact_second second;
+	struct fact_certificate second_chain[FACT_CERTS_MAX];
+	size_t nsecond;
 	enum fact_old_tls old;
 	char old_version[16]; /* "TLS 1.1", where it was taken */
 	enum fact_inject inject;

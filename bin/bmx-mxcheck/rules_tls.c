@@ -181,21 +181,28 @@ starttls_inject(struct judging *j, const struct seen *s)
 
 /* The usage of a record that matches, the best first; 0: none does. */
 static unsigned
-matching_usage(const struct fact_host *h, const struct fact_tls *t)
+usage_of_chain(const struct fact_host *h, const struct fact_certificate *chain,
+    size_t n)
 {
 	unsigned best = 0;
 
 	for (size_t i = 0; i < h->ntlsas; i++) {
 		const struct fact_tlsa *r = &h->tlsas[i];
-		size_t most = r->usage == 3 ? 1 : t->nchain;
+		size_t most = r->usage == 3 ? 1 : n;
 
-		for (size_t k = 0; k < most && k < t->nchain; k++) {
+		for (size_t k = 0; k < most && k < n; k++) {
 			if (is_usable_tlsa(h, r) && r->usage > best &&
-			    certificate_matches(&t->chain[k], r))
+			    certificate_matches(&chain[k], r))
 				best = r->usage;
 		}
 	}
 	return best;
+}
+
+static unsigned
+matching_usage(const struct fact_host *h, const struct fact_tls *t)
+{
+	return usage_of_chain(h, t->chain, t->nchain);
 }
 
 enum dane_says
@@ -233,12 +240,22 @@ tlsa_match(struct judging *j, const struct seen *s)
 	else if (!f->tls.is_up)
 		fail(j, usual(j), s->about, "has TLSA records, but no TLS: %s",
 		    f->tls.why);
-	else if (matching_usage(s->host, &f->tls) != 0)
-		pass(j);
-	else
+	else if (matching_usage(s->host, &f->tls) == 0)
 		fail(j, usual(j), s->about,
 		    "none of %zu TLSA record(s) matches the certificate of %s",
 		    n, f->tls.subject);
+	else if (f->tls.second == SECOND_SEEN &&
+		 usage_of_chain(s->host, f->tls.second_chain, f->tls.nsecond) ==
+		     0)
+		fail(j, usual(j), s->about,
+		    "one certificate matches, but the one with a key of "
+		    "another kind (RSA, ECDSA) does not");
+	else if (f->tls.second == SECOND_UNKNOWN)
+		untested(j, s->about,
+		    "whether it has a certificate with a key of another kind "
+		    "is not known");
+	else
+		pass(j);
 }
 
 void

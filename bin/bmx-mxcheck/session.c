@@ -201,4 +201,6 @@ session_run(const struct session_job *job, struct session_result *r)
 		session_old_tls(&s);
 	if (job->wants_inject && r->session.tls.is_up)
 		session_inject(&s);
+	if (job->wants_second && r->session.tls.is_up)
+		session_second(&s);
 }

@@ -13,8 +13,8 @@
  * session: greeting, EHLO, TLS, senders and recipients up to RCPT, QUIT. Never
  * DATA. It waits, so it runs in a process of its own (workers.h).
  *
- * A broken handshake costs one more connection, in the clear; an older TLS and
- * STARTTLS-INJECT one each. They are made one after the other.
+ * A broken handshake costs one more connection, in the clear; an older TLS,
+ * STARTTLS-INJECT and a certificate of another kind one each. They are made one after the other.
  */
 
 #define SESSION_DOMAINS_MAX 16 /* whose recipients one session asks for */
@@ -26,7 +26,7 @@ struct session_job {
 	const char *helo;
 	const char *ca_file; /* roots; NULL: the system's */
 	unsigned timeout_s;  /* for one connection, all in all */
-	bool wants_rcpts, wants_old_tls, wants_inject;
+	bool wants_rcpts, wants_old_tls, wants_inject, wants_second;
 	char domains[SESSION_DOMAINS_MAX][ADDR_DOMAIN_MAX + 1];
 	size_t ndomains;
 };

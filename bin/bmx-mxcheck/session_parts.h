@@ -1,6 +1,7 @@
 #ifndef BMX_MXCHECK_SESSION_PARTS_H
 #define BMX_MXCHECK_SESSION_PARTS_H
 
+#include "certificate.h"
 #include "session.h"
 #include "smtp/client.h"
 
@@ -11,7 +12,8 @@ struct session {
 	struct client_params params;
 	struct client client;
 	struct fact_session *facts;
-	struct err err; /* of what failed last */
+	enum certificate_key key; /* of the certificate that was shown */
+	struct err err;           /* of what failed last */
 };
 
 /* Connect, greeting, EHLO, without a word in the facts; -1: not so far. */
@@ -27,6 +29,7 @@ bool session_tls(struct session *s);
 /* Each in a connection of its own. */
 void session_old_tls(struct session *s);
 void session_inject(struct session *s);
+void session_second(struct session *s);
 
 /* Senders and recipients. False: the connection is gone. */
 bool session_mail(struct session *s, struct fact_rcpts *rcpts);

@@ -7,6 +7,18 @@
 #include "session_parts.h"
 #include "smtp/client_ask.h"
 
+static size_t
+note_chain(struct fact_certificate chain[FACT_CERTS_MAX],
+    const struct tls_peer *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nchain && n < FACT_CERTS_MAX; i++)
+		n += certificate_digests(p->chain[i].data, p->chain[i].len,
+		    &chain[n]);
+	return n;
+}
+
 static void
 note_certificate(struct fact_tls *t, const struct tls_peer *p)
 {
@@ -18,9 +30,7 @@ note_certificate(struct fact_tls *t, const struct tls_peer *p)
 	text_safe(t->names, sizeof t->names, p->names);
 	t->not_before_s = p->not_before_s;
 	t->not_after_s = p->not_after_s;
-	for (size_t i = 0; i < p->nchain && t->nchain < FACT_CERTS_MAX; i++)
-		t->nchain += certificate_digests(p->chain[i].data,
-		    p->chain[i].len, &t->chain[t->nchain]);
+	t->nchain = note_chain(t->chain, p);
 }
 
 bool
@@ -57,9 +67,53 @@ session_tls(struct session *s)
 	snprintf(t->version, sizeof t->version, "%s",
 	    conn_tls_text(s->client.conn));
 	note_certificate(t, peer);
+	s->key = peer->nchain == 0
+		     ? CERTIFICATE_OTHER
+		     : certificate_key(peer->chain[0].data, peer->chain[0].len);
 	if (!t->is_up)
 		session_say(t->why, s->err.text);
 	return rc == 0 || s->client.reply.code == 250; /* our own name */
+}
+
+/* ---- the certificate of the other kind ---- */
+
+/* The handshake fails where there is none; so it does for other reasons, but
+ * with the first kind it went through a moment ago. */
+static enum fact_second
+second(struct session *s)
+{
+	enum tls_key other =
+	    s->key == CERTIFICATE_RSA ? TLS_KEY_ECDSA : TLS_KEY_RSA;
+	struct fact_tls *t = &s->facts->tls;
+	const struct tls_peer *peer;
+	int rc;
+
+	s->client.tls = tls_client(&s->err);
+	if (s->client.tls == NULL ||
+	    tls_want_key(s->client.tls, other, &s->err) == -1 ||
+	    client_ask(&s->client, "STARTTLS", &s->err) == -1 ||
+	    s->client.reply.code != 220)
+		return SECOND_UNKNOWN;
+	rc = conn_start_tls(s->client.conn, s->client.tls, s->job->host, NULL,
+	    s->params.deadline_ms, &s->err);
+	peer = conn_tls_peer(s->client.conn);
+	if (rc == -1 || peer == NULL || peer->nchain == 0)
+		return SECOND_NONE;
+	t->nsecond = note_chain(t->second_chain, peer);
+	return SECOND_SEEN;
+}
+
+void
+session_second(struct session *s)
+{
+	struct fact_tls *t = &s->facts->tls;
+
+	t->second = SECOND_UNKNOWN;
+	if (s->key == CERTIFICATE_OTHER)
+		t->second = SECOND_NONE;
+	else if (session_reopen(s) == 0)
+		t->second = second(s);
+	client_abort(&s->client);
 }
 
 /* ---- STARTTLS-INJECT ---- */

@@ -10,7 +10,7 @@
 #include "session.h"
 
 #define TARGETS_MAX 1024  /* that are remembered */
-#define CONNECTIONS_MAX 4 /* of a session, each in its time */
+#define CONNECTIONS_MAX 5 /* of a session, each in its time */
 #define DOMAIN_TIMEOUTS 3 /* after so many nothing new is begun */
 #define LOOPBACK_PORT 25
 
@@ -41,6 +41,7 @@ struct target {
 	char host[ADDR_DOMAIN_MAX + 1];
 	struct waiters waiting;
 	struct waiters joined; /* that the session now running is for */
+	bool has_tlsa;         /* the host has such records */
 	bool is_running;
 	bool is_known;
 	struct fact_session known;
@@ -223,7 +224,10 @@ want_address(struct sessions *s, struct work *w, struct fact_host *h, size_t i)
 		return 0;
 	}
 	t = find_target(s, &h->addrs[i], h->name);
-	return t == NULL ? -1 : wait_for_session(s, w, t, slot);
+	if (t == NULL)
+		return -1;
+	t->has_tlsa |= count_usable(h) > 0;
+	return wait_for_session(s, w, t, slot);
 }
 
 static int
@@ -321,6 +325,7 @@ start_session(struct sessions *s, struct target *t, struct err *e)
 		.wants_rcpts = wants_rcpts(s),
 		.wants_old_tls = wants(s, CHECK_TLS_VERSION),
 		.wants_inject = wants(s, CHECK_STARTTLS_INJECT),
+		.wants_second = wants(s, CHECK_TLSA_MATCH) && t->has_tlsa,
 	};
 
 	endpoint_from_bytes(&job.ep, t->addr.bytes, t->addr.len, s->port);

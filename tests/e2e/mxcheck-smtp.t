@@ -15,6 +15,9 @@ certs_make
 cert good ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
 cert wrong ca 'cn = "other.example"' 'dns_name = "other.example"' tls_www_server
 cert self self 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
+cert_type=rsa
+cert rsa ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
+cert_type=ecdsa
 cert old ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server \
     'activation_date = "2012-01-01 00:00:00"' \
     'expiration_date = "2013-01-01 00:00:00"'
@@ -58,6 +61,8 @@ hosts()
 		http 127.0.1.27 way=http
 		hangup 127.0.1.28 way=hangup
 		drip 127.0.1.29 way=drip
+		twokeys 127.0.1.32 tls=good second=rsa
+		onekey 127.0.1.33 tls=good second=rsa
 		catchall 127.0.1.30 unknown=250_OK
 		deaf 127.0.1.31 vrfy=421_4.3.2_bye
 	T
@@ -104,6 +109,9 @@ _25._tcp.unpinned TLSA 3 1 1 $pin
 _25._tcp.issued TLSA 2 0 1 $(digest ca)
 _25._tcp.misissued TLSA 2 0 1 $(digest ca)
 _25._tcp.plain TLSA 3 1 1 $pin
+_25._tcp.twokeys TLSA 3 1 1 $(spki good)
+_25._tcp.twokeys TLSA 3 1 1 $(spki rsa)
+_25._tcp.onekey TLSA 3 1 1 $(spki good)
 danepair MX 10 pinned
 danepair MX 20 self
 _mta-sts.pair TXT "v=STSv1; id=1;"
@@ -185,6 +193,7 @@ CERT		-		d.breaker	unknown
 STARTTLS-INJECT	d.good		d.keeper	warning
 TLSA-MATCH	d.pinned	d.unpinned	error
 TLSA-MATCH	d.issued	d.plain		error
+TLSA-MATCH	d.twokeys	d.onekey	error
 TLSA-NAME	d.issued	d.misissued	error
 VRFY-EXPN	d.good		d.rude		notice
 NULL-SENDER	d.good		d.rude		warning

@@ -16,6 +16,7 @@ his is open.
     ext=A,B        extensions (SIZE 1000,8BITMIME,...)
     extra=A,B      these too
     tls=CERT,KEY   STARTTLS is offered, with these files
+    second=CERT,KEY  and these, with a key of another kind
     tlsmax=1.1     the newest version it speaks; tlsmin=1.0 the oldest
     starttls=CODE  it is refused so; starttls=junk breaks the handshake
     keep=1         what came behind STARTTLS is taken for TLS's
@@ -156,7 +157,9 @@ def context(host):
     made.set_ciphers("ALL:@SECLEVEL=0")
     made.minimum_version = VERSIONS[host.get("tlsmin", "1.2")]
     made.maximum_version = VERSIONS[host.get("tlsmax", "1.3")]
-    made.load_cert_chain(*host["tls"].split(","))
+    for pair in "tls", "second":
+        if pair in host:
+            made.load_cert_chain(*host[pair].split(","))
     return made
 
 
@@ -184,7 +187,7 @@ def listen(address, words, port, log):
     host = dict(USUAL)
     for word in words:
         key, _, value = word.partition("=")
-        host[key] = value if key in ("tls", "ext", "extra") else value.replace("_", " ")
+        host[key] = value if key in ("tls", "second", "ext", "extra") else value.replace("_", " ")
     host["log"] = lambda what: log.write(("%s %s\n" % (address, what)).encode())
     if "tls" in host:
         host["context"] = context(host)

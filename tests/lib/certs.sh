@@ -6,6 +6,7 @@
 #				certtool's template: $certs/NAME.pem, NAME.key,
 #				NAME.chain (with its root)
 #	cert NAME self ...	one that is its own root
+#	cert_type=rsa		instead of ecdsa
 #	spki NAME, digest NAME	SHA-256 of its public key, of itself, in hex
 
 certs_make()
@@ -24,7 +25,7 @@ cert()
 	shift 2
 	(
 		cd "$certs" || exit 1
-		certtool --generate-privkey --key-type ecdsa \
+		certtool --generate-privkey --key-type "${cert_type:-ecdsa}" \
 		    --outfile "$cert_name.key"
 		printf '%s\n' "$@" >"$cert_name.template"
 		grep -q expiration "$cert_name.template" ||

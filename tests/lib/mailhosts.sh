@@ -7,13 +7,13 @@
 #	E
 #	$mail_port, $visits	their port; what they saw
 #
-# tls=NAME stands for the certificate of that name (tests/lib/certs.sh).
+# tls=NAME and second=NAME stand for the certificate of that name (tests/lib/certs.sh).
 
 mailhosts_start()
 {
 	visits=$tmp/visits
 	mail_port=$(free_port)
-	sed "s#tls=\([^ ]*\)#tls=${certs:-}/\1.chain,${certs:-}/\1.key#" \
+	sed "s#\(tls\|second\)=\([^ ]*\)#\1=${certs:-}/\2.chain,${certs:-}/\2.key#g" \
 	    >"$tmp/mailhosts.in"
 	"$tap_await" group python3 "$top_srcdir/tests/fake/mailhosts.py" \
 	    "$mail_port" "$visits" <"$tmp/mailhosts.in" >"$tmp/mailhosts.log" 2>&1 &

@@ -111,6 +111,9 @@ const struct row judge_rows_smtp[] = {
 
 	{ "the key", CHECK_TLSA_MATCH, PASS, 0, GOOD SIGNED DANE ";met *", "", NULL },
 	{ "another key at one address", CHECK_TLSA_MATCH, FAIL, ERROR, GOOD SIGNED DANE ";met *;but mx1 1 key 9", "", "mx1" },
+	{ "both keys", CHECK_TLSA_MATCH, PASS, 0, GOOD SIGNED ";tlsa mx1 3 1 1 32 1;tlsa mx1 3 1 1 32 2;sign mx1 tlsa;met *;but mx1 0 second 2", "", NULL },
+	{ "whether there is a second is not known", CHECK_TLSA_MATCH, UNTESTED, ERROR, GOOD SIGNED DANE ";met *;but mx1 0 second-unknown", "", "mx1" },
+	{ "not the second key", CHECK_TLSA_MATCH, FAIL, ERROR, GOOD SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;met *;but mx1 0 second 2", "", "mx1" },
 	{ "the issuer", CHECK_TLSA_MATCH, PASS, 0, ONE ISSUER, "", NULL },
 	{ "usage 3 is not for issuers", CHECK_TLSA_MATCH, FAIL, ERROR, ONE ";tlsa mx1 3 1 1 32 2;sign mx1 tlsa;trust", "", "mx1" },
 	{ "no TLS", CHECK_TLSA_MATCH, FAIL, ERROR, GOOD SIGNED DANE ";met *;but mx1 1 plain", "", "mx1" },

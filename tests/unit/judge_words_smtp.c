@@ -128,6 +128,8 @@ differ_in_state(struct fact_session *s, const char *word)
 		s->tls.inject = INJECT_OBEYED;
 	} else if (strcmp(word, "half-injected") == 0) {
 		s->tls.inject = INJECT_UNKNOWN;
+	} else if (strcmp(word, "second-unknown") == 0) {
+		s->tls.second = SECOND_UNKNOWN;
 	} else if (strcmp(word, "old") == 0) {
 		s->tls.old = OLD_TLS_TAKEN;
 		strcpy(s->tls.old_version, "TLS 1.0");
@@ -206,6 +208,11 @@ differ(struct facts *f, struct fact_session *s, const char *word,
 		s->tls.not_after_s = f->taken_s + atoi(value) * (int64_t)DAY_S;
 	} else if (strcmp(word, "key") == 0) {
 		s->tls.chain[0].key.sha256[0] = (unsigned char)atoi(value);
+	} else if (strcmp(word, "second") == 0) {
+		s->tls.second = SECOND_SEEN;
+		s->tls.nsecond = 1;
+		s->tls.second_chain[0].key.sha256[0] =
+		    (unsigned char)atoi(value);
 	} else if (strcmp(word, "size") == 0) {
 		s->secured.size_max = (uint64_t)atoi(value);
 	} else if (strcmp(word, "offers") == 0) {
