@@ -366,16 +366,26 @@ begin_step(struct relay *r, unsigned max_s)
 		r->is_out_of_turn = true;
 }
 
+/* X.7.x, RFC 3463. */
+static bool
+is_policy(const struct smtp_reply *said)
+{
+	return said->enhanced[0] != '\0' &&
+	       strncmp(said->enhanced + 1, ".7.", 3) == 0;
+}
+
 /* Did the primary end the session because of this client? */
 static bool
 is_clients_doing(const struct relay *r, const struct err *e)
 {
 	int code = r->client.reply.code;
+	bool is_judged =
+	    r->client.identity[0] != '\0' && is_policy(&r->client.reply);
 	bool is_lost = code == 0 && e->sys != ETIMEDOUT && e->sys != EINTR &&
 		       e->sys != EPROTO;
 
 	return r->is_open && (code == 421 || is_lost) &&
-	       (r->is_out_of_turn || r->refusals > 0);
+	       (r->is_out_of_turn || r->refusals > 0 || is_judged);
 }
 
 /* The session is of no more use. Where we had to wait for nothing, or were
@@ -616,7 +626,7 @@ relay_rcpt(struct relay *r, const struct config_domain *domain,
 	begin_step(r, RCPT_MAX_S);
 	rc = try_rcpt(r, domain, env, rcpt, &e);
 	result = take_verdict(r);
-	if (rc == -1 && r->step == RELAY_IN_MAIL && is_clients_doing(r, &e))
+	if (rc == -1 && is_clients_doing(r, &e))
 		return send_away(r, &e);
 	/* the client itself may have been refused, at EHLO behind XCLIENT */
 	if (rc == -1 && (!r->is_open || r->step == RELAY_IN_MAIL ||
@@ -645,8 +655,7 @@ relay_is_live(const struct relay *r)
 bool
 relay_judges_us(const struct relay *r)
 {
-	return !smtp_reply_ok(&r->said) && r->said.enhanced[0] != '\0' &&
-	       strncmp(r->said.enhanced + 1, ".7.", 3) == 0 &&
+	return !smtp_reply_ok(&r->said) && is_policy(&r->said) &&
 	       r->client.identity[0] == '\0';
 }
 

@@ -27,8 +27,9 @@
  * too. The reason is in the log.
  *
  * One failure is the client's doing: a primary that ends its session after it
- * had to refuse something, or while it waits for the client, has enough of that
- * client, and is not away. The next recipient is told 421 then. If it were the
+ * had to refuse something, or while it waits for the client, or by a policy
+ * about the client that it was told of, has enough of that client, and is not
+ * away. The next recipient is told 421 then. If it were the
  * spool's, a client could come in with what a primary that is up would refuse.
  *
  * Every wait ends long before the client loses its patience (RFC 5321

@@ -174,6 +174,16 @@ for fault in '421 4.7.0 too many errors' '421 bye' hangup reset; do
 	turned_away "errors, then $fault"
 done
 
+# It was told who the client is, and has limits for it.
+conf 'xclient = yes' 'tls = none'
+for row in ehlo#2 mail#1 rcpt#1; do
+	begin -x 'XCLIENT NAME ADDR PROTO HELO PORT' \
+	    "$row 421 4.7.0 too many connections from this client"
+	sent >"$tmp/sent"
+	turned_away "a limit for this client, at $row"
+done
+conf 'tls = none'
+
 # patient N LINE...: N of the lines, and the others when the primary has lost
 # its patience. Who closes first is no matter.
 patient()
