@@ -92,13 +92,26 @@ say(struct session *s, const char *line)
 	return put(s, line, strlen(line));
 }
 
+/* A session ticket that comes in between is no data: gnutls says try again. */
+static ssize_t
+get(struct session *s)
+{
+	ssize_t n;
+
+	if (s->tls == NULL)
+		return recv(s->fd, s->in, sizeof s->in, 0);
+	do
+		n = gnutls_record_recv(s->tls, s->in, sizeof s->in);
+	while (n < 0 && !gnutls_error_is_fatal((int)n));
+	return n;
+}
+
 static int
 get_byte(struct session *s)
 {
 	if (s->used == s->have) {
-		ssize_t n =
-		    s->tls ? gnutls_record_recv(s->tls, s->in, sizeof(s->in))
-			   : recv(s->fd, s->in, sizeof(s->in), 0);
+		ssize_t n = get(s);
+
 		if (n <= 0)
 			return -1;
 		s->have = (size_t)n;
