@@ -7,19 +7,37 @@
 
 #include <curl/curl.h>
 
-/* libcurl gives the body in pieces; too much of it ends the transfer. */
-static size_t
-take(char *data, size_t size, size_t n, void *arg)
-{
-	struct buf *b = arg;
+#define HEAD_MAX 65536 /* bytes; libcurl keeps all of it */
 
-	buf_add(b, data, size * n);
-	return b->failed ? 0 : size * n;
+/* What came so far. */
+struct transfer {
+	struct buf *body;
+	size_t head;
+};
+
+/* libcurl gives head and body in pieces; too much of either ends it all. */
+static size_t
+take_head(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+
+	(void)data;
+	t->head += size * n;
+	return t->head > HEAD_MAX ? 0 : size * n;
+}
+
+static size_t
+take_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+
+	buf_add(t->body, data, size * n);
+	return t->body->failed ? 0 : size * n;
 }
 
 static bool
 set_options(CURL *c, const struct https_request *r, const char *url,
-    struct curl_slist *resolve, struct buf *b, char *why)
+    struct curl_slist *resolve, struct transfer *t, char *why)
 {
 	CURLcode bad = CURLE_OK;
 
@@ -37,8 +55,10 @@ set_options(CURL *c, const struct https_request *r, const char *url,
 	    (long)CURL_SSLVERSION_TLSv1_2);
 	bad |= curl_easy_setopt(c, CURLOPT_HTTP_VERSION,
 	    (long)CURL_HTTP_VERSION_1_1);
-	bad |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
-	bad |= curl_easy_setopt(c, CURLOPT_WRITEDATA, b);
+	bad |= curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_head);
+	bad |= curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	bad |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	bad |= curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	bad |= curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
 	if (r->ca_file != NULL) {
 		bad |= curl_easy_setopt(c, CURLOPT_CAINFO, r->ca_file);
@@ -83,6 +103,7 @@ result_of(CURLcode code)
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CACERT_BADFILE: /* without roots none is good */
 		return HTTPS_BAD_CERTIFICATE;
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_OPERATION_TIMEDOUT:
@@ -96,7 +117,7 @@ result_of(CURLcode code)
 }
 
 static int
-perform(CURL *c, const struct https_request *r, const struct buf *b,
+perform(CURL *c, const struct https_request *r, const struct transfer *t,
     const char *why, enum https_result *result, struct err *e)
 {
 	CURLcode code = curl_easy_perform(c);
@@ -106,14 +127,14 @@ perform(CURL *c, const struct https_request *r, const struct buf *b,
 		*result = judge(c, r, e);
 		return 0;
 	}
-	if (code == CURLE_SSL_CACERT_BADFILE)
-		return err_config(e, "%s: %s",
-		    r->ca_file != NULL ? r->ca_file : "the system's roots",
-		    why);
+	if (code == CURLE_SSL_CACERT_BADFILE && r->ca_file != NULL)
+		return err_config(e, "%s: %s", r->ca_file, why);
 	if (code == CURLE_OUT_OF_MEMORY)
 		return err_temp(e, "HTTPS: out of memory");
-	if (b->failed)
-		err_temp(e, "more than %zu bytes", b->max);
+	if (t->body->failed)
+		err_temp(e, "more than %zu bytes", t->body->max);
+	else if (t->head > HEAD_MAX)
+		err_temp(e, "a head of more than %d bytes", HEAD_MAX);
 	else
 		err_temp(e, "%s",
 		    why[0] != '\0' ? why : curl_easy_strerror(code));
@@ -126,6 +147,7 @@ get(const struct https_request *r, const char *resolve, struct buf *b,
 {
 	struct curl_slist *list = curl_slist_append(NULL, resolve);
 	CURL *c = curl_easy_init();
+	struct transfer t = { .body = b };
 	char why[CURL_ERROR_SIZE] = "", url[1024];
 	int rc = -1;
 
@@ -133,10 +155,10 @@ get(const struct https_request *r, const char *resolve, struct buf *b,
 		r->port, r->path) >= sizeof url)
 		err_temp(e, "too long to be fetched");
 	else if (list == NULL || c == NULL ||
-		 !set_options(c, r, url, list, b, why))
+		 !set_options(c, r, url, list, &t, why))
 		err_temp(e, "libcurl: not set up");
 	else
-		rc = perform(c, r, b, why, result, e);
+		rc = perform(c, r, &t, why, result, e);
 	curl_easy_cleanup(c);
 	curl_slist_free_all(list);
 	return rc;

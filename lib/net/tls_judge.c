@@ -82,8 +82,8 @@ copy_dns_names(gnutls_x509_crt_t crt, struct tls_peer *peer)
 		len = sizeof name - 1;
 		type = gnutls_x509_crt_get_subject_alt_name(crt, i, name, &len,
 		    NULL);
-		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-			break;
+		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
+			break; /* there are no more, or none can be read */
 		if (type != GNUTLS_SAN_DNSNAME || len >= sizeof name)
 			continue;
 		name[len] = '\0';
@@ -213,10 +213,15 @@ static void
 judge_pkix(gnutls_x509_crt_t *chain, unsigned n, const struct roots *r,
     bool is_server, const struct tls_demand *demand, struct tls_peer *peer)
 {
-	unsigned status = verify(r, chain, n, is_server,
+	unsigned status;
+
+	if (r->list == NULL) {
+		find(peer, TLS_VALIDATION_FAILURE, "the system has no roots");
+		return;
+	}
+	status = verify(r, chain, n, is_server,
 	    GNUTLS_VERIFY_DISABLE_TIME_CHECKS |
 		GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS);
-
 	peer->is_trusted = status == 0;
 	if (status == 0)
 		status = verify(r, chain, n, is_server, 0);
@@ -268,7 +273,8 @@ judge_peer(gnutls_session_t session, struct roots *r, bool is_server,
 
 	*peer = (struct tls_peer)TLS_PEER_INIT;
 	if (demand->proof == TLS_PKIX &&
-	    roots_load(r, demand->ca_file, e) == -1)
+	    roots_load(r, demand->ca_file, e) == -1 &&
+	    (!demand->is_advice || demand->ca_file != NULL))
 		return -1;
 	der = gnutls_certificate_get_peers(session, &n);
 	n = der == NULL ? 0 : import_chain(der, n, chain);

@@ -206,6 +206,15 @@ begin(const struct policy *p, const struct route_addr *to,
 	hop->tls.name = demand->names[0];
 }
 
+/* RFC 8461 section 4.1: what makes the demand also says for which name. */
+static void
+demand_mx_host(struct policy_hop *hop)
+{
+	hop->tls.name = hop->to->host;
+	hop->tls.demand.nnames = 0;
+	hop->tls.demand.names[hop->tls.demand.nnames++] = hop->to->host;
+}
+
 static enum policy_sts
 mode_of(const struct sts_found *found)
 {
@@ -270,6 +279,8 @@ policy_find(struct policy *p, const struct route_addr *to,
 	hop->tls.demand.proof = d.proof;
 	hop->tls.demand.is_advice = d.is_advice;
 	hop->tls.is_vouched_for = d.is_vouched_for;
+	if (d.source == POLICY_STS && facts.configured != CONFIG_TLS_VERIFY)
+		demand_mx_host(hop);
 	explain(hop, facts.dane);
 	log_unlisted(hop, &facts);
 	return 0;

@@ -30,7 +30,7 @@ struct finding {
 	const struct sts_source *from;
 	const char *domain;
 	int64_t now_s;
-	int dir; /* -1: it cannot be used, found->why has the reason */
+	int dir; /* -1: there is none, or it cannot be read */
 	struct kept kept;
 	struct sts_found *found;
 };
@@ -89,48 +89,69 @@ read_kept(struct finding *f)
 	buf_free(&b);
 }
 
-/* Without it the next run fetches again: no reason to keep mail back. */
-static void
-write_kept(struct finding *f)
+/* STATE/mta-sts, made when it is missing and that is wanted. -1 and errno. */
+static int
+open_directory(const char *path, bool is_made)
+{
+	int state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = -1, why;
+
+	if (state == -1)
+		return -1;
+	if (!is_made || mkdirat(state, "mta-sts", 0755) == 0 || errno == EEXIST)
+		dir = openat(state, "mta-sts",
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	why = errno;
+	close(state);
+	errno = why;
+	return dir;
+}
+
+static int
+replace_kept(struct finding *f, struct err *e)
 {
 	const struct kept *k = &f->kept;
 	struct buf b = BUF_INIT(FILE_MAX);
-	struct err e = ERR_INIT;
+	int rc;
 
 	if (f->dir == -1)
-		return;
+		f->dir = open_directory(f->from->state, true);
+	if (f->dir == -1)
+		return err_sys(e, "%s/mta-sts", f->from->state);
 	buf_addf(&b, FILE_HEAD "id=%s fetched=%lld tried=%lld\n",
 	    k->id[0] != '\0' ? k->id : "-", (long long)k->fetched_s,
 	    (long long)k->tried_s);
 	if (k->fetched_s != 0)
 		buf_add(&b, k->text.data, k->text.len);
-	if (buf_check(&b, &e) == -1 ||
-	    file_replace(f->dir, f->domain, b.data, b.len, 0644, &e) == -1) {
-		err_prefix(&e, "mta-sts");
-		if (f->found->result == TLS_OK)
-			tell(f->found, TLS_OK, &e);
-	}
+	rc = buf_check(&b, e);
+	if (rc == 0)
+		rc = file_replace(f->dir, f->domain, b.data, b.len, 0644, e);
 	buf_free(&b);
+	return rc == -1 ? err_prefix(e, "mta-sts") : 0;
 }
 
-/* STATE/mta-sts, made when it is missing. */
+/* A host without a state directory keeps nothing, and has nothing to tell. */
 static void
-open_directory(struct finding *f)
+look_for_kept(struct finding *f)
 {
 	struct err e = ERR_INIT;
-	int state = open(f->from->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (state != -1 &&
-	    (f->from->is_offline || mkdirat(state, "mta-sts", 0755) == 0 ||
-		errno == EEXIST))
-		f->dir = openat(state, "mta-sts",
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (f->dir == -1 && !f->from->is_offline) {
+	f->dir = open_directory(f->from->state, false);
+	if (f->dir == -1 && errno != ENOENT) {
 		err_sys(&e, "%s/mta-sts", f->from->state);
 		tell(f->found, TLS_OK, &e);
 	}
-	if (state != -1)
-		close(state);
+	read_kept(f);
+}
+
+/* Without it the next run fetches again: no reason to keep mail back. */
+static void
+write_kept(struct finding *f)
+{
+	struct err e = ERR_INIT;
+
+	if (replace_kept(f, &e) == -1 && f->found->result == TLS_OK)
+		tell(f->found, TLS_OK, &e);
 }
 
 /* ---- the record ---- */
@@ -174,14 +195,14 @@ find_id(struct finding *f, char id[STS_ID_MAX + 1], struct err *e)
 /* ---- the web server ---- */
 
 static int
-add_addresses(struct finding *f, enum dns_type type, struct https_request *r,
-    struct err *e)
+add_addresses(struct finding *f, enum dns_type type, size_t most,
+    struct https_request *r, struct err *e)
 {
 	struct dns_answer *a = dns_lookup(f->from->dns, r->host, type, e);
 
 	if (a == NULL)
 		return -1;
-	for (size_t i = 0; i < a->nrr && r->nto < HTTPS_ADDRESSES_MAX; i++)
+	for (size_t i = 0; i < a->nrr && r->nto < most; i++)
 		endpoint_from_bytes(&r->to[r->nto++], a->rr[i].addr,
 		    type == DNS_A ? 4 : 16, r->port);
 	dns_answer_free(a);
@@ -202,8 +223,8 @@ fetch_text(struct finding *f, struct buf *b, struct err *e)
 	enum https_result result = HTTPS_NO_ANSWER;
 
 	snprintf(host, sizeof host, "mta-sts.%s", f->domain);
-	if (add_addresses(f, DNS_AAAA, &r, e) == -1 ||
-	    add_addresses(f, DNS_A, &r, e) == -1)
+	if (add_addresses(f, DNS_AAAA, HTTPS_ADDRESSES_MAX / 2, &r, e) == -1 ||
+	    add_addresses(f, DNS_A, HTTPS_ADDRESSES_MAX, &r, e) == -1)
 		return -1;
 	if (r.nto == 0)
 		err_temp(e, "no address");
@@ -316,8 +337,7 @@ sts_find(const char *domain, const struct sts_source *from, int64_t now_s,
 	char id[STS_ID_MAX + 1] = "";
 	int rc = 0;
 
-	open_directory(&f);
-	read_kept(&f);
+	look_for_kept(&f);
 	if (!from->is_offline) {
 		rc = find_id(&f, id, e);
 		if (rc == 1)

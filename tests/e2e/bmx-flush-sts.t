@@ -180,6 +180,9 @@ like "D43: the MX host's name is asked for (SNI)" "$(cat "$primary/log")" \
 hands_over "the same again" 'sts result=ok'
 is "D43: what is kept is used, not fetched again" "$(fetches)" 1
 
+conf 'tls-name = other.example.com'
+hands_over "D43: the name is that of the MX host, tls-name is for verify" 'sts result=ok'
+conf
 serve mx1-other
 keeps "D43: enforce, another name" 'sts result=certificate-host-mismatch'
 serve mx1-old
@@ -218,6 +221,7 @@ anew
 policy testing mx1.example.com
 serve mx1-other
 hands_over "D43: testing, another name" 'sts result=certificate-host-mismatch'
+cp "$state/mta-sts/example.com" "$tmp/testing"
 anew
 policy testing mx2.example.com
 serve mx1
@@ -236,6 +240,7 @@ cannot()
 {
 	hands_over "$1" 'no-policy-found result=starttls-not-supported'
 	is "and told" "$(told)" "$2"
+	last_told=$(logged ' domain=example.com policy=sts')
 	anew
 }
 
@@ -257,6 +262,14 @@ anew
 	head -c 70000 /dev/zero | tr '\0' x | fold -w 60 | sed 's/^/x: /'
 } | answers '200 OK' text/plain
 cannot "D43: more than 64 KiB" sts-policy-fetch-error
+{
+	printf 'HTTP/1.1 200 OK\r\n'
+	head -c 70000 /dev/zero | tr '\0' x | fold -w 60 | sed 's/^/X-Flood: /; s/$/\r/'
+	printf '\r\n\r\n'
+	cat "$tmp/policy"
+} >"$tmp/web/answer"
+cannot "D43: a head of more than 64 KiB" sts-policy-fetch-error
+like "for that reason" "$last_told" 'a head of more than 65536 bytes'
 echo 'version: STSv1' | answers '200 OK' text/plain
 cannot "D43: not a policy" sts-policy-invalid
 policy enforce mx2.example.com
@@ -304,6 +317,44 @@ cp "$tmp/torn" "$state/mta-sts/example.com"
 keeps "D43: a damaged file counts as none, and is made anew" \
     'sts result=certificate-not-trusted'
 is "by one more fetch" "$(fetches)" 2
+
+# ---- a host that keeps nothing ----
+
+anew
+rm -r "$state"
+serve mx1
+hands_over "without a state directory: the policy counts" 'sts result=ok'
+is "and is told not to be kept" "$(told)" not-kept
+says
+hands_over "and where there is no record there is nothing to tell" \
+    'no-policy-found result=ok'
+is "and nothing is told" "$(told)" ''
+mkdir "$state"
+says 'v=STSv1; id=six;'
+
+# ---- a host without roots ----
+
+make_conf "resolver = $unbound" "state = $state" '[example.com]'
+rootless()
+{
+	unshare -m sh -c 'mount --bind /dev/null /etc/ssl/certs/ca-certificates.crt &&
+	    exec bmx-flush --now'
+}
+if unshare -m test -f /etc/ssl/certs/ca-certificates.crt 2>/dev/null; then
+	policy enforce mx1.example.com
+	try
+	exits "no roots: no policy can be had, delivered" 0 rootless
+	is "and told" "$(waiting) $(told) $(tried)" \
+	    "0 sts-webpki-invalid policy=no-policy-found result=ok"
+	cp "$tmp/testing" "$state/mta-sts/example.com"
+	try
+	exits "no roots: testing is no reason to keep mail" 0 rootless
+	is "and told, too" "$(waiting) $(tried)" \
+	    "0 policy=sts result=validation-failure"
+else
+	skip "a host without roots" "the system has no ca-certificates.crt"
+fi
+conf
 
 # ---- where it does not count ----
 
