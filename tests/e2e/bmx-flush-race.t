@@ -7,7 +7,7 @@
 . "$top_srcdir/tests/fake/flush.sh"
 primary_make
 make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
-plan 12
+plan 13
 
 # ---- two at once ----
 
@@ -29,21 +29,42 @@ primary_renew
 put race n=1000
 echo "$ids" | sort >"$tmp/ids"
 
-# The operator holds and releases what he finds; a receiver adds more.
+# Operators hold, release and retry what they find, one with bmx-queue, one by
+# hand; bmx-receive takes 300 more.
 cat >"$tmp/operator" <<'E'
+while [ ! -e "$1" ]; do
+	bmx-queue hold example.com
+	bmx-queue release example.com
+	bmx-queue retry example.com
+done >/dev/null 2>&1
+exit 0
+E
+cat >"$tmp/hand" <<'E'
 cd "$1/example.com" || exit 1
 while [ ! -e "$2" ]; do
 	for file in new/*3*,R=1 cur/*5*:2,; do
 		[ ! -e "$file" ] || echo "$file cur/$(basename "${file%:2,}"):2,F"
 	done | while read -r from to; do mv "$from" "$to" 2>/dev/null; done
-	for file in cur/*:2,F; do
-		[ ! -e "$file" ] || mv "$file" "${file%F}" 2>/dev/null
-	done
 done
 exit 0
 E
-start_bg operator sh "$tmp/operator" "$spool" "$tmp/enough"
-start_bg receiver "$mkmsg" "$spool" example.com n=300
+cat >"$tmp/receiver" <<'E'
+for session in 1 2 3 4 5 6; do
+	{
+		echo 'EHLO client.example.org'
+		n=0
+		while [ $((n += 1)) -le 50 ]; do
+			printf '%s\n' 'MAIL FROM:<alice@example.org>' \
+			    'RCPT TO:<bob@example.com>' DATA \
+			    'Subject: received' '' Hello .
+		done
+		echo QUIT
+	} | awk '{ printf "%s\r\n", $0 }' | bmx-receive | grep -c "Queued as"
+done
+E
+start_bg operator sh "$tmp/operator" "$tmp/enough"
+start_bg hand sh "$tmp/hand" "$spool" "$tmp/enough"
+start_bg receiver sh "$tmp/receiver"
 for round in 1 2 3 4 5 6; do
 	for i in 1 2 3 4; do
 		start_bg "flush$i" bmx-flush --now
@@ -55,7 +76,11 @@ for round in 1 2 3 4 5 6; do
 done
 wait_gone "$(pid_of receiver)"
 : >"$tmp/enough"
-ok "the operator ends" wait_gone "$(pid_of operator)"
+is "bmx-receive has taken 300" "$(tr '\n' ' ' <"$tmp/receiver.log")" \
+    "50 50 50 50 50 50 "
+wait_gone "$(pid_of hand)"
+ok "the operators end" wait_gone "$(pid_of operator)"
+bmx-queue release example.com >/dev/null # what was held last
 exits "the last run: 0" 0 bmx-flush --now
 is "nothing is left" "$(waiting)" 0
 is "each of 1,300 is at the primary exactly once" "$(primary_count)" 1300
