@@ -8,9 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "smtp/learn.h"
+#include "bmx-receive/standing.h"
 #include "smtp/policy.h"
-#include "spool/paused.h"
 
 /*
  * Seconds that one step may take, whatever it consists of; a client waits for
@@ -78,48 +77,6 @@ relay_free(struct relay *r)
 
 /* ---- verdicts ---- */
 
-/* X.3.x is the mail system, X.4.x the network (RFC 3463): neither is about
- * this mail. All other 4yz are an answer, greylisting above all: to spool
- * instead would open a way around it. */
-static bool
-is_own_trouble(const struct smtp_reply *said)
-{
-	if (said->code == 421)
-		return true;
-	return said->code / 100 == 4 && said->enhanced[0] == '4' &&
-	       (said->enhanced[2] == '3' || said->enhanced[2] == '4') &&
-	       said->enhanced[3] == '.';
-}
-
-enum relay_result
-relay_judge(const struct smtp_reply *said)
-{
-	if (smtp_reply_ok(said))
-		return RELAY_TAKEN;
-	if (is_own_trouble(said) ||
-	    (said->code / 100 != 4 && said->code / 100 != 5))
-		return RELAY_FAILED;
-	return RELAY_REFUSED;
-}
-
-char *
-relay_format(char out[SESSION_REPLY_MAX], const struct smtp_reply *said)
-{
-	int class = said->code / 100;
-	/* of 2yz none but 250 is a reply to RCPT or content that clients know */
-	int code = class == 2 ? 250 : said->code;
-	const char *enhanced = said->enhanced, *text = said->text;
-
-	if (enhanced[0] != '0' + class)
-		enhanced = class == 2   ? "2.0.0"
-			   : class == 4 ? "4.0.0"
-					: "5.0.0";
-	if (text[0] == '\0')
-		text = class == 2 ? "OK" : "Refused";
-	snprintf(out, SESSION_REPLY_MAX, "%d %s %.450s", code, enhanced, text);
-	return out;
-}
-
 /* What the primary said, for the client or not. */
 static enum relay_result
 take_verdict(struct relay *r)
@@ -127,60 +84,10 @@ take_verdict(struct relay *r)
 	enum relay_result result;
 
 	r->said = r->client.reply;
-	relay_format(r->reply, &r->said);
-	result = relay_judge(&r->said);
+	verdict_format(r->reply, &r->said);
+	result = verdict_judge(&r->said);
 	r->refusals += result == RELAY_REFUSED;
 	return result;
-}
-
-/* ---- the state file ---- */
-
-/* -1: there is none to be had, which is no reason to stop. */
-static int
-open_state(const struct relay *r, const struct config_domain *domain,
-    struct spool_domain *dir)
-{
-	struct err e = ERR_INIT;
-
-	if (spool_domain_open(dir, r->spool, domain->name, true, &e) == 1)
-		return 0;
-	log_warn("domain=%s primary: %s", domain->name, e.text);
-	spool_domain_close(dir);
-	return -1;
-}
-
-static void
-read_state(const struct relay *r, const struct config_domain *domain,
-    struct primary *state)
-{
-	struct spool_domain dir = SPOOL_DOMAIN_INIT;
-	struct err e = ERR_INIT;
-
-	*state = (struct primary)PRIMARY_INIT;
-	if (spool_domain_open(&dir, r->spool, domain->name, false, &e) == 1 &&
-	    primary_read(dir.fd, clock_wall_us() / 1000000, domain->state_age_s,
-		state, &e) == -1)
-		log_warn("domain=%s primary: %s", domain->name, e.text);
-	spool_domain_close(&dir);
-}
-
-/* See paused.h. */
-static bool
-is_paused(const struct relay *r, const struct config_domain *domain)
-{
-	struct spool_domain dir = SPOOL_DOMAIN_INIT;
-	struct paused paused;
-	struct err e = ERR_INIT;
-	int rc = 0;
-
-	if (spool_domain_open(&dir, r->spool, domain->name, false, &e) == 1)
-		rc =
-		    paused_read(dir.fd, clock_wall_us() / 1000000, &paused, &e);
-	if (rc == -1)
-		log_alarm("domain=%s paused, since that cannot be read: %s",
-		    domain->name, e.text);
-	spool_domain_close(&dir);
-	return rc != 0;
 }
 
 enum admit_primary
@@ -190,38 +97,13 @@ relay_primary(const struct relay *r, const struct config_domain *domain)
 	struct primary state;
 
 	/* what was begun before goes on */
-	if (!(is_ours && r->step == RELAY_IN_MAIL) && is_paused(r, domain))
+	if (!(is_ours && r->step == RELAY_IN_MAIL) &&
+	    standing_is_paused(r->spool, domain))
 		return ADMIT_PRIMARY_DOWN;
 	if (is_ours)
 		return ADMIT_PRIMARY_UP; /* who would know better */
-	read_state(r, domain, &state);
+	standing_read(r->spool, domain, &state);
 	return admit_primary(&state, clock_wall_us() / 1000000);
-}
-
-static void
-learn(const struct relay *r, const struct config_domain *domain,
-    enum primary_verdict result, const char *why)
-{
-	struct spool_domain dir = SPOOL_DOMAIN_INIT;
-	struct err e = ERR_INIT;
-
-	if (open_state(r, domain, &dir) == -1)
-		return;
-	if (learn_primary(dir.fd, domain, result, why, &r->client, &e) == -1)
-		log_warn("domain=%s primary: %s", domain->name, e.text);
-	spool_domain_close(&dir);
-}
-
-/* Most sessions find what is known already, and write nothing. */
-static void
-learn_up(const struct relay *r, const struct config_domain *domain)
-{
-	struct primary state;
-
-	read_state(r, domain, &state);
-	if (!learn_is_known_up(&state, domain, &r->client,
-		clock_wall_us() / 1000000))
-		learn(r, domain, PRIMARY_UP, "");
 }
 
 /* ---- the session ---- */
@@ -252,16 +134,6 @@ set_params(struct relay *r, const struct config_domain *domain)
 		p->connect_timeout_s = CONNECT_MAX_S;
 	p->reply_timeout_s = domain->reply_timeout_s;
 	p->xclient = domain->xclient;
-}
-
-/* A signal that tells us to end says nothing about the primary. */
-static void
-learn_away(const struct relay *r, const struct config_domain *domain,
-    bool is_deferring, const struct err *e)
-{
-	if (e->sys != EINTR)
-		learn(r, domain,
-		    is_deferring ? PRIMARY_DEFERRING : PRIMARY_DOWN, e->text);
 }
 
 /* A session with one address, in the TLS that it owes us. */
@@ -298,7 +170,7 @@ open_first(struct relay *r, const struct config_domain *domain,
 		client_abort(&r->client);
 	}
 	policy_close(&policy);
-	learn_away(r, domain, is_deferring, e);
+	standing_learn_away(r->spool, domain, &r->client, is_deferring, e);
 	return -1;
 }
 
@@ -326,7 +198,7 @@ open_session(struct relay *r, const struct config_domain *domain, struct err *e)
 	r->refusals = 0;
 	r->is_out_of_turn = false;
 	r->domain = domain;
-	learn_up(r, domain);
+	standing_learn_up(r->spool, domain, &r->client);
 	return 0;
 }
 
@@ -366,21 +238,13 @@ begin_step(struct relay *r, unsigned max_s)
 		r->is_out_of_turn = true;
 }
 
-/* X.7.x, RFC 3463. */
-static bool
-is_policy(const struct smtp_reply *said)
-{
-	return said->enhanced[0] != '\0' &&
-	       strncmp(said->enhanced + 1, ".7.", 3) == 0;
-}
-
 /* Did the primary end the session because of this client? */
 static bool
 is_clients_doing(const struct relay *r, const struct err *e)
 {
 	int code = r->client.reply.code;
-	bool is_judged =
-	    r->client.identity[0] != '\0' && is_policy(&r->client.reply);
+	bool is_judged = r->client.identity[0] != '\0' &&
+			 verdict_is_policy(&r->client.reply);
 	bool is_lost = code == 0 && e->sys != ETIMEDOUT && e->sys != EINTR &&
 		       e->sys != EPROTO;
 
@@ -397,7 +261,8 @@ fail(struct relay *r, const struct config_domain *domain, const struct err *e)
 
 	if (r->is_open && !is_clients_doing(r, e) &&
 	    (e->sys == ETIMEDOUT || r->client.reply.code == 421))
-		learn_away(r, domain, r->client.reply.code == 421, e);
+		standing_learn_away(r->spool, domain, &r->client,
+		    r->client.reply.code == 421, e);
 	log_warn("domain=%s peer=%s relay failed: %s", domain->name,
 	    r->client.peer[0] != '\0' ? r->client.peer : "-",
 	    text_safe(why, sizeof why, e->text));
@@ -415,7 +280,7 @@ give_way(struct relay *r)
 
 	err_temp(&e, "the primary said: %d %s %s", r->said.code,
 	    r->said.enhanced, r->said.text);
-	learn_away(r, r->domain, true, &e);
+	standing_learn_away(r->spool, r->domain, &r->client, true, &e);
 	set_deadline(r, RESET_MAX_S);
 	if (!is_behind(r))
 		client_quit(&r->client);
@@ -655,7 +520,7 @@ relay_is_live(const struct relay *r)
 bool
 relay_judges_us(const struct relay *r)
 {
-	return !smtp_reply_ok(&r->said) && is_policy(&r->said) &&
+	return !smtp_reply_ok(&r->said) && verdict_is_policy(&r->said) &&
 	       r->client.identity[0] == '\0';
 }
 

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "bmx-receive/admit.h"
 #include "bmx-receive/session.h"
+#include "bmx-receive/verdict.h"
 #include "mail/envelope.h"
 #include "mail/smtp.h"
 #include "net/dns.h"
@@ -35,12 +36,6 @@
  * Every wait ends long before the client loses its patience (RFC 5321
  * 4.5.3.2: 5 minutes for RCPT, 2 for DATA, 3 for a block, 10 for the end).
  */
-enum relay_result {
-	RELAY_TAKEN,   /* r->reply: 2yz */
-	RELAY_REFUSED, /* r->reply: 4yz or 5yz, for the client */
-	RELAY_FAILED,
-};
-
 enum relay_step {
 	RELAY_NOTHING, /* no transaction, or none that is the primary's */
 	RELAY_IN_MAIL, /* MAIL was said */
@@ -130,15 +125,5 @@ enum relay_result relay_end(struct relay *r);
 /* The transaction is over, whatever it had come to; harmless. The primary has
  * nothing of it. */
 void relay_cancel(struct relay *r);
-
-/* ---- pure, for tests ---- */
-
-/* Is a reply the primary's judgment of the mail (or of the client, sender or
- * recipient), or only trouble of its own? */
-enum relay_result relay_judge(const struct smtp_reply *said);
-
-/* What the client is told: the primary's words, with an enhanced code of the
- * right class (RFC 2034). */
-char *relay_format(char out[SESSION_REPLY_MAX], const struct smtp_reply *said);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "bmx-receive/relay.h"
+#include "bmx-receive/verdict.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
@@ -62,9 +62,9 @@ replies_are_judgments_or_trouble(void **state)
 		assert_int_equal(smtp_reply_line(&said, rows[i].line,
 				     strlen(rows[i].line), &e),
 		    1);
-		if (relay_judge(&said) != rows[i].result)
-			fail_msg("%s: %d", rows[i].line, relay_judge(&said));
-		relay_format(told, &said);
+		if (verdict_judge(&said) != rows[i].result)
+			fail_msg("%s: %d", rows[i].line, verdict_judge(&said));
+		verdict_format(told, &said);
 		if (rows[i].told != NULL && strcmp(told, rows[i].told) != 0)
 			fail_msg("%s: %s", rows[i].line, told);
 	}
@@ -76,7 +76,7 @@ no_reply_is_trouble(void **state)
 	const struct smtp_reply none = SMTP_REPLY_INIT;
 
 	(void)state;
-	assert_int_equal(relay_judge(&none), RELAY_FAILED);
+	assert_int_equal(verdict_judge(&none), RELAY_FAILED);
 }
 
 static void
@@ -87,7 +87,7 @@ a_long_reply_is_cut_to_one_line(void **state)
 
 	(void)state;
 	memset(said.text, 'x', sizeof said.text - 1);
-	relay_format(told, &said);
+	verdict_format(told, &said);
 	assert_in_range(strlen(told), 400, 510);
 	assert_memory_equal(told, "550 5.7.1 xxx", 13);
 }
