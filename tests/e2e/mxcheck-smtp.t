@@ -210,4 +210,20 @@ EXT-SUBSET	pair		loose		warning	--primary good.signed.test
 TLS-PARITY	pair		bare		warning	--primary good.signed.test
 TLS-PARITY	-		danepair	warning	--primary pinned.signed.test
 T
+passes NOLIST nolist --expect-down dead.signed.test
+check NOLIST pair info --expect-down good.signed.test
+check TCP-25 nolist ok --expect-down dead.signed.test
+if has_v6; then
+	passes V6 d.six
+	check V6 d.six error --smtp-port "$(free_port)"
+else
+	skip "V6 d.six" "no IPv6 on loopback"
+	skip "V6 d.six error" "no IPv6 on loopback"
+fi
+check V6 d.good notice
+
+# Several checks, one session: the same findings as each by itself.
+like "all of them at once" "$(mxcheck --smtp --all --brief \
+    --primary good.signed.test bare.signed.test)" \
+    '^bare\.signed\.test	error	MX-ADDR-SPECIAL,TLSA-MATCH,.*STARTTLS,.*TLS-PARITY'
 done_testing
