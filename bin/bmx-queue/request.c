@@ -49,6 +49,7 @@ check_options(const struct request *r, struct err *e)
 		    TAKES_MONITOR },
 		{ "--warn or --crit", r->warn != NULL || r->crit != NULL,
 		    TAKES_MONITOR },
+		{ "--skip", r->skip != NULL, TAKES_SKIP },
 		{ "--force or --max-shrink", r->force || r->max_shrink != -1,
 		    TAKES_IMPORT },
 	};
@@ -123,4 +124,5 @@ request_free(struct request *r)
 	free(r->output);
 	free(r->warn);
 	free(r->crit);
+	free(r->skip);
 }

@@ -20,7 +20,8 @@ struct request {
 	int domains, summary, null, json, yes, force, repair, nagios,
 	    prometheus;
 	int max_shrink, count;
-	char *reason, *until, *since, *by, *format, *output, *warn, *crit;
+	char *reason, *until, *since, *by, *format, *output, *warn, *crit,
+	    *skip;
 };
 
 /* clang-format off */
@@ -44,6 +45,7 @@ struct request {
 	FILTER_FLAG("prometheus", &(r)->prometheus, "metrics"),                \
 	FILTER_ROW("warn", &(r)->warn, "limits", "KEY=VALUE,..."),             \
 	FILTER_ROW("crit", &(r)->crit, "limits", "KEY=VALUE,..."),             \
+	FILTER_ROW("skip", &(r)->skip, "leave out checks", "CHECK,..."),       \
 	FILTER_ROW("format", &(r)->format, "of an export", "WORD"),            \
 	{ "output", 'o', POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,            \
 	    &(r)->output, 0, "where to", "FILE" },                             \
@@ -68,7 +70,8 @@ enum takes {
 	TAKES_REPAIR = 1 << 10,
 	TAKES_FORMAT = 1 << 11,
 	TAKES_OUTPUT = 1 << 12,
-	TAKES_MONITOR = 1 << 13,   /* --nagios, --prometheus and theirs */
+	TAKES_MONITOR = 1 << 13, /* --nagios, --prometheus and theirs */
+	TAKES_SKIP = 1 << 14,
 	NEEDS_NAMES = 1 << 20,     /* at least one */
 	NEEDS_SELECTION = 1 << 21, /* names, or a filter */
 	NEEDS_LOG = 1 << 22,       /* it changes something */

@@ -10,6 +10,7 @@
 #include "bmx-queue/measure.h"
 #include "bmx-queue/monitor.h"
 #include "bmx-queue/pause.h"
+#include "bmx-queue/readiness.h"
 #include "bmx-queue/recipients.h"
 #include "bmx-queue/reconcile.h"
 #include "bmx-queue/shape.h"
@@ -238,6 +239,17 @@ run_export(struct job *job, struct err *e)
 }
 
 static int
+run_readiness(struct job *job, struct err *e)
+{
+	const struct readiness_order order = { .skip = job->r->skip,
+		.conf = job->conf };
+
+	if (select_has_id(&job->s))
+		return err_usage(e, "readiness takes domains, not IDs");
+	return readiness(&order, &job->s, &job->sp, job->o, e);
+}
+
+static int
 run_fsck(struct job *job, struct err *e)
 {
 	if (select_has_id(&job->s))
@@ -314,6 +326,7 @@ static const struct verb verbs[] = {
 	{ "resume", "domains", PAUSES, REACH_DOMAINS, run_resume },
 	{ "fsck", "domains", TAKES_JSON | TAKES_REPAIR, REACH_DOMAINS, run_fsck },
 	{ "export", ids_or_domains, LOOKS | TAKES_FORMAT | TAKES_OUTPUT | NEEDS_SELECTION, REACH_DOMAINS, run_export },
+	{ "readiness", "domains", TAKES_JSON | TAKES_SKIP, REACH_DOMAINS, run_readiness },
 	{ "recipients", "a verb", TAKES_JSON | TAKES_YES | TAKES_IMPORT, REACH_NOTHING, run_recipients },
 	{ "reconcile", "a log", TAKES_JSON | TAKES_SINCE | NEEDS_NAMES, REACH_SPOOL, run_reconcile },
 };
