@@ -1,101 +1,23 @@
 #!/bin/sh
-# The matrix of admission with a real Postfix as the primary: its state, what is
-# known of the recipient, the mode, and where in the session it is stopped
-# (kill -9), frozen (SIGSTOP) or restarted. tests/lib/matrix.py has what is
-# expected of each cell.
+# The matrix of admission (tests/lib/matrix.sh): the primary is known to be up, or
+# away, and is what it is known to be or not.
 # shellcheck source=tests/lib/tap.sh source=tests/lib/peers.sh
-# shellcheck source=tests/lib/receive.sh
+# shellcheck source=tests/lib/receive.sh source=tests/lib/matrix.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
 . "$top_srcdir/tests/lib/peers.sh"
-need python3
-need_postfix
-
-postfix_make 'smtpd_authorized_xclient_hosts = 127.0.0.1' \
-    'smtpd_recipient_restrictions = check_recipient_access inline:{{known@example.com = OK},{new@example.com = OK},{example.com = 550 5.1.1 nobody of that name}}' \
-    'smtpd_error_sleep_time = 0' 'smtpd_hard_error_limit = 1000' \
-    'smtpd_client_connection_rate_limit = 0' 'maximal_queue_lifetime = 1d' \
-    'keep_destination_concurrency_limit = 20'
-sed -i 's/^keep \(.*\) 1 pipe$/keep \1 20 pipe/' "$postfix/etc/master.cf"
-postfix_start
-
-# ---- the configurations, and what is known of recipients ----
-
-configs='through-limited through-defer through-accept spool-accept defer-limited'
-matrix=$tmp/matrix
-mkdir "$matrix"
-ln -s "$postfix/mail" "$matrix/mail"
-for config in $configs; do
-	mkdir -m 700 "$matrix/$config" "$matrix/$config/spool" "$matrix/$config/state"
-	: >"$matrix/$config/log"
-	case ${config#*-} in
-	limited) unknown=accept-limited ;;
-	*) unknown=${config#*-} ;;
-	esac
-	make_conf 'min-free = 1M' "state = $matrix/$config/state" '[example.com]' \
-	    "primary = 127.0.0.1:$postfix_port" "admit = ${config%-*}" \
-	    "unknown = $unknown" 'connect-timeout = 20s' 'reply-timeout = 20s' \
-	    'tls = none' 'xclient = yes' 'rise = 1'
-	sed "s#^spool = .*#spool = $matrix/$config/spool#
-	    s#^log = .*#log = $matrix/$config/log#" "$BMX_CONF" \
-	    >"$matrix/$config/bmx.conf"
-	sed 's/^reply-timeout = .*/reply-timeout = 3s/' "$matrix/$config/bmx.conf" \
-	    >"$matrix/$config/freeze.conf"
-done
-{
-	say 'EHLO c' 'MAIL FROM:<>' 'RCPT TO:<known@example.com>' \
-	    'RCPT TO:<bad@example.com>' QUIT
-} | bmx-receive -c "$matrix/through-limited/bmx.conf" >"$tmp/out"
-is 'what is known was learned from the primary' \
-    "$(bmx-queue -c "$matrix/through-limited/bmx.conf" recipients list |
-	awk '/@/ { print $1, $2 }')" 'bad@example.com bad
-known@example.com good'
-cp -R "$matrix/through-limited/state" "$matrix/memory"
-
-# ---- the faults ----
-
-cat >"$matrix/fault" <<E2
-pid=\$(cat "$tmp/postfix.pid")
-case \$1 in
-freeze) kill -s STOP -- "-\$pid" ;;
-thaw) kill -s CONT -- "-\$pid" ;;
-stop | restart) kill -s KILL -- "-\$pid" "\$pid" 2>/dev/null ;;
-esac
-[ "\$1" = restart ] || exit 0
-"$tap_await" gone 20 "\$pid"
-# a child that dies later holds the port until then
-"$tap_await" true 20 sh -c '! "\$0" listen 0 127.0.0.1 "\$1"' "$tap_await" $postfix_port
-"$tap_await" group "$postfix_daemons/master" -c "$postfix/etc" -d \\
-    </dev/null >>"$tmp/postfix.log" 2>&1 &
-echo \$! >"$tmp/postfix.pid"
-"$tap_await" listen 20 127.0.0.1 $postfix_port
-E2
-
-# ---- the matrix ----
+. "$top_srcdir/tests/lib/matrix.sh"
+matrix_make
 
 {
 	echo up none start
-	echo unknown none start
 	echo down none start
+	echo deferring none start
 	for fault in stop freeze restart; do
 		for point in start rcpt data content; do
 			echo up "$fault" "$point"
 		done
 	done
-	echo unknown stop start
-	echo unknown freeze content
 } >"$tmp/phases"
-# shellcheck disable=SC2086 # a list of words
-python3 "$top_srcdir/tests/lib/matrix.py" "$matrix" $configs \
-    <"$tmp/phases" >"$tmp/cells" 2>"$tmp/err" || fail 'the matrix ends' "$(cat "$tmp/err")"
-while read -r verdict words; do
-	case $verdict in
-	ok) pass "$words" ;;
-	*) fail "${words#ok }" ;;
-	esac
-done <"$tmp/cells"
-is 'every cell was there' "$(wc -l <"$tmp/cells")" \
-    "$(($(wc -l <"$tmp/phases") * 5 * 4 + 4))"
-is 'not one bounce was made' \
-    "$(grep -c 'sender non-delivery notification\|from=<>.*nrcpt' "$postfix/log/mail.log")" 0
+matrix_play
 done_testing

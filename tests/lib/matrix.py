@@ -119,7 +119,7 @@ class Cell:
         state, fault, point = self.phase
         nowhere, spool, primary = {(0, 0, False)}, {(0, 1, False)}, \
             {(1, 0, False)}
-        is_away = state == "down" or \
+        is_away = state in ("down", "deferring") or \
             (point == "start" and fault in ("stop", "freeze"))
         if self.admit == "defer" and state == "up":
             return ["451"], nowhere
