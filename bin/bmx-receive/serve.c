@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -544,6 +547,16 @@ introduce(struct serve *v)
 	return wrong != NULL ? wrong : refusal(v);
 }
 
+/* Session tickets and the reply behind them are two writes: Nagle's algorithm
+ * would hold the second for the client's delayed acknowledgement, 40 ms. */
+static void
+send_at_once(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 int
 serve(const struct serve_params *params, struct err *e)
 {
@@ -563,6 +576,7 @@ serve(const struct serve_params *params, struct err *e)
 	session_init(&v.session, &v.rules);
 	peer_find(&v.session.env.client, params->in_fd);
 	peer_text(&v.session.env.client, v.peer);
+	send_at_once(params->out_fd);
 	v.conn = conn_new(params->in_fd, params->out_fd, e);
 	if (v.conn == NULL)
 		return -1;
