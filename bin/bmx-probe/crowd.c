@@ -6,10 +6,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "bmx-probe/state.h"
 #include "mail/addr.h"
 #include "net/dns.h"
+#include "smtp/policy.h"
+
+#define POLICY_TIMEOUT_S 5 /* for the web server of MTA-STS */
 
 /* One name on its way. */
 struct job {
@@ -157,6 +161,24 @@ learn(struct run *r, struct job *j, struct err *e)
 	return 0;
 }
 
+/* Who looks at the domain next finds its policy. The verdict is not to wait
+ * for a web server, so this comes last, in what time is left. */
+static void
+refresh_policy(const struct run *r, const struct job *j, struct dns *dns)
+{
+	const struct probe_how *how = r->c->how;
+	int64_t left_s = how->timeout_s - j->result.total_ms / 1000;
+	struct err e = ERR_INIT;
+
+	if (!j->row.is_kept || left_s <= 0)
+		return;
+	if (left_s > POLICY_TIMEOUT_S)
+		left_s = POLICY_TIMEOUT_S;
+	if (policy_refresh(how->host, j->row.domain, dns, (unsigned)left_s,
+		&e) == -1)
+		log_warn("domain=%s mta-sts: %s", j->row.domain->name, e.text);
+}
+
 static int
 do_job(struct run *r, struct job *j, struct dns *dns, struct err *e)
 {
@@ -169,7 +191,10 @@ do_job(struct run *r, struct job *j, struct dns *dns, struct err *e)
 	if (row->domain == NULL)
 		return 0;
 	probe_domain(r->c->how, dns, &r->seen, row->domain, &j->result);
-	return learn(r, j, e);
+	if (learn(r, j, e) == -1)
+		return -1;
+	refresh_policy(r, j, dns);
+	return 0;
 }
 
 /* Rows that are done go out as far as their turn has come. */

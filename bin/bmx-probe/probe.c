@@ -233,7 +233,7 @@ probe_domain(const struct probe_how *how, struct dns *dns, struct seen *seen,
 		.seen = seen,
 		.session = how->session,
 		.domain = &at_level,
-		.policy = POLICY_INIT,
+		.policy = { .is_hurried = true },
 		.r = r };
 
 	*r = (struct probe_result)PROBE_RESULT_INIT;

@@ -274,7 +274,7 @@ rehearse_domain(const struct rehearse_how *how, struct dns *dns,
 			clock_monotonic_ms() + (int64_t)how->timeout_s * 1000 },
 		.client = CLIENT_INIT,
 		.r = r };
-	struct policy policy = POLICY_INIT;
+	struct policy policy = { .is_hurried = true };
 	struct route route = ROUTE_INIT;
 	int rc;
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,14 +22,13 @@ policy_source_name(enum policy_source source)
 /* RFC 8460 section 4.3: what the record, or the fetch of the policy, failed by.
  * Also where an older policy is still in force. */
 static void
-log_sts(const struct policy *p)
+log_sts(const struct config_domain *domain, const struct sts_found *found)
 {
-	const struct sts_found *found = &p->sts;
 	char why[TLS_TEXT_MAX];
 
 	if (found->why[0] != '\0')
 		log_warn("domain=%s policy=sts result=%s reason=\"%s\"",
-		    p->domain->name,
+		    domain->name,
 		    found->result == TLS_OK ? "not-kept"
 					    : tls_result_name(found->result),
 		    text_quoted(why, sizeof why, found->why));
@@ -36,20 +36,34 @@ log_sts(const struct policy *p)
 
 /* RFC 8461 section 2: it is about hosts that MX records name. */
 static int
-find_sts(struct policy *p, struct err *e)
+find_sts(const struct config_domain *domain, const struct sts_source *from,
+    struct sts_found *found, struct err *e)
 {
-	const struct sts_source from = { .dns = p->dns,
-		.state = p->host->state,
-		.ca_file = p->domain->tls_ca,
-		.is_offline = p->is_hurried };
+	int64_t now_s = clock_wall_us() / 1000000;
 
-	if (!p->route->is_by_mx || p->domain->tls == CONFIG_TLS_NONE)
+	if (!route_is_by_mx(domain) || domain->tls == CONFIG_TLS_NONE ||
+	    domain->tls == CONFIG_TLS_DANE_ONLY)
 		return 0;
-	if (sts_find(p->domain->name, &from, clock_wall_us() / 1000000, &p->sts,
-		e) == -1)
+	if (sts_find(domain->name, from, now_s, found, e) == -1)
 		return -1;
-	log_sts(p);
+	log_sts(domain, found);
 	return 0;
+}
+
+int
+policy_refresh(const struct config_host *host,
+    const struct config_domain *domain, struct dns *dns, unsigned timeout_s,
+    struct err *e)
+{
+	const struct sts_source from = { .dns = dns,
+		.state = host->state,
+		.ca_file = domain->tls_ca,
+		.timeout_s = timeout_s };
+	struct sts_found found;
+
+	if (access(host->state, W_OK) == -1)
+		return 0;
+	return find_sts(domain, &from, &found, e);
 }
 
 int
@@ -57,12 +71,17 @@ policy_open(struct policy *p, const struct config_host *host,
     const struct config_domain *domain, const struct route *route,
     struct dns *dns, struct err *e)
 {
+	const struct sts_source from = { .dns = dns,
+		.state = host->state,
+		.ca_file = domain->tls_ca,
+		.is_offline = p->is_hurried };
+
 	*p = (struct policy){ .host = host,
 		.domain = domain,
 		.route = route,
 		.dns = dns,
 		.is_hurried = p->is_hurried };
-	return find_sts(p, e);
+	return find_sts(domain, &from, &p->sts, e);
 }
 
 void

@@ -85,8 +85,8 @@ struct policy {
 	const struct route *route;
 	struct dns *dns;
 	/* The caller's, before policy_open(): somebody waits for us, so no web
-	 * server is asked, and the MTA-STS policy that is kept has to do. Whoever
-	 * probes or flushes the domain keeps it fresh. */
+	 * server is asked, and the MTA-STS policy that is kept has to do. A drain,
+	 * and policy_refresh() after a probe, keep it fresh. */
 	bool is_hurried;
 	bool is_resolver_checked;
 	struct sts_found sts; /* of the domain */
@@ -116,6 +116,13 @@ int policy_open(struct policy *p, const struct config_host *host,
     const struct config_domain *domain, const struct route *route,
     struct dns *dns, struct err *e);
 void policy_close(struct policy *p);
+
+/* Fetch the domain's MTA-STS policy where that is due, for those who will be
+ * in a hurry. Nothing is asked where there is no directory to keep it in. -1:
+ * our own trouble. */
+int policy_refresh(const struct config_host *host,
+    const struct config_domain *domain, struct dns *dns, unsigned timeout_s,
+    struct err *e);
 
 /* For one address of the route; it may ask DNS. 0 with hop->result, whatever
  * DNS said. -1: our own trouble (ERR_TEMP). */

@@ -509,9 +509,11 @@ out:
 
 /* ---- both ---- */
 
-static bool
-is_by_mx(const struct config_list *primary)
+bool
+route_is_by_mx(const struct config_domain *domain)
 {
+	const struct config_list *primary = &domain->primary;
+
 	return primary->n == 0 ||
 	       (primary->n == 1 && strcasecmp(primary->word[0], "mx") == 0);
 }
@@ -573,7 +575,7 @@ route_find(struct route *r, struct dns *dns, const struct config_domain *domain,
 	s.hosts = calloc(ROUTE_HOSTS_MAX, sizeof *s.hosts);
 	if (s.hosts == NULL)
 		return err_temp(e, "out of memory");
-	r->is_by_mx = is_by_mx(&domain->primary);
+	r->is_by_mx = route_is_by_mx(domain);
 	if (r->is_by_mx)
 		rc = find_by_mx(r, &s, domain->name, e);
 	else

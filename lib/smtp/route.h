@@ -71,6 +71,9 @@ struct route_self {
 	const struct config_list *names; /* config_host.self */
 };
 
+/* bmx.conf leaves it to MX records to say who the primary is. */
+bool route_is_by_mx(const struct config_domain *domain);
+
 /*
  * Find the route of a domain. Returns 0 with r->status and r->why, whatever
  * DNS said; -1 only for our own trouble (ERR_TEMP), or for a primary that

@@ -10,16 +10,10 @@
 . "$top_srcdir/tests/lib/peers.sh"
 . "$top_srcdir/tests/lib/receive.sh"
 . "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/https.sh"
 . "$top_srcdir/tests/fake/flush.sh"
 need_unbound
-certs_make
-primary_make
-primary_port=25
-web=198.51.100.2
-mx1=198.51.100.3
-hosts_start $web $mx1
-# shellcheck disable=SC2034 # for primary.sh
-primary_where=$there
+web_hosts
 
 past='activation_date = "2020-01-01 00:00:00"'
 over='expiration_date = "2020-02-01 00:00:00"'
@@ -60,52 +54,7 @@ says()
 	wait_port "$unbound_port" || bail "Unbound does not start again"
 }
 
-# answers STATUS TYPE: what stdin has is what the web server says.
-answers()
-{
-	cat >"$tmp/body"
-	{
-		printf 'HTTP/1.1 %s\r\nContent-Type: %s\r\n' "$1" "$2"
-		printf 'Content-Length: %d\r\nConnection: close\r\n' "$(wc -c <"$tmp/body")"
-		printf 'Location: https://mta-sts.example.com/elsewhere\r\n\r\n'
-		cat "$tmp/body"
-	} >"$tmp/web/answer"
-}
-
-# policy MODE [MX...]: published as it should be, good for a week.
-policy()
-{
-	{
-		printf 'version: STSv1\nmode: %s\nmax_age: 604800\n' "$1"
-		shift
-		[ $# -eq 0 ] || printf 'mx: %s\n' "$@"
-	} >"$tmp/policy"
-	answers '200 OK' text/plain <"$tmp/policy"
-}
-
-web_shows()
-{
-	cp "$certs/$1.chain" "$tmp/web/chain"
-	cp "$certs/$1.key" "$tmp/web/key"
-}
-
-web_start()
-{
-	rm -f "$tmp/web.log"
-	# shellcheck disable=SC2086 # words
-	start_bg web $there python3 "$top_srcdir/tests/fake/https.py" "$web" 443 "$tmp/web"
-	wait_for 20 test -s "$tmp/web.log" || bail "no web server: $(cat "$tmp/web.log")"
-}
-
-fetches()
-{
-	: >>"$tmp/web/log"
-	wc -l <"$tmp/web/log" | tr -d ' '
-}
-
-mkdir "$tmp/web"
-web_shows web
-web_start
+web_make web
 
 # ---- ours ----
 
