@@ -17,6 +17,8 @@
 #include "spool/config.h"
 #include "spool/spool.h"
 
+#define OUTPUT_BUFFER 65536 /* bytes: a list is long */
+
 static const struct options_usage usage = {
 	"bmx-queue",
 	"[VERB] [OPTION...] [ID | DOMAIN | DOMAIN/ID | -]...",
@@ -167,6 +169,8 @@ main(int argc, char **argv)
 		goto out;
 	}
 	o.form = choose_form(&r);
+	if (o.form != OUTPUT_TABLE)
+		setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
 	rc = run(&job, &e);
 out:
 	if (rc == -1 && r.nagios)

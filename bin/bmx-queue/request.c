@@ -50,6 +50,8 @@ check_options(const struct request *r, struct err *e)
 		{ "--warn or --crit", r->warn != NULL || r->crit != NULL,
 		    TAKES_MONITOR },
 		{ "--skip", r->skip != NULL, TAKES_SKIP },
+		{ "--from or --to", r->from != NULL || r->to != NULL,
+		    TAKES_ENVELOPE },
 		{ "--force or --max-shrink", r->force || r->max_shrink != -1,
 		    TAKES_IMPORT },
 	};
@@ -125,4 +127,8 @@ request_free(struct request *r)
 	free(r->warn);
 	free(r->crit);
 	free(r->skip);
+	free(r->from);
+	for (size_t i = 0; r->to != NULL && r->to[i] != NULL; i++)
+		free(r->to[i]);
+	free(r->to);
 }

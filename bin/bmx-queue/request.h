@@ -21,7 +21,8 @@ struct request {
 	    prometheus;
 	int max_shrink, count;
 	char *reason, *until, *since, *by, *format, *output, *warn, *crit,
-	    *skip;
+	    *skip, *from;
+	char **to; /* NULL-terminated */
 };
 
 /* clang-format off */
@@ -46,6 +47,9 @@ struct request {
 	FILTER_ROW("warn", &(r)->warn, "limits", "KEY=VALUE,..."),             \
 	FILTER_ROW("crit", &(r)->crit, "limits", "KEY=VALUE,..."),             \
 	FILTER_ROW("skip", &(r)->skip, "leave out checks", "CHECK,..."),       \
+	FILTER_ROW("from", &(r)->from, "sender", "ADDRESS"),                   \
+	{ "to", '\0', POPT_ARG_ARGV | POPT_ARGFLAG_DOC_HIDDEN, &(r)->to, 0,    \
+	    "recipient, may be repeated", "ADDRESS" },                         \
 	FILTER_ROW("format", &(r)->format, "of an export", "WORD"),            \
 	{ "output", 'o', POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,            \
 	    &(r)->output, 0, "where to", "FILE" },                             \
@@ -72,6 +76,7 @@ enum takes {
 	TAKES_OUTPUT = 1 << 12,
 	TAKES_MONITOR = 1 << 13, /* --nagios, --prometheus and theirs */
 	TAKES_SKIP = 1 << 14,
+	TAKES_ENVELOPE = 1 << 15,  /* --from, --to */
 	NEEDS_NAMES = 1 << 20,     /* at least one */
 	NEEDS_SELECTION = 1 << 21, /* names, or a filter */
 	NEEDS_LOG = 1 << 22,       /* it changes something */

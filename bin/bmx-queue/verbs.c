@@ -6,6 +6,7 @@
 #include "bmx-queue/explain.h"
 #include "bmx-queue/export.h"
 #include "bmx-queue/fsck.h"
+#include "bmx-queue/import.h"
 #include "bmx-queue/list.h"
 #include "bmx-queue/measure.h"
 #include "bmx-queue/monitor.h"
@@ -239,6 +240,22 @@ run_export(struct job *job, struct err *e)
 }
 
 static int
+run_import(struct job *job, struct err *e)
+{
+	const struct request *r = job->r;
+	const struct import_order order = {
+		.files = (const char *const *)r->names,
+		.from = r->from,
+		.to = (const char *const *)r->to,
+		.reason = r->reason == NULL ? "" : r->reason,
+		.uid = job->uid,
+		.conf = job->conf,
+	};
+
+	return import_files(&order, &job->sp, job->o, e);
+}
+
+static int
 run_readiness(struct job *job, struct err *e)
 {
 	const struct readiness_order order = { .skip = job->r->skip,
@@ -326,6 +343,7 @@ static const struct verb verbs[] = {
 	{ "resume", "domains", PAUSES, REACH_DOMAINS, run_resume },
 	{ "fsck", "domains", TAKES_JSON | TAKES_REPAIR, REACH_DOMAINS, run_fsck },
 	{ "export", ids_or_domains, LOOKS | TAKES_FORMAT | TAKES_OUTPUT | NEEDS_SELECTION, REACH_DOMAINS, run_export },
+	{ "import", "files", TAKES_JSON | TAKES_REASON | TAKES_ENVELOPE | NEEDS_NAMES | NEEDS_LOG, REACH_SPOOL, run_import },
 	{ "readiness", "domains", TAKES_JSON | TAKES_SKIP, REACH_DOMAINS, run_readiness },
 	{ "recipients", "a verb", TAKES_JSON | TAKES_YES | TAKES_IMPORT, REACH_NOTHING, run_recipients },
 	{ "reconcile", "a log", TAKES_JSON | TAKES_SINCE | NEEDS_NAMES, REACH_SPOOL, run_reconcile },
