@@ -47,6 +47,8 @@ ok "the long run hands over $total messages" ledger_wait "$total"
 ok "nothing but what was refused is left, and that is held" wait_for 60 sh -c '
 	test "$(find "$0/new" "$0/cur" -type f ! -name "*F" | wc -l)" -eq 0' \
     "$spool/example.com"
+ok "neither bursts nor restarts end the run, but for one each" \
+    test "$(logged ' end=' | grep -vc 'end=done$')" -le 2
 is "as many as were refused" "$(held)" "$refused"
 stop flush
 like "the run ends in an orderly way" "$(tail -n 1 "$tmp/bmx.log")" \

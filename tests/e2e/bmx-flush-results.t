@@ -154,6 +154,25 @@ RCPT TO:<c@example.com>
 session 2
 RCPT TO:<a@example.com>"
 
+# The limit comes in the middle of one message, and the server is full then.
+to_five="to=a@example.com to=b@example.com to=c@example.com to=d@example.com
+    to=e@example.com"
+primary_renew -x 'LIMITS RCPTMAX=1 MAILMAX=2'
+# shellcheck disable=SC2086 # words
+put many $to_five
+exits "D29: MAILMAX inside one message: 0" 0 bmx-flush
+is "three sessions, each recipient once" \
+    "$(primary_said 'S: 220 ') $(cat "$primary"/*.env | grep RCPT | sort -u |
+	wc -l | tr -d ' ') $(primary_count) $(waiting)" "3 5 5 0"
+primary_renew -x 'LIMITS RCPTMAX=1 MAILMAX=2' 'connect#2 421 4.3.2 full'
+# shellcheck disable=SC2086 # words
+put many $to_five
+exits "D29: and no session follows: 75" 75 bmx-flush
+is "who has it is marked" "$(states "$id")" "D D P P P"
+exits "the next run: 0" 0 bmx-flush --now
+is "nobody gets it twice" "$(primary_count) $(cat "$primary"/*.env |
+    grep RCPT | sort -u | wc -l | tr -d ' ') $(waiting)" "5 5 0"
+
 # ---- the breaker ----
 
 primary_renew 'rcpt 550 5.7.1 no relaying'

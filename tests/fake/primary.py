@@ -48,6 +48,7 @@ It ends at SIGTERM, and at the end of stdin when stdin is a pipe.
 """
 
 import argparse
+import errno
 import os
 import re
 import signal
@@ -494,6 +495,19 @@ def watch_stdin():
     os._exit(0)
 
 
+def bind(listener, name):
+    """While we were away somebody's own connection may have got the port."""
+    for _ in range(100):
+        try:
+            listener.bind(name)
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        threading.Event().wait(0.1)
+    sys.exit("primary.py: the port is taken")
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("-p", "--port", type=int, default=0)
@@ -521,7 +535,7 @@ def main():
             os.unlink(name)
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(name)
+    bind(listener, name)
     listener.listen(128)
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=watch_stdin, daemon=True).start()
