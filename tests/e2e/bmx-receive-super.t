@@ -6,7 +6,7 @@
 . "$top_srcdir/tests/lib/peers.sh"
 . "$top_srcdir/tests/lib/receive.sh"
 need python3
-plan 36
+plan 38
 make_conf 'min-free = 1M' '[example.com]'
 say 'Subject: from python' '' '.dot' 'text \0344' >"$tmp/message"
 
@@ -84,6 +84,37 @@ Bmx-To: P <x@example.com>' TCPREMOTEPORT=99999 TCPREMOTEHOST='a b' \
     bmx-receive <"$tmp/in" >"$tmp/out"
 like 'and not believed when they are none' "$(tr -d '\r' <"$(queued example.com)")" \
     '^Bmx-Client: helo=c'
+
+# ---- systemd, Accept=yes and StandardInput=socket ----
+#
+# The client is on 0 and 1, and once more as the first of LISTEN_FDS.
+cat >"$tmp/accept.py" <<'E'
+import os, socket, sys
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    client = socket.create_connection(listener.getsockname())
+    served, _ = listener.accept()
+pid = os.fork()
+if pid == 0:
+    client.close()
+    for fd in 0, 1, 3:
+        os.dup2(served.fileno(), fd)
+    os.set_inheritable(3, True)
+    os.environ["LISTEN_FDS"] = "1"
+    os.environ["LISTEN_PID"] = str(os.getpid())
+    os.execvp("bmx-receive", ["bmx-receive"])
+served.close()
+with open(sys.argv[1], "rb") as file:
+    client.sendall(file.read())
+with client.makefile("rb") as replies:
+    sys.stdout.buffer.write(replies.read())
+os.waitpid(pid, 0)
+E
+empty_spool
+python3 "$tmp/accept.py" "$tmp/in" >"$tmp/out"
+is 'systemd Accept=yes: the message is queued' \
+    "$(last_code "$tmp/out") $(queued example.com | wc -l)" '250 2.0.0 1'
+like 'and the client is that of the socket' "$(tr -d '\r' <"$(queued example.com)")" \
+    '^Bmx-Client: addr=127\.0\.0\.1 port='
 
 # ---- the client vanishes, and comes in crowds ----
 
