@@ -1,0 +1,84 @@
+#!/bin/sh
+# Every verb of bmx-queue beside flushers at work: each message is delivered, or
+# given up, or still there, and never two of these (D48).
+# shellcheck source=tests/lib/tap.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/fake/primary.sh"
+. "$top_srcdir/tests/fake/flush.sh"
+primary_make
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
+plan 7
+
+primary_start
+put race n=600
+echo "$ids" | sort >"$tmp/ids"
+part()
+{
+	awk -v part="$1" 'NR % 6 == part' "$tmp/ids"
+}
+
+# Who acts on a message, each on a part of them, until nobody flushes any more;
+# and who looks at all of them. A status that is not to be ends in $tmp/bad.
+cat >"$tmp/hand" <<'E'
+flushers=$1
+shift
+while [ ! -e "$flushers" ]; do
+	bmx-queue "$@" 2>>"$tmp/errors"
+	# gone, busy, and for a dry run
+	case $? in 0 | 69 | 75) ;; *) echo "$? $*" >>"$tmp/bad" ;; esac
+done
+E
+hand()
+{
+	name=$1
+	shift
+	start_bg "$name" sh "$tmp/hand" "$tmp/enough" "$@"
+}
+for n in 1 2 3 4 5; do
+	part $n >"$tmp/part$n"
+done
+# shellcheck disable=SC2046 # IDs are words
+{
+	hand hold hold $(part 1)
+	hand release release $(part 1)
+	hand retry retry $(part 2)
+	hand remove remove $(part 3)
+	hand bounce bounce $(part 4)
+	hand expire expire $(part 5)
+}
+hand list list
+hand json list --json
+hand shape shape --by error
+hand explain explain --domain '*'
+hand export export --domain example.com
+hand fsck fsck --repair
+for round in 1 2 3; do
+	start_bg flush1 bmx-flush --now
+	start_bg flush2 bmx-flush --now
+	wait_gone "$(pid_of flush1)" || fail "a flusher hangs in round $round"
+	wait_gone "$(pid_of flush2)" || fail "a flusher hangs in round $round"
+done
+: >"$tmp/enough"
+for name in hold release retry remove bounce expire list json shape explain \
+    export fsck; do
+	wait_gone "$(pid_of "$name")"
+done
+is "nobody ends in error" "$(cat "$tmp/bad" 2>/dev/null)" ""
+unlike "nobody complains but of what is gone or busy" \
+    "$(cat "$tmp/errors" 2>/dev/null)" \
+    '^bmx-queue: [^:]*(cannot|size|bytes|regular|problem|[Pp]ermission)'
+
+bmx-queue release --held --domain example.com >/dev/null 2>&1
+flush_again --now
+exits "the last run" 0 bmx-flush --now
+is "nothing is left of it" "$(bmx-queue count example.com)" 0
+cat "$spool"/ledger/* | grep ' domain=example\.com ' |
+    sed -n 's/.* id=\([^ ]*\) .* what=\([a-z]*\) .*/\1 \2/p' |
+    sort -u >"$tmp/ends"
+is "each message came to one end" \
+    "$(cut -d ' ' -f 1 "$tmp/ends" | sort | uniq -d)" ""
+cut -d ' ' -f 1 "$tmp/ends" | sort >"$tmp/got"
+same "and none to none" "$tmp/ids" "$tmp/got"
+is "the primary has those that were delivered, once" "$(primary_count)" \
+    "$(grep -c delivered "$tmp/ends")"
+diag "$(cut -d ' ' -f 2 "$tmp/ends" | sort | uniq -c | tr -s ' \n' ' ')"
