@@ -13,6 +13,7 @@
 
 #include "bmx-mxcheck/hostname.h"
 #include "bmx-mxcheck/judge.h"
+#include "bmx-mxcheck/senders.h"
 #include "bmx-mxcheck/special.h"
 #include "judge_words.h"
 
@@ -179,6 +180,83 @@ findings_stay_within_their_array(void **unused)
 	judge(f, &x->roles, &x->policy, &x->out);
 	assert_in_range(x->out.n, 6 * FACTS_HOSTS_MAX, FINDINGS_MAX);
 	free_fixture(x);
+}
+
+/* ---- what senders do ---- */
+
+#define ONE_PIN ";tlsa mx2 3 1 1 32 1;sign mx2 tlsa"
+
+struct fate_row {
+	const char *facts, *without;
+	const char *want[SENDER_CLASSES];
+};
+
+static void
+expect_fates(const struct fate_row *r)
+{
+	struct fixture *x = judge_words(r->facts, "");
+	struct outage outage = { .nnets = 0 };
+	char *words = strdup(r->without == NULL ? "" : r->without);
+	struct sender_view view;
+	struct err e = ERR_INIT;
+	struct words w;
+
+	split(&w, words);
+	for (int k = 0; k < w.n; k++)
+		assert_int_equal(outage_add(&outage, w.v[k], &e), 0);
+	senders_view(&x->facts, &x->policy, &outage, &view);
+	for (enum sender_class c = 0; c < SENDER_CLASSES; c++) {
+		const struct sender_fate *f = &view.fates[c];
+		bool is_there = f->fate <= FATE_UNTRIED;
+		char got[64];
+
+		snprintf(got, sizeof got, "%s%s%s", fate_name(f->fate),
+		    is_there ? " " : "", is_there ? f->at->host->name : "");
+		if (strcmp(got, r->want[c]) != 0)
+			fail_msg("%s, without %s: %s: %s, not %s", r->facts,
+			    words, sender_class_name(c), got, r->want[c]);
+	}
+	free(words);
+	free_fixture(x);
+}
+
+static void
+mail_ends_where_each_class_of_sender_takes_it(void **unused)
+{
+	/* clang-format off */
+	static const struct fate_row cases[] = {
+		{ GOOD, NULL, { "untried mx1", "untried mx1", "untried mx1" } },
+		{ MET, NULL, { "arrives mx1", "arrives mx1", "arrives mx1" } },
+		{ MET, "mx1", { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET, "20.0.0.1", { "arrives mx1", "arrives mx1", "arrives mx1" } },
+		{ MET, "20.0.0.0/8 2600::/16", { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET, "mx1 mx2", { "waits", "waits", "waits" } },
+		{ MET ";but mx1 * dead", NULL, { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET ";but mx1 * noroute", NULL, { "untried mx1", "untried mx1", "untried mx1" } },
+		{ MET ";but mx1 * banner 421_x", "mx2", { "waits", "waits", "waits" } },
+		{ MET ";but * * banner 554_x", NULL, { "returned", "returned", "returned" } },
+		{ MET ";but mx1 * ehlo 550_x", NULL, { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET ";but mx1 0 dead;but mx1 1 banner 554_x", "mx2", { "waits", "waits", "waits" } },
+		{ MET SIGNED ONE_PIN ";but mx2 0 key 9", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
+		{ MET SIGNED ONE_PIN ";but mx2 0 plain", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
+		{ MET SIGNED ONE_PIN, "mx1", { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET SIGNED ";tlsa mx2 =SERVFAIL", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
+		{ MET ";policy enforce mx1", "mx1", { "arrives mx2", "arrives mx2", "waits" } },
+		{ MET ";policy testing mx1", "mx1", { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET POLICY ";but mx2 0 untrusted", "mx1", { "arrives mx2", "arrives mx2", "waits" } },
+		{ MET POLICY ";but mx2 0 plain", "mx1", { "arrives mx2", "arrives mx2", "waits" } },
+		{ GOOD ";policy enforce mx2", NULL, { "untried mx1", "untried mx1", "untried mx2" } },
+		{ NULL_MX, NULL, { "returned", "returned", "returned" } },
+		{ "mx =NXDOMAIN", NULL, { "returned", "returned", "returned" } },
+		{ "mx =SERVFAIL", NULL, { "waits", "waits", "waits" } },
+		{ "mx 10 mx1;a mx1 =TIMEOUT", NULL, { "waits", "waits", "waits" } },
+		{ "a example.com 20.0.0.1;met *", NULL, { "arrives example.com", "arrives example.com", "arrives example.com" } },
+	};
+	/* clang-format on */
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		expect_fates(&cases[i]);
 }
 
 /* ---- host names ---- */
@@ -422,6 +500,7 @@ main(void)
 		cmocka_unit_test(an_ignored_check_is_not_made),
 		cmocka_unit_test(hostile_names_come_out_printable),
 		cmocka_unit_test(findings_stay_within_their_array),
+		cmocka_unit_test(mail_ends_where_each_class_of_sender_takes_it),
 		cmocka_unit_test(host_names_are_letters_digits_and_hyphens),
 		cmocka_unit_test(addresses_are_told_from_names),
 		cmocka_unit_test(a_forgotten_final_dot_is_suspected),
