@@ -54,13 +54,19 @@ parse_reply(struct smtp_reply *reply, const char *line)
 void
 lastword_peer(char *out, size_t size, const char *peer)
 {
-	const char *colon = strrchr(peer, ':');
-	int len = (int)(colon == NULL ? strlen(peer) : (size_t)(colon - peer));
+	static const char lmtp[] = "lmtp:";
+	bool is_6;
+	int len;
 
-	if (peer[0] == '[')
-		snprintf(out, size, "%.*s", len, peer);
+	if (strncmp(peer, lmtp, sizeof lmtp - 1) == 0)
+		peer += sizeof lmtp - 1;
+	is_6 = peer[0] == '[';
+	peer += is_6;
+	len = (int)strcspn(peer, is_6 ? "]" : ":");
+	if (peer[0] == '/') /* a socket file */
+		snprintf(out, size, "localhost");
 	else
-		snprintf(out, size, "[%.*s]", len, peer);
+		snprintf(out, size, is_6 ? "[IPv6:%.*s]" : "[%.*s]", len, peer);
 }
 
 void

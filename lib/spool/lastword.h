@@ -25,7 +25,9 @@ struct lastword {
 void lastword_read(struct lastword *words, const struct envelope *env,
     const struct spool_domain *d, const char *id);
 
-/* "192.0.2.1:25" as a host in brackets, "[192.0.2.1]". */
+/* A peer of log and ledger as the name of a host: "192.0.2.1:25" is
+ * "[192.0.2.1]", "[2001:db8::1]:25" is "[IPv6:2001:db8::1]" (RFC 5321 4.1.3),
+ * "lmtp:/PATH" is "localhost". */
 void lastword_peer(char *out, size_t size, const char *peer);
 
 /* One line of such a file, for recipients of env: those that it is about get

@@ -11,11 +11,12 @@ sender_make
 sender_start
 to_three="to=a@example.com to=b@example.com to=c@example.com"
 
-# stories PEER ADDRESS PEER-IN-LOG
+# stories PEER REMOTE-MTA [OPTION...]
 stories()
 {
 	peer=$1
-	shift
+	remote=$2
+	shift 2
 	make_conf "notices = 127.0.0.1:$sender_port" '[example.com]' \
 	    "primary = $peer" 'on-5xx = bounce'
 	rm -rf "$spool/example.com"
@@ -38,6 +39,8 @@ stories()
 	like "$peer: the notice has that reply" \
 	    "$(sender_notice "$(sender_count)")" \
 	    '^Diagnostic-Code: smtp; 550 5\.1\.1 no mailbox$'
+	like "$peer: of this server" "$(sender_notice "$(sender_count)")" \
+	    "^Remote-MTA: dns; $remote\$"
 	exits "$peer: the last one: 0" 0 bmx-flush --now example.com
 	is "$peer: nobody got it twice" \
 	    "$(cat "$primary"/*.env | grep RCPT | sort | uniq -c |
@@ -63,6 +66,6 @@ stories()
 }
 
 primary_start --lmtp
-stories "lmtp:127.0.0.1:$primary_port"
-stories "lmtp:$tmp/socket" -a "$tmp/socket"
+stories "lmtp:127.0.0.1:$primary_port" '\[127\.0\.0\.1]'
+stories "lmtp:$tmp/socket" localhost -a "$tmp/socket"
 done_testing

@@ -44,7 +44,7 @@ static const struct {
 	    550, "5.1.1", "no such user", "[192.0.2.1]" },
 	{ AT "to=<bob@example.com> deferred peer=[2001:db8::1]:25 "
 	     "reply=\"451 4.3.0\"",
-	    451, "4.3.0", "", "[2001:db8::1]" },
+	    451, "4.3.0", "", "[IPv6:2001:db8::1]" },
 	{ AT "to=<bob@example.com> deferred peer=192.0.2.1:25 reply=\"450\"",
 	    450, "", "", "[192.0.2.1]" },
 	{ AT "to=<bob@example.com> refused peer=192.0.2.1:25 "
@@ -146,14 +146,17 @@ an_odd_address_is_found(void **state)
 /* ---- servers ---- */
 
 static void
-a_peer_is_a_host_in_brackets(void **state)
+a_peer_is_the_name_of_a_host(void **state)
 {
 	static const struct {
 		const char *peer, *host;
 	} rows[] = {
 		{ "192.0.2.1:25", "[192.0.2.1]" },
-		{ "[2001:db8::1]:2525", "[2001:db8::1]" },
+		{ "[2001:db8::1]:2525", "[IPv6:2001:db8::1]" },
 		{ "192.0.2.1", "[192.0.2.1]" },
+		{ "lmtp:127.0.0.1:24", "[127.0.0.1]" },
+		{ "lmtp:[::1]:24", "[IPv6:::1]" },
+		{ "lmtp:/run/lmtp", "localhost" },
 	};
 	char out[80], small[8];
 
@@ -230,7 +233,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_read),
 		cmocka_unit_test(an_odd_address_is_found),
-		cmocka_unit_test(a_peer_is_a_host_in_brackets),
+		cmocka_unit_test(a_peer_is_the_name_of_a_host),
 		cmocka_unit_test(the_last_whole_line_counts),
 	};
 
