@@ -90,7 +90,7 @@ fi
 
 if command -v systemd-analyze >/dev/null; then
 	mkdir "$tmp/units"
-	cp "$examples/bmx-receive.socket" "$examples/bmx-receive@.service" "$tmp/units"
+	cp "$dest$(where bmx-receive.socket)" "$dest$(where bmx-receive@.service)" "$tmp/units"
 	sed -i "s,^ExecStart=.*,ExecStart=$tmp/receive,; s,^User=.*,User=$user," \
 	    "$tmp/units/bmx-receive@.service"
 	is "systemd finds nothing wrong with the units" "$(cd "$tmp/units" &&
@@ -99,6 +99,44 @@ if command -v systemd-analyze >/dev/null; then
 	    grep bmx-receive)" ""
 else
 	skip "systemd finds nothing wrong with the units" "systemd-analyze is not installed"
+fi
+
+# ---- the four lines of README ----
+
+sed -n '/^3\. \*\*Enable/,/^4\./s/^       //p' "$top_srcdir/README.md" >"$tmp/lines"
+is "there are four" "$(wc -l <"$tmp/lines" | tr -d ' ')" 4
+mkdir -p "$tmp/root/etc/cron.d" "$tmp/root/var/spool" "$tmp/root/var/lib"
+# line N: as it is, but below $tmp/root, and for our own account
+line()
+{
+	sed -n "$1p" "$tmp/lines" | sed "s,/usr/share/doc/bmx/examples,$examples,
+	    s, \(/etc/cron\|/var\), $tmp/root\1,g; s,-o bmx -g bmx,-o $(id -un) -g $(id -gn),
+	    s,systemctl enable --now,systemctl --root=$dest enable," >"$tmp/line"
+	sh -e "$tmp/line"
+}
+if [ "$(id -u)" -eq 0 ] && command -v useradd >/dev/null; then
+	mkdir -p "$tmp/root/etc"
+	cp /etc/passwd /etc/group "$tmp/root/etc"
+	sed -i '/^bmx:/d' "$tmp/root/etc/passwd" "$tmp/root/etc/group"
+	ok "1: an account" sh -c "$(sed -n 1p "$tmp/lines") --prefix $tmp/root"
+	like "of that name" "$(cat "$tmp/root/etc/passwd")" '^bmx:.*:/nonexistent:/usr/sbin/nologin$'
+else
+	skip "1: an account" "only root can, with useradd"
+	skip "of that name" "only root can, with useradd"
+fi
+ok "2: its directories" line 2
+is "for nobody else" "$(stat -c %a "$tmp/root/var/spool/bmx" "$tmp/root/var/lib/bmx" |
+    tr '\n' ' ')" '700 700 '
+ok "3: the cron job" line 3
+same "where cron finds it" "$tmp/root/etc/cron.d/bmx" "$examples/crontab"
+if command -v systemctl >/dev/null; then
+	ok "4: the port" line 4
+	like "systemd will listen" "$(readlink "$dest/etc/systemd/system/sockets.target.wants/bmx-receive.socket")" \
+	    'lib/systemd/system/bmx-receive\.socket$'
+	rm -r "$dest/etc/systemd"
+else
+	skip "4: the port" "systemctl is not installed"
+	skip "systemd will listen" "systemctl is not installed"
 fi
 
 line=$(sed -n 's/^\* \* \* \* \*  bmx  //p' "$examples/crontab")
