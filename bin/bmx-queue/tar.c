@@ -30,7 +30,7 @@ put_header(FILE *out, const char *name, char type, uint64_t size,
     int64_t mtime_s)
 {
 	struct header h;
-	const unsigned char *bytes = (const unsigned char *)&h;
+	unsigned char bytes[sizeof h];
 	unsigned sum = 0;
 
 	_Static_assert(sizeof h == BLOCK, "a header is a block");
@@ -45,6 +45,7 @@ put_header(FILE *out, const char *name, char type, uint64_t size,
 	memcpy(h.magic, "ustar", 6);
 	memcpy(h.version, "00", 2);
 	memset(h.checksum, ' ', sizeof h.checksum);
+	memcpy(bytes, &h, sizeof h);
 	for (size_t i = 0; i < sizeof h; i++)
 		sum += bytes[i];
 	put_octal(h.checksum, 7, sum);
