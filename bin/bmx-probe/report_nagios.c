@@ -98,7 +98,8 @@ print_row(const struct report *r, const struct report_row *row)
 		fprintf(r->out, ", last good %s ago",
 		    clock_span(span, row->now_s - row->state->good_s));
 	if (result->code == PROBE_OK && result->decided != NULL)
-		fprintf(r->out, ", %s %s", result->decided->address,
+		fprintf(r->out, ", %s%s%s", result->decided->address,
+		    result->decided->tls[0] != '\0' ? " " : "",
 		    result->decided->tls);
 	if (has_dead_family(row) && result->result == PRIMARY_UP)
 		fprintf(r->out, ", %s does not answer",

@@ -32,7 +32,7 @@ def main():
     if len(text) > 8192:
         sys.exit("longer than Nagios reads")
     match = re.fullmatch(
-        r"([A-Z]+) (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]+?) ?\| ?([^|]+)",
+        r"([A-Z]+) (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]*[^| ]) \| ([^|]+)",
         first)
     if match is None:
         sys.exit("not SERVICE STATE - TEXT | PERFDATA: " + first)
