@@ -26,8 +26,9 @@ static const struct options_usage usage = {
 	"watch;\n         list --domains, --summary, --nagios, --prometheus\n"
 	"  act    hold, release, retry, remove, bounce, expire; pause, "
 	"resume DOMAIN\n"
-	"  keep   reconcile LOG; recipients list, export, import, diff, "
-	"forget\n"
+	"  keep   readiness, fsck [--repair], export, import FILE, reconcile "
+	"LOG;\n"
+	"         recipients list, export, import, diff, forget\n"
 	"Which: --domain, --sender, --recipient GLOB; --older, --newer SPAN;\n"
 	"--larger, --smaller SIZE; --held; --error TEXT. - reads names from "
 	"stdin.",

@@ -21,6 +21,7 @@
 #define FLUSH_LATE_S 1800      /* cron runs it each minute */
 #define SPACE_WARN_DAYS 5      /* senders try for so long, RFC 5321 4.5.4.1 */
 #define SPACE_CRIT_DAYS 1
+#define SPACE_TELL_DAYS 365.0
 #define AHEAD_S 300 /* of the clock */
 #define TIMEOUT_S 120
 
@@ -273,7 +274,9 @@ check_space(struct run *r)
 	    days < SPACE_CRIT_DAYS   ? CRIT
 	    : days < SPACE_WARN_DAYS ? WARN
 				     : OK,
-	    "space", "-", "for %.1f days like the last one", days);
+	    "space", "-", "for %s%.1f days like the last one",
+	    days > SPACE_TELL_DAYS ? "more than " : "",
+	    days > SPACE_TELL_DAYS ? SPACE_TELL_DAYS : days);
 }
 
 static void

@@ -272,9 +272,14 @@ print_head(const struct tally *t)
 	FILE *out = t->o->data;
 
 	fprintf(out, "%7s", "ALL");
-	for (size_t i = 0; i < AGES; i++)
-		fprintf(out, " %5s%s", i < AGES - 1 ? "<" : "", ages[i].label);
-	fprintf(out, "%7s %7s %s\n", "SIZE", "OLDEST",
+	for (size_t i = 0; i < AGES; i++) {
+		char label[8];
+
+		snprintf(label, sizeof label, "%s%s", i < AGES - 1 ? "<" : "",
+		    ages[i].label);
+		fprintf(out, " %5s", label);
+	}
+	fprintf(out, " %5s %7s %s\n", "SIZE", "OLDEST",
 	    t->by == SHAPE_DOMAIN   ? "DOMAIN"
 	    : t->by == SHAPE_SENDER ? "SENDER'S DOMAIN"
 				    : "LAST ERROR");
@@ -294,8 +299,8 @@ print_row(const struct tally *t, const struct row *row, struct err *e)
 		fprintf(out, "%s\t", row->key);
 	fprintf(out, is_table ? "%7zu" : "%zu", row->counts.messages);
 	for (size_t i = 0; i < AGES; i++)
-		fprintf(out, is_table ? " %6zu" : "\t%zu", row->ages[i]);
-	fprintf(out, is_table ? " %6s %7s" : "\t%s\t%s",
+		fprintf(out, is_table ? " %5zu" : "\t%zu", row->ages[i]);
+	fprintf(out, is_table ? " %5s %7s" : "\t%s\t%s",
 	    output_size(t->o, row->counts.bytes, size),
 	    output_age(t->o, row->counts.oldest_us, age));
 	if (is_table)

@@ -95,6 +95,19 @@ is "by last error" "$(bmx-queue shape --by error | cut -f 1,2)" \
 (none)	1"
 is "of some" "$(bmx-queue shape --older 1d example.com | cut -f 1,2)" \
     "example.com	2"
+if command -v script >/dev/null; then
+	script -qec "bmx-queue shape" /dev/null </dev/null | tr -d '\r' \
+	    >"$tmp/table"
+	is "a terminal gets a table" "$(sed -n 1p "$tmp/table")" \
+	    "    ALL  <10m   <1h   <6h   <1d   <3d   <7d  more  SIZE  OLDEST DOMAIN"
+	like "with the largest first" "$(sed -n 2p "$tmp/table")" \
+	    '^      5     3     0     0     0     2     0     0  1\.4K  27\.8 h example\.com$'
+	like "and the sum last" "$(sed -n 4p "$tmp/table")" '^      6 .* \(all\)$'
+else
+	skip "a terminal gets a table" "script is not installed"
+	skip "with the largest first" "script is not installed"
+	skip "and the sum last" "script is not installed"
+fi
 like "--json" "$(bmx-queue shape --json example.net)" \
     '^\{"domain":"example\.net","messages":1,"ages":\{"10m":0,"1h":0,"6h":0,"1d":0,"3d":0,"7d":0,"more":1\},"held":0,"bytes":[0-9]+,"oldest":"20'
 exits "by what?" 64 bmx-queue shape --by size

@@ -49,7 +49,7 @@ OK	probe	example.com
 OK	flush	example.com
 OK	space	-"
 like "with how long the disk lasts" "$(verdict space)" \
-    '^OK: for [0-9.]+ days like the last one$'
+    '^OK: for (more than )?[0-9.]+ days like the last one$'
 like "bmx-mxcheck was asked about the domain" "$(cat "$tmp/asked")" \
     '--brief example\.com$'
 like "--json" "$(bmx-queue readiness --json --skip dns)" \
