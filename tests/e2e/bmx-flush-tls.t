@@ -27,6 +27,20 @@ cert future ca 'cn = future' "$host" tls_www_server \
     'expiration_date = "2037-02-01 00:00:00"'
 cert purpose ca 'cn = purpose' "$host" tls_www_client
 
+# der_names TEXT...: dNSNames as DER, in hex; "\\0" is a NUL
+der_names()
+{
+	for der_name; do
+		der_hex=$(printf '%b' "$der_name" | od -An -v -tx1 | tr -d ' \n')
+		printf '82%02x%s' $((${#der_hex} / 2)) "$der_hex"
+	done >"$tmp/der"
+	printf '30%02x' $(($(wc -c <"$tmp/der") / 2)) | cat - "$tmp/der"
+}
+cert_san nul "$(der_names 'primary.example.com\0.evil.test')"
+cert_san nul-behind "$(der_names evil.test 'primary.example.com\0')"
+cert_san blank "$(der_names 'primary.example.com evil.test')"
+cert_san plain "$(der_names primary.example.com)"
+
 conf()
 {
 	make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" \
@@ -87,6 +101,10 @@ keeps "verify: not valid yet" future certificate-expired
 keeps "verify: self-signed" self certificate-not-trusted
 keeps "verify: of a root that is not trusted" foreign certificate-not-trusted
 keeps "verify: for clients" purpose validation-failure
+keeps "verify: a NUL behind the name" nul certificate-host-mismatch
+keeps "verify: a NUL at the end of the second" nul-behind certificate-host-mismatch
+keeps "verify: a blank behind the name" blank certificate-host-mismatch
+hands_over "verify: a name in DER" plain ok
 make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = verify' \
     "tls-ca = $certs/ca.pem"
 hands_over "verify: the address that bmx.conf names" address ok

@@ -7,6 +7,8 @@
 #				NAME.chain (with its root)
 #	cert NAME self ...	one that is its own root
 #	cert_type=rsa		instead of ecdsa
+#	cert_san NAME HEX	one of ca, with this DER as subjectAltName, whatever
+#				it is
 #	spki NAME, digest NAME	SHA-256 of its public key, of itself, in hex
 
 certs_make()
@@ -45,6 +47,20 @@ cert()
 		cat "$cert_name.pem" "$cert_root" >"$cert_name.chain"
 	) >"$tmp/certtool.log" 2>&1
 	[ -s "$certs/$cert_name.pem" ] || bail "certtool: $(cat "$tmp/certtool.log")"
+}
+
+cert_san()
+{
+	(
+		cd "$certs" || exit 1
+		echo "subjectAltName = DER:$2" >"$1.ext"
+		openssl req -new -newkey rsa:2048 -nodes -subj "/CN=$1" \
+		    -keyout "$1.key" -out "$1.csr"
+		openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key \
+		    -CAcreateserial -days 2 -extfile "$1.ext" -out "$1.pem"
+		cat "$1.pem" ca.pem >"$1.chain"
+	) >"$tmp/openssl.log" 2>&1
+	[ -s "$certs/$1.pem" ] || bail "openssl: $(cat "$tmp/openssl.log")"
 }
 
 spki()
