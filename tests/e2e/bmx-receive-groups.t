@@ -140,7 +140,8 @@ begin()
 # group [LINE]...: what bmx is sent at once, behind EHLO.
 group()
 {
-	say 'EHLO client.example' "$@" QUIT | bmx-receive >"$tmp/out"
+	say 'EHLO client.example' "$@" QUIT >"$tmp/in"
+	bmx-receive <"$tmp/in" >"$tmp/out"
 }
 
 to()
