@@ -10,7 +10,7 @@
 #include "bmx-receive/check.h"
 #include "bmx-receive/listen.h"
 #include "bmx-receive/process.h"
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 #include "bmx-receive/serve.h"
 #include "bmx-receive/service.h"
 #include "spool/spool.h"

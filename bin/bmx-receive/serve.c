@@ -19,7 +19,7 @@
 #include "bmx-receive/patience.h"
 #include "bmx-receive/peer.h"
 #include "bmx-receive/proxy.h"
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 #include "bmx-receive/session.h"
 #include "bmx-receive/ticket.h"
 #include "net/conn.h"

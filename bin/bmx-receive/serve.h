@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 #include "bmx-receive/session.h"
 #include "net/tls.h"
 #include "spool/config.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 #include "net/tls.h"
 #include "spool/config.h"
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 
 static char root[64], list[96];
 

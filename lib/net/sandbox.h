@@ -1,5 +1,5 @@
-#ifndef BMX_RECEIVE_SANDBOX_H
-#define BMX_RECEIVE_SANDBOX_H
+#ifndef BMX_SANDBOX_H
+#define BMX_SANDBOX_H
 
 #include <linux/filter.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 
 #ifdef HAVE_LIBSECCOMP
 

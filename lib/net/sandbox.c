@@ -1,4 +1,4 @@
-#include "bmx-receive/sandbox.h"
+#include "net/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
