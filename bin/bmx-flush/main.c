@@ -14,6 +14,7 @@
 #include "bmx-flush/drain.h"
 #include "bmx-flush/watch.h"
 #include "mail/addr.h"
+#include "net/sandbox.h"
 
 static const struct options_usage usage = {
 	"bmx-flush",
@@ -389,6 +390,7 @@ ask_backup(struct flush *f, struct err *e)
 		.nservers = servers->n,
 	};
 	struct dns *dns = dns_open(&dns_options, e);
+	struct sandbox sandbox;
 	const char *name;
 	int rc = -1;
 
@@ -399,6 +401,7 @@ ask_backup(struct flush *f, struct err *e)
 		snprintf(hostname, sizeof hostname, "localhost");
 	if (dns == NULL)
 		return -1;
+	sandbox_confine_calls(&sandbox);
 	while ((rc = names_next(&names, &name, e)) == 1)
 		if (ask_for_mail(dns, hostname, f->ask, name, stdout, e) ==
 		    -1) {
@@ -423,6 +426,7 @@ run(struct flush *f, struct err *e)
 	};
 	/* a bar and lines of log do not go together */
 	bool is_talking = f->verbose || strcmp(host->log, "stderr") == 0;
+	struct sandbox sandbox;
 	int rc = -1;
 
 	if (spool_act_as_owner(host->spool, e) == -1 ||
@@ -441,6 +445,10 @@ run(struct flush *f, struct err *e)
 		.stop = &stop_asked };
 	if (f->params.dns == NULL)
 		goto out;
+	if (f->watch) /* files may be replaced: its workers look anew */
+		sandbox_confine_calls(&sandbox);
+	else
+		sandbox_confine(&f->config, NULL, &sandbox);
 	if (f->watch)
 		rc = flush_watching(f, e);
 	else if (*f->options.args != NULL)

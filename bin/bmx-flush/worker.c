@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/sandbox.h"
 #include "smtp/client.h"
 #include "smtp/learn.h"
 
@@ -238,6 +239,7 @@ worker_start(struct worker *w, const struct worker *all, size_t n,
 		.params = params,
 		.hops = hops,
 		.nhops = nhops };
+	struct sandbox sandbox;
 	pid_t flusher = getpid();
 	int fds[2];
 
@@ -259,8 +261,10 @@ worker_start(struct worker *w, const struct worker *all, size_t n,
 		s.delivery.notes = &s.notes;
 		s.delivery.on_wait = look_ahead;
 		s.delivery.arg = &s;
-		if (settle_in(flusher))
+		if (settle_in(flusher)) {
+			sandbox_confine(s.delivery.config, NULL, &sandbox);
 			work(&s, first);
+		}
 		_exit(EX_OK);
 	}
 	close(fds[1]);

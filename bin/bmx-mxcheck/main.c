@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "facts_json.h"
+#include "net/sandbox.h"
 #include "settings.h"
 
 /*
@@ -388,6 +389,7 @@ main(int argc, char **argv)
 {
 	struct settings s = SETTINGS_INIT;
 	struct err e = ERR_INIT;
+	struct sandbox sandbox;
 	int code = EXIT_CLEAN, rc;
 
 	rc = parse_options(&s, argc, argv, &e);
@@ -395,8 +397,10 @@ main(int argc, char **argv)
 		rc = explain(s.explain, &e);
 	else if (rc == 0 && s.common.check_config)
 		rc = check_config(&s, &e);
-	else if (rc == 0)
+	else if (rc == 0) {
+		sandbox_confine_calls(&sandbox);
 		rc = audit_names(&s, &code, &e);
+	}
 	if (rc == -1) {
 		code =
 		    e.class == ERR_USAGE ? EXIT_WRONG_USE : err_exit_code(&e);

@@ -21,6 +21,7 @@
 #include "bmx-probe/report.h"
 #include "bmx-probe/state.h"
 #include "bmx-probe/words.h"
+#include "net/sandbox.h"
 #include "spool/config.h"
 #include "spool/spool.h"
 
@@ -455,14 +456,19 @@ write_output(struct run *u, int rc, struct err *e)
 static int
 run(struct run *u, struct err *e)
 {
-	int rc = -1;
+	struct sandbox sandbox;
+	int rc;
 
 	u->names = (struct names)NAMES_INIT(u->options.args, stdin);
 	if (u->config.ndomains == 0)
 		return err_config(e, "%s has no domain", u->config.path);
 	if (set_report(u, e) == -1)
 		return -1;
-	if (open_state(u, e) == 0)
+	/* the command may be anything, and need anything */
+	rc = open_state(u, e);
+	if (rc == 0 && u->on_change == NULL)
+		sandbox_confine(&u->config, u->output, &sandbox);
+	if (rc == 0)
 		rc = u->want_report      ? report_past(u, e)
 		     : u->want_rehearsal ? rehearse(u, e)
 					 : probe(u, e);

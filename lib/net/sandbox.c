@@ -24,11 +24,16 @@
 #define RIGHT_TRUNCATE (1ULL << 14) /* version 3; headers may not have it */
 
 #define READ_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+/* Who moves aside a link, FIFO or socket that somebody left in the spool needs
+ * the right to make one. */
+#define ODD_RIGHTS                                                             \
+	(LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_MAKE_FIFO |          \
+	    LANDLOCK_ACCESS_FS_MAKE_SOCK)
 #define SPOOL_RIGHTS                                                           \
 	(READ_RIGHTS | LANDLOCK_ACCESS_FS_WRITE_FILE |                         \
 	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |        \
-	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REFER |        \
-	    RIGHT_TRUNCATE)
+	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |   \
+	    LANDLOCK_ACCESS_FS_REFER | RIGHT_TRUNCATE | ODD_RIGHTS)
 #define FILE_RIGHTS                                                            \
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |        \
 	    RIGHT_TRUNCATE)
@@ -98,9 +103,8 @@ allow_directory_of(struct rules *r, const char *path, uint64_t rights)
 	const char *slash = strrchr(path, '/');
 	char *directory;
 
-	if (slash == NULL)
-		return;
-	directory = strndup(path, (size_t)(slash - path + 1));
+	directory = slash == NULL ? strdup(".")
+				  : strndup(path, (size_t)(slash - path + 1));
 	if (directory != NULL)
 		allow(r, directory, rights);
 	free(directory);
@@ -136,7 +140,7 @@ allow_configured(struct rules *r, const struct config *config)
 
 	allow(r, host->spool, SPOOL_RIGHTS);
 	/* a damaged recipient memory is a directory that gets another name */
-	allow(r, host->state, SPOOL_RIGHTS | LANDLOCK_ACCESS_FS_REMOVE_DIR);
+	allow(r, host->state, SPOOL_RIGHTS);
 	allow_lists(r, config);
 	for (size_t i = 0; i < host->tls_key.n; i++) {
 		allow(r, host->tls_certificate.word[i], READ_RIGHTS);
@@ -156,7 +160,8 @@ allow_configured(struct rules *r, const struct config *config)
 }
 
 static void
-prepare_files(struct sandbox_plan *plan, const struct config *config)
+prepare_files(struct sandbox_plan *plan, const struct config *config,
+    const char *written)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = 0 };
 	struct rules r = { .fd = -1, .failed = false };
@@ -175,6 +180,8 @@ prepare_files(struct sandbox_plan *plan, const struct config *config)
 		allow(&r, system_files[i], READ_RIGHTS);
 	allow(&r, "/dev/null", FILE_RIGHTS);
 	allow_configured(&r, config);
+	if (written != NULL)
+		allow_directory_of(&r, written, SPOOL_RIGHTS);
 	if (r.failed) {
 		close(r.fd);
 		return;
@@ -227,7 +234,7 @@ void
 sandbox_prepare(struct sandbox_plan *plan, const struct config *config)
 {
 	sandbox_forget(plan);
-	prepare_files(plan, config);
+	prepare_files(plan, config, NULL);
 	if (plan->nfilter == 0)
 		sandbox_prepare_filter(plan);
 }
@@ -243,4 +250,25 @@ sandbox_enter(const struct sandbox_plan *plan, struct sandbox *s)
 	s->no_new_privs = true;
 	s->landlock = restrict_files(plan) ? plan->landlock : 0;
 	s->seccomp = filter_calls(plan);
+}
+
+void
+sandbox_confine(const struct config *config, const char *written,
+    struct sandbox *s)
+{
+	struct sandbox_plan plan = SANDBOX_PLAN_INIT;
+
+	prepare_files(&plan, config, written);
+	sandbox_prepare_filter(&plan);
+	sandbox_enter(&plan, s);
+	sandbox_forget(&plan);
+}
+
+void
+sandbox_confine_calls(struct sandbox *s)
+{
+	struct sandbox_plan plan = SANDBOX_PLAN_INIT;
+
+	sandbox_prepare_filter(&plan);
+	sandbox_enter(&plan, s);
 }

@@ -48,6 +48,16 @@ void sandbox_forget(struct sandbox_plan *plan);
 /* Give it up. */
 void sandbox_enter(const struct sandbox_plan *plan, struct sandbox *s);
 
+/*
+ * The same at once, for a program that does not live long enough to see its
+ * files replaced. written: a file that is going to be, or NULL. Before any
+ * thread is made: only those made afterwards are in it.
+ */
+void sandbox_confine(const struct config *config, const char *written,
+    struct sandbox *s);
+/* For who reads and writes what its user names: all but the files. */
+void sandbox_confine_calls(struct sandbox *s);
+
 /* For sandbox.c: the filter. */
 void sandbox_prepare_filter(struct sandbox_plan *plan);
 

@@ -31,6 +31,9 @@ make_spool(void **state)
 	snprintf(list, sizeof list, "%s/spool", root);
 	if (mkdir(list, 0700) == -1)
 		return -1;
+	snprintf(list, sizeof list, "%s/out", root);
+	if (mkdir(list, 0700) == -1)
+		return -1;
 	snprintf(list, sizeof list, "%s/lists", root);
 	if (mkdir(list, 0700) == -1)
 		return -1;
@@ -43,7 +46,7 @@ remove_spool(void **state)
 {
 	static const char *const names[] = { "spool/d/file", "spool/d/linked",
 		"spool/file", "spool/d", "spool", "lists/example.com",
-		"lists/new", "lists" };
+		"lists/new", "lists", "out/report", "out" };
 	char path[128];
 
 	(void)state;
@@ -58,24 +61,22 @@ remove_spool(void **state)
 static int
 inside(int (*try)(const struct sandbox *))
 {
-	char spool[96];
+	char spool[96], written[96];
 	struct config_domain domain = { .recipients = list };
 	struct config config = {
 		.host = { .spool = spool, .state = (char *)"/nonexistent" },
 		.domains = &domain,
 		.ndomains = 1,
 	};
-	struct sandbox_plan plan = SANDBOX_PLAN_INIT;
 	struct sandbox s;
 	int status;
 	pid_t pid;
 
 	snprintf(spool, sizeof spool, "%s/spool", root);
+	snprintf(written, sizeof written, "%s/out/report", root);
 	pid = fork();
 	if (pid == 0) {
-		sandbox_prepare(&plan, &config);
-		sandbox_enter(&plan, &s);
-		sandbox_forget(&plan);
+		sandbox_confine(&config, written, &s);
 		_exit(chdir(root) == 0 ? try(&s) : 99);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -121,6 +122,15 @@ use_list(const struct sandbox *s)
 	    open_errno("lists/new", O_WRONLY | O_CREAT) != EACCES)
 		return 3;
 	return 0;
+}
+
+static int
+use_output(const struct sandbox *s)
+{
+	(void)s;
+	if (open_errno("out/part", O_WRONLY | O_CREAT) != 0)
+		return 1;
+	return rename("out/part", "out/report") == -1 ? 2 : 0;
 }
 
 static int
@@ -191,6 +201,13 @@ lists_are_read_and_not_written(void **state)
 }
 
 static void
+the_output_is_replaced(void **state)
+{
+	(void)state;
+	check(use_output);
+}
+
+static void
 other_files_are_out_of_reach(void **state)
 {
 	(void)state;
@@ -224,6 +241,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_spool_is_all_ours),
 		cmocka_unit_test(lists_are_read_and_not_written),
+		cmocka_unit_test(the_output_is_replaced),
 		cmocka_unit_test(other_files_are_out_of_reach),
 		cmocka_unit_test(no_program_is_started),
 		cmocka_unit_test(the_network_is_for_asking_not_for_listening),
