@@ -275,10 +275,10 @@ ok 'in a few groups' test "$(wc -l <"$tmp/primary/groups")" -le 9
 begin
 group "$from" "$(to a@example.com)" "$(to b@example.com)" DATA x .
 if strace -o "$tmp/trace" true 2>/dev/null; then
-	say 'EHLO c' "$from" "$(to a@example.com)" "$(to b@example.com)" DATA x . QUIT |
-	    ASAN_OPTIONS=detect_leaks=0 strace -f -s 1000 -o "$tmp/trace" \
-		-e trace=fsync,fdatasync,sync_file_range,syncfs,msync,renameat2,linkat,sendto,sendmsg,pwritev2,write,writev \
-		bmx-receive >"$tmp/out"
+	say 'EHLO c' "$from" "$(to a@example.com)" "$(to b@example.com)" DATA x . QUIT >"$tmp/in"
+	ASAN_OPTIONS=detect_leaks=0 strace -f -s 1000 -o "$tmp/trace" \
+	    -e trace=fsync,fdatasync,sync_file_range,syncfs,msync,renameat2,linkat,sendto,sendmsg,pwritev2,write,writev \
+	    bmx-receive <"$tmp/in" >"$tmp/out"
 	is 'known recipients at a primary that is up: nothing is synced' \
 	    "$(grep -cE '(sync|linkat|rename)' "$tmp/trace") $(stored)" '0 2 2 '
 	is 'MAIL, RCPT and DATA leave in one system call' \
