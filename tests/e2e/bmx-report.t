@@ -164,6 +164,26 @@ exits "an option that is none: 64" 64 bmx-report --nonsense
 exits "no configuration: 69" 69 bmx-report -c "$tmp/none"
 like "it says what is wrong" "$(cat "$tmp/err")" "^bmx-report: bmx-queue: status 78: .*$tmp/none"
 
+# ---- much mail ----
+
+awk -v now="$now" 'BEGIN {
+	for (i = 0; i < 30000; i++) {
+		came = strftime("%Y-%m-%dT%H:%M:%SZ", now - 172800 + i, 1)
+		went = strftime("%Y-%m-%dT%H:%M:%S", now - 86400 + i / 100, 1)
+		printf "%s.%02dZ id=m%d domain=b.example what=delivered size=1 from=<> nrcpt=1 peer=x arrival=%s reply=250\n", went, i % 100, i, came
+	}
+}' >"$tmp/many" 2>"$tmp/err"
+if [ -s "$tmp/many" ]; then
+	cat "$tmp/many" >>"$tmp/spool/ledger/$(ago 0 | cut -c 1-7)"
+	ok "30000 messages" timeout 60 bmx-report -o "$tmp/many.html" b.example
+	like "waited at once" "$(cat "$tmp/many.html")" '>Messages waiting \(most: 30000\)<'
+	ok "the page is small all the same" test "$(wc -c <"$tmp/many.html")" -lt 100000
+else
+	for what in '30000 messages' 'waited at once' 'the page is small all the same'; do
+		skip "$what" 'awk has no strftime'
+	done
+fi
+
 # ---- readers ----
 
 if command -v w3m >/dev/null; then
