@@ -26,7 +26,7 @@ is "an option" "$(offers bmx-probe --rep)" '--report '
 is "options of a verb" "$(offers bmx-queue list --su)" '--summary '
 is "a verb" "$(offers bmx-queue rel)" 'release '
 is "a verb of two words" "$(offers bmx-queue recipients '')" 'diff export forget import list '
-is "which are no verbs alone" "$(offers bmx-queue impor)" ''
+is "which are no verbs alone" "$(offers bmx-queue dif)" ''
 is "domains of bmx.conf" "$(offers bmx-flush '')" 'a.example b.example '
 is "by their beginning" "$(offers bmx-probe -n b)" 'b.example '
 is "of another bmx.conf" "$(sed 's/a\.example/c.example/' "$BMX_CONF" >"$tmp/other"
