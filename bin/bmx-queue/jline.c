@@ -187,6 +187,17 @@ jline_free(struct jline *j)
 }
 
 int
+jline_end(struct jline *j, struct output *o, struct err *e)
+{
+	int rc;
+
+	jline_close(j, '}');
+	rc = jline_print(j, o, e);
+	jline_free(j);
+	return rc;
+}
+
+int
 jline_row(struct output *o, const struct jline_pair *pairs, size_t n,
     struct err *e)
 {

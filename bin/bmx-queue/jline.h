@@ -41,6 +41,9 @@ void jline_time(struct jline *j, const char *key, int64_t wall_us);
 int jline_print(struct jline *j, struct output *o, struct err *e);
 void jline_free(struct jline *j);
 
+/* Close the object, print the line, and free it all. */
+int jline_end(struct jline *j, struct output *o, struct err *e);
+
 /* A row of words that are printable: an object for JSON, else with tabs between
  * them. */
 struct jline_pair {

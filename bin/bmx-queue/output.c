@@ -17,20 +17,6 @@ output_complain(struct output *o, const struct err *e)
 }
 
 int
-output_json(struct output *o, json_t *object, struct err *e)
-{
-	if (object == NULL)
-		return err_temp(e, "out of memory");
-	/* ASCII alone: no terminal takes it for anything but text. Failure
-	 * to write shows in output_finish(). */
-	json_dumpf(object, o->data,
-	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
-	putc('\n', o->data);
-	json_decref(object);
-	return 0;
-}
-
-int
 output_finish(struct output *o)
 {
 	if (fflush(o->data) == 0 && !ferror(o->data))
@@ -137,23 +123,4 @@ output_safe_again(struct output *o, const char *line, size_t len)
 		}
 	}
 	fwrite(line, 1, len, o->data);
-}
-
-json_t *
-output_json_text(const char *text, size_t len)
-{
-	json_t *string = json_stringn(text, len);
-	char safe[4096];
-
-	if (string != NULL)
-		return string;
-	return json_string(text_printable(safe, sizeof safe, text, len));
-}
-
-json_t *
-output_json_time(int64_t wall_us)
-{
-	char text[CLOCK_RFC3339_MAX];
-
-	return json_string(clock_rfc3339(text, wall_us));
 }

@@ -4,8 +4,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <jansson.h>
-
 #include "base/err.h"
 #include "spool/spool.h"
 
@@ -29,9 +27,6 @@ struct output {
 
 /* Something went wrong and the run goes on: say it, remember the status. */
 void output_complain(struct output *o, const struct err *e);
-
-/* Print one object as a line and release it; NULL: memory ran out. */
-int output_json(struct output *o, json_t *object, struct err *e);
 
 /* All is written: -1 (and o->status EX_IOERR) when it was not. */
 int output_finish(struct output *o);
@@ -63,11 +58,5 @@ void output_safe(struct output *o, const char *word, size_t len);
 /* The same for a line that was made printable when it was written: its \xNN
  * are not escaped again. */
 void output_safe_again(struct output *o, const char *line, size_t len);
-
-/* A JSON string: the bytes as they are when they are UTF-8, else printable. */
-json_t *output_json_text(const char *text, size_t len);
-
-/* A time in RFC 3339, UTC. */
-json_t *output_json_time(int64_t wall_us);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "bmx-queue/addresses.h"
+#include "bmx-queue/jline.h"
 #include "mail/addr.h"
 #include "spool/memory.h"
 #include "spool/spool.h"
@@ -108,13 +109,13 @@ print_address(struct output *o, const char *local, const char *domain)
 	fprintf(o->data, "@%s", domain);
 }
 
-static json_t *
-json_address(const char *local, const char *domain)
+static void
+add_address(struct jline *j, const char *local, const char *domain)
 {
 	char address[ADDR_MAX + 2];
 
 	snprintf(address, sizeof address, "%s@%s", local, domain);
-	return output_json_text(address, strlen(address));
+	jline_word(j, "address", address);
 }
 
 /* ---- list ---- */
@@ -147,14 +148,16 @@ list_json(struct work *w, const struct memory_entry *entry, const char *word)
 {
 	int64_t learned_s = entry->fact.learned_s;
 
-	return output_json(w->o,
-	    json_pack("{s:o,s:s,s:s,s:s,s:o,s:I}", "address",
-		json_address(entry->local, entry->domain), "domain",
-		entry->domain, "answer", word, "source",
-		memory_source_name(entry->fact.source), "learned",
-		output_json_time(learned_s * 1000000), "age",
-		(json_int_t)(now_s(w) - learned_s)),
-	    w->e);
+	struct jline j = JLINE_INIT;
+
+	jline_open(&j, NULL, '{');
+	add_address(&j, entry->local, entry->domain);
+	jline_word(&j, "domain", entry->domain);
+	jline_word(&j, "answer", word);
+	jline_word(&j, "source", memory_source_name(entry->fact.source));
+	jline_time(&j, "learned", learned_s * 1000000);
+	jline_number(&j, "age", now_s(w) - learned_s);
+	return jline_end(&j, w->o, w->e);
 }
 
 static int
@@ -209,15 +212,16 @@ list(struct work *w)
 static int
 export_one(void *arg, const struct memory_entry *entry)
 {
+	struct jline j = JLINE_INIT;
 	struct work *w = arg;
 
 	if (entry->local[0] == '\0' || believe(w, entry) != MEMORY_GOOD)
 		return 0;
-	if (w->o->form == OUTPUT_JSON)
-		return output_json(w->o,
-		    json_pack("{s:o}", "address",
-			json_address(entry->local, entry->domain)),
-		    w->e);
+	if (w->o->form == OUTPUT_JSON) {
+		jline_open(&j, NULL, '{');
+		add_address(&j, entry->local, entry->domain);
+		return jline_end(&j, w->o, w->e);
+	}
 	print_address(w->o, entry->local, entry->domain);
 	putc('\n', w->o->data);
 	return 0;
@@ -243,14 +247,18 @@ static int
 print_import(struct work *w, const char *domain,
     const struct memory_change *change, const struct addresses *list)
 {
-	if (w->o->form == OUTPUT_JSON)
-		return output_json(w->o,
-		    json_pack("{s:s,s:I,s:I,s:I,s:I,s:I}", "domain", domain,
-			"before", (json_int_t)change->before, "lost",
-			(json_int_t)change->lost, "added",
-			(json_int_t)change->added, "good", (json_int_t)list->n,
-			"foreign", (json_int_t)list->foreign),
-		    w->e);
+	struct jline j = JLINE_INIT;
+
+	if (w->o->form == OUTPUT_JSON) {
+		jline_open(&j, NULL, '{');
+		jline_word(&j, "domain", domain);
+		jline_number(&j, "before", (int64_t)change->before);
+		jline_number(&j, "lost", (int64_t)change->lost);
+		jline_number(&j, "added", (int64_t)change->added);
+		jline_number(&j, "good", (int64_t)list->n);
+		jline_number(&j, "foreign", (int64_t)list->foreign);
+		return jline_end(&j, w->o, w->e);
+	}
 	if (w->o->form == OUTPUT_LINES)
 		fprintf(w->o->data, "%s\t%zu\t%zu\t%zu\t%zu\t%zu\n", domain,
 		    change->before, change->lost, change->added, list->n,
@@ -322,13 +330,16 @@ print_difference(struct diff *diff, char sign, const char *local,
 {
 	struct output *o = diff->w->o;
 	const char text[] = { sign, '\0' };
+	struct jline j = JLINE_INIT;
 
 	diff->is_different = true;
-	if (o->form == OUTPUT_JSON)
-		return output_json(o,
-		    json_pack("{s:s,s:o,s:s}", "change", text, "address",
-			json_address(local, diff->domain), "answer", answer),
-		    diff->w->e);
+	if (o->form == OUTPUT_JSON) {
+		jline_open(&j, NULL, '{');
+		jline_word(&j, "change", text);
+		add_address(&j, local, diff->domain);
+		jline_word(&j, "answer", answer);
+		return jline_end(&j, o, diff->w->e);
+	}
 	fprintf(o->data, "%s%c", text, o->form == OUTPUT_TABLE ? ' ' : '\t');
 	print_address(o, local, diff->domain);
 	fprintf(o->data, o->form == OUTPUT_TABLE ? " (%s)\n" : "\t%s\n",
@@ -460,14 +471,16 @@ forget_subject(struct work *w, const struct subject *s)
 static int
 print_forgotten(struct work *w, const char *name, const char *result, long n)
 {
+	struct jline j = JLINE_INIT;
 	struct output *o = w->o;
 
-	if (o->form == OUTPUT_JSON)
-		return output_json(o,
-		    json_pack("{s:o,s:s,s:I}", "name",
-			output_json_text(name, strlen(name)), "result", result,
-			"recipients", (json_int_t)n),
-		    w->e);
+	if (o->form == OUTPUT_JSON) {
+		jline_open(&j, NULL, '{');
+		jline_word(&j, "name", name);
+		jline_word(&j, "result", result);
+		jline_number(&j, "recipients", n);
+		return jline_end(&j, o, w->e);
+	}
 	output_safe(o, name, strlen(name));
 	fprintf(o->data, "\t%s\t%ld\n", result, n);
 	return 0;

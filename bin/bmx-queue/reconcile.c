@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "bmx-queue/jline.h"
 #define QUEUE_ID_MAX 32 /* Postfix's long ones have 10 to 20 characters */
 
 /* One hand-over. */
@@ -277,13 +278,15 @@ tell_finding(struct output *o, const struct handover *h, enum finding finding,
     struct err *e)
 {
 	const char *queue_id = h->queue_id[0] == '\0' ? "-" : h->queue_id;
+	const struct jline_pair row[] = {
+		{ "finding", finding_names[finding] },
+		{ "id", h->id },
+		{ "domain", h->domain },
+		{ "queue_id", queue_id },
+	};
 
 	if (o->form == OUTPUT_JSON)
-		return output_json(o,
-		    json_pack("{s:s, s:s, s:s, s:s}", "finding",
-			finding_names[finding], "id", h->id, "domain",
-			h->domain, "queue_id", queue_id),
-		    e);
+		return jline_row(o, row, sizeof row / sizeof *row, e);
 	fprintf(o->data, "%s %s %s %s\n", finding_names[finding], h->id,
 	    h->domain, queue_id);
 	return 0;
@@ -293,7 +296,7 @@ static int
 tell_total(struct output *o, size_t total, const size_t n[NFINDINGS],
     struct err *e)
 {
-	json_t *object;
+	struct jline j = JLINE_INIT;
 
 	if (o->form != OUTPUT_JSON) {
 		fprintf(o->data, "total %zu", total);
@@ -302,14 +305,11 @@ tell_total(struct output *o, size_t total, const size_t n[NFINDINGS],
 		fputc('\n', o->data);
 		return 0;
 	}
-	object = json_pack("{s:I}", "total", (json_int_t)total);
-	for (int i = 0; i < NFINDINGS && object != NULL; i++)
-		if (json_object_set_new(object, finding_names[i],
-			json_integer((json_int_t)n[i])) == -1) {
-			json_decref(object);
-			object = NULL;
-		}
-	return output_json(o, object, e);
+	jline_open(&j, NULL, '{');
+	jline_number(&j, "total", (int64_t)total);
+	for (int i = 0; i < NFINDINGS; i++)
+		jline_number(&j, finding_names[i], (int64_t)n[i]);
+	return jline_end(&j, o, e);
 }
 
 static int
