@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include <idn2.h>
+#include "mail/idn.h"
 
 #define LABEL_MAX 63 /* octets, RFC 1035 2.3.4 */
 #define NAME_MAX_DNS                                                           \
@@ -386,32 +386,21 @@ fold_ascii(const char *s, size_t len, char *out, struct err *e)
 static int
 fold_idn(const char *s, size_t len, char *out, struct err *e)
 {
-	char text[4 * ADDR_DOMAIN_MAX + 1];
-	uint8_t *ascii = NULL;
-	int status, rc;
+	char text[4 * ADDR_DOMAIN_MAX + 1], ascii[ADDR_DOMAIN_MAX + 2];
 
 	if (len >= sizeof text || memchr(s, '\0', len) != NULL)
 		return err_data(e, "not a host name");
 	memcpy(text, s, len);
 	text[len] = '\0';
-	status =
-	    idn2_lookup_u8((const uint8_t *)text, &ascii, IDN2_NONTRANSITIONAL);
-	if (status == IDN2_MALLOC)
-		return err_temp(e, "not enough memory");
-	if (status != IDN2_OK)
-		return err_data(e, "not a host name: %s",
-		    idn2_strerror(status));
+	if (idn_to_ascii(text, ascii, sizeof ascii, e) == -1)
+		return -1;
 	/* What libidn2 mapped may hold '/', '_' and more: checked here. */
-	rc = fold_ascii((const char *)ascii, strlen((const char *)ascii), out,
-	    e);
-	idn2_free(ascii);
-	return rc;
+	return fold_ascii(ascii, strlen(ascii), out, e);
 }
 
 int
 addr_fold_domain(const char *s, size_t len, char *out, struct err *e)
 {
-	/* Most names are ASCII, and libidn2 takes a hundred times as long. */
 	if (is_ascii(s, len))
 		return fold_ascii(s, len, out, e);
 	return fold_idn(s, len, out, e);
