@@ -15,6 +15,7 @@
 
 #define OUTPUT_MAX (16 * 1024)  /* bytes buffered for writing: one TLS record */
 #define LINGER_MAX (256 * 1024) /* unread input thrown away at the end */
+#define LATE_MAX 8 /* records after the deadline that bring no bytes */
 
 struct conn {
 	int read_fd, write_fd;
@@ -131,6 +132,20 @@ wait_for(const struct conn *c, struct tls_want want, int64_t deadline_ms,
 	return 0;
 }
 
+/*
+ * The same for TLS, which is given records that bring nothing: a peer that
+ * sends them without end always has the descriptor ready. *late counts those
+ * that are read after the deadline.
+ */
+static int
+wait_again(const struct conn *c, struct tls_want want, int64_t deadline_ms,
+    unsigned *late, struct err *e)
+{
+	if (clock_left_ms(deadline_ms) == 0 && (*late)++ == LATE_MAX)
+		return timed_out(e);
+	return wait_for(c, want, deadline_ms, e);
+}
+
 /* ---- input ---- */
 
 const char *
@@ -186,6 +201,7 @@ conn_fill(struct conn *c, int64_t deadline_ms, struct err *e)
 {
 	struct err why = ERR_INIT;
 	struct tls_want want;
+	unsigned late = 0;
 	char *room;
 	ssize_t n;
 
@@ -210,7 +226,7 @@ conn_fill(struct conn *c, int64_t deadline_ms, struct err *e)
 			break;
 		if (n == 0 || (!want.read && !want.write))
 			return end_input(c, &why, e);
-		if (wait_for(c, want, deadline_ms, e) == -1)
+		if (wait_again(c, want, deadline_ms, &late, e) == -1)
 			return -1;
 	}
 	c->in_len += (size_t)n;
@@ -365,6 +381,7 @@ shake_hands(struct conn *c, struct tls *tls, const char *name,
     int64_t deadline_ms, struct err *e)
 {
 	struct tls_want want;
+	unsigned late = 0;
 
 	/* from here on only TLS reads the descriptor, whatever happens */
 	c->tls = tls_start(tls, c->read_fd, c->write_fd, name, e);
@@ -373,7 +390,8 @@ shake_hands(struct conn *c, struct tls *tls, const char *name,
 	while (tls_handshake(c->tls, &want, e) == -1) {
 		if (!want.read && !want.write)
 			return -1;
-		if (wait_for(c, want, deadline_ms, e) == -1 && e->sys != EINTR)
+		if (wait_again(c, want, deadline_ms, &late, e) == -1 &&
+		    e->sys != EINTR)
 			return err_prefix(e, "TLS handshake");
 	}
 	tls_describe(c->tls, c->tls_text, sizeof c->tls_text);

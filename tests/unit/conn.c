@@ -835,6 +835,58 @@ tls_1_2_is_the_floor(void **state)
 	tls_free(server);
 }
 
+/* A server of our own making that sends nothing but session tickets, as many
+ * as the socket takes at once. */
+static int
+send_tickets(int fd, void *arg)
+{
+	const struct pki *p = arg;
+	gnutls_certificate_credentials_t credentials;
+	gnutls_datum_t key;
+	gnutls_session_t s;
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	gnutls_certificate_allocate_credentials(&credentials);
+	gnutls_certificate_set_x509_key_file(credentials, p->certificate,
+	    p->key, GNUTLS_X509_FMT_PEM);
+	gnutls_session_ticket_key_generate(&key);
+	gnutls_init(&s, GNUTLS_SERVER);
+	gnutls_priority_set_direct(s, "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL);
+	gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, credentials);
+	gnutls_session_ticket_enable_server(s, &key);
+	gnutls_transport_set_int(s, fd);
+	do
+		rc = gnutls_handshake(s);
+	while (rc < 0 && !gnutls_error_is_fatal(rc));
+	if (rc < 0)
+		return 1;
+	for (int i = 0; i < 60; i++)
+		if (gnutls_session_ticket_send(s, 1, 0) < 0)
+			return 2;
+	return 0;
+}
+
+/* Who sends them faster than they are read would hold up whoever waits. */
+static void
+records_without_bytes_do_not_hold_up_the_deadline(void **state)
+{
+	struct tls *client = client_context();
+	struct err e = ERR_INIT;
+	int peer;
+	struct conn *c = open_pair(&peer);
+	pid_t pid = start_peer(c, send_tickets, peer, *state);
+
+	assert_int_equal(conn_start_tls(c, client, "mx.example.com", NULL,
+			     soon(LONG_MS), &e),
+	    0);
+	peer_did_well(pid);
+	assert_int_equal(conn_fill(c, soon(0), &e), -1);
+	assert_int_equal(e.sys, ETIMEDOUT);
+	conn_close(c);
+	tls_free(client);
+}
+
 static void
 clients_name_the_server_but_never_by_address(void **state)
 {
@@ -1143,6 +1195,8 @@ main(void)
 		    a_demand_that_is_not_met_ends_the_session_unless_it_is_advice),
 		cmocka_unit_test(roots_that_cannot_be_read_are_our_own_trouble),
 		cmocka_unit_test(tls_1_2_is_the_floor),
+		cmocka_unit_test(
+		    records_without_bytes_do_not_hold_up_the_deadline),
 		cmocka_unit_test(clients_name_the_server_but_never_by_address),
 		cmocka_unit_test(bytes_behind_starttls_are_an_injection),
 		cmocka_unit_test(
