@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bmx-queue/jline.h"
+
 #define QUEUE_ID_MAX 32 /* Postfix's long ones have 10 to 20 characters */
 
 /* One hand-over. */

@@ -7,7 +7,7 @@
 . "$top_srcdir/tests/fake/flush.sh"
 primary_make
 make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
-plan 7
+plan 9
 
 primary_start
 put race n=600
@@ -81,4 +81,10 @@ cut -d ' ' -f 1 "$tmp/ends" | sort >"$tmp/got"
 same "and none to none" "$tmp/ids" "$tmp/got"
 is "the primary has those that were delivered, once" "$(primary_count)" \
     "$(grep -c delivered "$tmp/ends")"
+bmx-queue reconcile --json /dev/null >"$tmp/out"
+like "reconcile --json has a line for each" "$(sed 1q "$tmp/out")" \
+    '^\{"finding":"unknown","id":"[0-9a-v]{21}","domain":"example\.com","queue_id":"-"\}$'
+n=$(grep -c delivered "$tmp/ends")
+is "and a sum" "$(tail -n 1 "$tmp/out")" \
+    '{"total":'"$n"',"missing":0,"unknown":'"$n"',"bounced":0,"waiting":0,"doubled":0}'
 diag "$(cut -d ' ' -f 2 "$tmp/ends" | sort | uniq -c | tr -s ' \n' ' ')"
