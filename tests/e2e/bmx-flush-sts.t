@@ -278,8 +278,21 @@ says
 hands_over "and where there is no record there is nothing to tell" \
     'no-policy-found result=ok'
 is "and nothing is told" "$(told)" ''
-mkdir "$state"
+
+# ---- the library is for policies alone ----
+
+mkdir "$tmp/alone" "$state"
+cp "$BMX_TLS_MODULE" "$tmp/alone"
+modules=$BMX_TLS_MODULE
+BMX_TLS_MODULE=$tmp/alone/$(basename "$modules")
+hands_over "without a record no libcurl is loaded" 'no-policy-found result=ok'
 says 'v=STSv1; id=six;'
+try
+exits "with one it has to be there" 78 bmx-flush --now
+like "or mail waits, and the log says for what" "$(waiting) $(cat "$tmp/bmx.log" "$tmp/err")" \
+    'bmx-https\.so'
+rm -f "$spool"/example.com/*/*,S=*
+BMX_TLS_MODULE=$modules
 
 # ---- a host without roots ----
 
