@@ -19,7 +19,8 @@ make_conf 'min-free = 0' '[example.com]' "primary = 127.0.0.1:$primary_port" \
 sed "s,^spool = .*,spool = $spool," "$BMX_CONF" >"$tmp/disk.conf"
 BMX_CONF=$tmp/disk.conf
 
-# send BYTES: the last reply to a message of that size.
+# send BYTES: the reply to a message of that size: the first 4yz, since the rest
+# of it is no command then, or the last one.
 send()
 {
 	{
@@ -27,7 +28,8 @@ send()
 		head -c "$1" /dev/zero | tr '\0' x | fold -w 70 | crlf
 		say '' . QUIT
 	} | bmx-receive >"$tmp/reply"
-	codes "$tmp/reply" | grep -v '^50\|^221' | tail -n 1
+	codes "$tmp/reply" | awk '/^50|^221/ { next } { last = $0 } /^4/ { exit }
+	    END { print last }'
 }
 
 # half: files that are not as long as they say, or are in tmp/.
