@@ -28,6 +28,7 @@ static void
 halve(struct pace *p, unsigned under_way)
 {
 	p->window = p->window > 1 ? p->window / 2 : 1;
+	p->was_halved = true;
 	p->good = 0;
 	p->ignored = under_way;
 }
@@ -47,7 +48,7 @@ pace_result(struct pace *p, enum pace_event event, int64_t wait_ms,
 	if (event != PACE_GOOD)
 		return;
 	p->good++;
-	if (p->good < PACE_GROWTH * p->window ||
+	if ((p->was_halved && p->good < PACE_GROWTH * p->window) ||
 	    p->window >= p->limits.connections)
 		return;
 	p->window++;

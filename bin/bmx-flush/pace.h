@@ -9,11 +9,13 @@
  * weak, so it is asked for more only as it shows that it copes. Pure: no
  * clock of its own.
  *
- * The window is the number of connections there may be. It begins at one,
- * grows by one after PACE_GROWTH messages for each connection went well, and
- * is halved when the primary says "not now" (4yz, 421, a session that broke)
- * or takes much longer for a message than it used to. What was under way when
- * it was halved says nothing about the new window and is not counted.
+ * The window is the number of connections there may be. It begins at one and
+ * grows by one with each message that went well, so it doubles while a message
+ * goes over each connection. It is halved when the primary says "not now" (4yz,
+ * 421, a session that broke) or takes much longer for a message than it used
+ * to; from then on PACE_GROWTH messages for each connection have to go well
+ * before it grows by one. What was under way when it was halved says nothing
+ * about the new window and is not counted.
  */
 #define PACE_GROWTH 16
 #define PACE_SLOW_MS 1000  /* a final reply sooner than that is never slow */
@@ -28,6 +30,7 @@ struct pace_limits {
 struct pace {
 	struct pace_limits limits;
 	unsigned window;
+	bool was_halved;
 	unsigned good;    /* messages since the window changed */
 	unsigned ignored; /* results still to come from before it was halved */
 	int64_t usual_us; /* a smoothed mean of the final replies; 0: none */

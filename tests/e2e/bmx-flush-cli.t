@@ -6,7 +6,7 @@
 . "$top_srcdir/tests/fake/flush.sh"
 primary_make
 make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" \
-    '[example.net]' "primary = 127.0.0.1:$primary_port"
+    'max-connections = 1' '[example.net]' "primary = 127.0.0.1:$primary_port"
 primary_start
 
 clear_spool()

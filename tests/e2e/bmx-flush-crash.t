@@ -1,12 +1,13 @@
 #!/bin/sh
 # kill -9 at any moment: after the next run every message is at the primary, and
-# at most the one that was under way is there twice.
+# of each connection at most the one that was under way is there twice.
 # shellcheck source=tests/lib/tap.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/fake/primary.sh"
 . "$top_srcdir/tests/fake/flush.sh"
 primary_make
-make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" \
+    'max-connections = 1'
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 # not under strace
 export ASAN_OPTIONS
 

@@ -26,9 +26,16 @@ clear_spool()
 
 conf
 primary_start 'dot slow 5'
-put few n=16
+put few n=2
 exits "few messages: 0" 0 bmx-flush
-is "take one connection" "$(primary_count) $(waiting) $(sessions)" "16 0 1"
+is "take one connection" "$(primary_count) $(waiting) $(sessions)" "2 0 1"
+
+primary_renew 'mail#1 450 4.3.0 later' 'dot slow 5'
+put wary n=17
+exits "trouble in the beginning: 75" 75 bmx-flush
+is "ends the quick start: still one connection" \
+    "$(primary_count) $(waiting) $(sessions)" "16 1 1"
+clear_spool
 
 primary_renew 'dot slow 5'
 put many n=300

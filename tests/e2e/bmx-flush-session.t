@@ -93,6 +93,7 @@ clear_spool
 
 # ---- the rest goes on ----
 
+conf 'max-connections = 1'
 primary_renew 'mail#3 hangup'
 put many n=5
 exits "a session that ends between two messages: 0" 0 bmx-flush

@@ -31,20 +31,26 @@ the_window_follows_what_the_primary_says(void **state)
 {
 	static const struct {
 		const char *name;
-		const char *events; /* g: a window's growth of good ones, b: bad
-				       with nothing else under way, e: else */
+		const char *events; /* g: a good one, G: a growth of them for
+				       each connection, b: bad with nothing
+				       else under way, e: else */
 		unsigned most, window;
 	} rows[] = {
-		{ "it begins with one", "", 4, 1 },
-		{ "it grows by one", "g", 4, 2 },
-		{ "each step takes more", "ggg", 4, 4 },
+		{ "it begins with one", "", 8, 1 },
+		{ "a good one adds one", "g", 8, 2 },
+		{ "so it doubles with one each", "ggg", 8, 4 },
 		{ "not beyond the most", "ggggggg", 4, 4 },
 		{ "a most of one stays one", "ggg", 1, 1 },
 		{ "bad halves it", "gggb", 4, 2 },
 		{ "twice", "gggbb", 4, 1 },
 		{ "never below one", "bbbb", 4, 1 },
-		{ "it recovers", "gggbbgg", 4, 3 },
+		{ "a good one adds none then", "gggbbggg", 8, 1 },
+		{ "it recovers by one", "gggbbG", 8, 2 },
+		{ "each step takes more", "gggbbGG", 8, 3 },
+		{ "not beyond the most then", "gggbbGGGGGG", 4, 4 },
+		{ "trouble at the first one counts", "bgg", 8, 1 },
 		{ "a refusal for good is neither", "gge", 4, 3 },
+		{ "nor does it end the start", "gegegg", 8, 5 },
 		{ "an odd one is rounded down", "ggb", 4, 1 },
 	};
 
@@ -55,6 +61,8 @@ the_window_follows_what_the_primary_says(void **state)
 		for (const char *event = rows[i].events; *event != '\0';
 		     event++) {
 			if (*event == 'g')
+				good(&p, 1);
+			else if (*event == 'G')
 				good(&p, PACE_GROWTH * p.window);
 			else
 				pace_result(&p,
@@ -87,6 +95,7 @@ almost_enough_good_ones_are_not_enough(void **state)
 	struct pace p = begun(4);
 
 	(void)state;
+	pace_result(&p, PACE_BAD, 0, 0);
 	good(&p, PACE_GROWTH - 1);
 	assert_int_equal(p.window, 1);
 	good(&p, 1);
