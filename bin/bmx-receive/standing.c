@@ -1,6 +1,8 @@
 #include "bmx-receive/standing.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,37 +23,46 @@ open_state(const struct spool *spool, const struct config_domain *domain,
 	return -1;
 }
 
+/* Only to read its files: spool_domain_open() opens three directories more,
+ * which each session would pay for several times. -1: nothing is known. */
+static int
+open_to_read(const struct spool *spool, const struct config_domain *domain)
+{
+	return openat(spool->fd, domain->name,
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 void
 standing_read(const struct spool *spool, const struct config_domain *domain,
     struct primary *state)
 {
-	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	int dir_fd = open_to_read(spool, domain);
 	struct err e = ERR_INIT;
 
 	*state = (struct primary)PRIMARY_INIT;
-	if (spool_domain_open(&dir, spool, domain->name, false, &e) == 1 &&
-	    primary_read(dir.fd, clock_wall_us() / 1000000, domain->state_age_s,
+	if (dir_fd == -1)
+		return;
+	if (primary_read(dir_fd, clock_wall_us() / 1000000, domain->state_age_s,
 		state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
-	spool_domain_close(&dir);
+	close(dir_fd);
 }
 
 bool
 standing_is_paused(const struct spool *spool,
     const struct config_domain *domain)
 {
-	struct spool_domain dir = SPOOL_DOMAIN_INIT;
+	int rc, dir_fd = open_to_read(spool, domain);
 	struct paused paused;
 	struct err e = ERR_INIT;
-	int rc = 0;
 
-	if (spool_domain_open(&dir, spool, domain->name, false, &e) == 1)
-		rc =
-		    paused_read(dir.fd, clock_wall_us() / 1000000, &paused, &e);
+	if (dir_fd == -1)
+		return false;
+	rc = paused_read(dir_fd, clock_wall_us() / 1000000, &paused, &e);
 	if (rc == -1)
 		log_alarm("domain=%s paused, since that cannot be read: %s",
 		    domain->name, e.text);
-	spool_domain_close(&dir);
+	close(dir_fd);
 	return rc != 0;
 }
 
