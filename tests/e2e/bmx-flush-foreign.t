@@ -41,6 +41,12 @@ if [ "$user" -eq 0 ]; then
 	sed -i '/^user = /d' "$BMX_CONF"
 	: >"$tmp/bmx.log"
 	chown "$user" "$spool" "$tmp/bmx.log"
+	# where that user can read them: we may have been built in root's home
+	mkdir "$tmp/bin"
+	cp "$mkmsg" "$top_builddir"/bmx-*.so "$(command -v bmx-flush)" "$tmp/bin"
+	mkmsg=$tmp/bin/${mkmsg##*/}
+	BMX_TLS_MODULE=$tmp/bin/bmx-tls.so
+	PATH=$tmp/bin:$PATH
 fi
 
 # as COMMAND...: as a user who may not everything
