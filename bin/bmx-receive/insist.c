@@ -104,7 +104,7 @@ unsigned
 insist_count(unsigned char bucket[BUCKET_BYTES], uint64_t key, int64_t now_s,
     struct insist *i, bool *is_changed)
 {
-	struct insist least, here;
+	struct insist least = { .tries = 0 }, here;
 	unsigned slot = 0;
 
 	for (unsigned n = 0; n < INSIST_SLOTS; n++) {

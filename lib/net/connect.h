@@ -12,7 +12,7 @@
 struct endpoint {
 	struct sockaddr_storage addr;
 	socklen_t len; /* 0: empty */
-	bool is_lmtp;  /* an LMTP server (RFC 2033), over TCP or a socket file */
+	bool is_lmtp; /* an LMTP server (RFC 2033), over TCP or a socket file */
 };
 
 /* "lmtp:/run/lmtp" at its longest (sun_path), "[2001:db8::1]:25"; a NUL */

@@ -51,9 +51,7 @@ next_rcpt(const struct transaction *t, size_t i)
 static void
 prepare(struct transaction *t)
 {
-	static const struct client_outcome none = {
-		.reply = SMTP_REPLY_INIT
-	};
+	static const struct client_outcome none = { .reply = SMTP_REPLY_INIT };
 	unsigned most = t->c->offer.rcpt_max;
 
 	for (size_t i = 0; i < t->env->nrcpt; i++) {

@@ -15,7 +15,7 @@
 
 #define CONFIG_LIST_MAX 16
 #define CONFIG_SOCKET_MAX 108 /* a socket's path with its NUL, unix(7) */
-#define CONFIG_PIN_LEN 32 /* bytes of SHA-256 */
+#define CONFIG_PIN_LEN 32     /* bytes of SHA-256 */
 #define CONFIG_TLS_NAMES_MAX 4
 
 /* A list of words, blanks or commas between them. */
@@ -121,30 +121,30 @@ struct config_domain {
 	char *recipients; /* recipients: file, or NULL: everybody */
 	char *recipient_delimiter; /* recipient-delimiter: one character, or
 				       "none" */
-	struct config_list etrn; /* etrn: networks that may ask for its mail */
-	unsigned max_messages;   /* max-messages: waiting; 0: any number */
-	uint64_t max_bytes;      /* max-bytes: waiting; 0: any number */
-	unsigned rise, fall;     /* rise, fall: see primary_learn() */
-	unsigned state_age_s;    /* state-age: older verdicts are unknown */
+	struct config_list etrn;  /* etrn: networks that may ask for its mail */
+	unsigned max_messages;    /* max-messages: waiting; 0: any number */
+	uint64_t max_bytes;       /* max-bytes: waiting; 0: any number */
+	unsigned rise, fall;      /* rise, fall: see primary_learn() */
+	unsigned state_age_s;     /* state-age: older verdicts are unknown */
 	unsigned last_good_age_s; /* last-good-age: how long the address that
 				     worked last may stand in for DNS; 0:
 				     never */
-	unsigned connect_timeout_s;  /* connect-timeout, for one address */
-	unsigned reply_timeout_s;    /* reply-timeout: 0: RFC 5321's for each
+	unsigned connect_timeout_s;   /* connect-timeout, for one address */
+	unsigned reply_timeout_s;     /* reply-timeout: 0: RFC 5321's for each
 					command */
-	unsigned retry_min_s;        /* retry-min: first wait after a 4yz */
-	unsigned retry_max_s;        /* retry-max: waits double up to this */
-	unsigned max_connections;    /* max-connections: to the primary */
-	unsigned max_rate;           /* max-rate: messages a second; 0: any */
-	uint64_t max_bytes_rate;     /* max-bytes-rate: a second; 0: any */
-	enum config_on_5xx on_5xx;   /* on-5xx */
+	unsigned retry_min_s;         /* retry-min: first wait after a 4yz */
+	unsigned retry_max_s;         /* retry-max: waits double up to this */
+	unsigned max_connections;     /* max-connections: to the primary */
+	unsigned max_rate;            /* max-rate: messages a second; 0: any */
+	uint64_t max_bytes_rate;      /* max-bytes-rate: a second; 0: any */
+	enum config_on_5xx on_5xx;    /* on-5xx */
 	enum config_on_5xx on_expiry; /* on-expiry */
 	unsigned lifetime_s;     /* lifetime: while the primary is up; 0: never
 				    over */
 	unsigned lifetime_max_s; /* lifetime-max: in any case; 0: no such end */
 	unsigned unverified_lifetime_s; /* unverified-lifetime: of mail for a
 				    recipient that turned out not to exist */
-	unsigned delay_notice_s; /* delay-notice: 0: none */
+	unsigned delay_notice_s;        /* delay-notice: 0: none */
 	bool strict_routing; /* strict-routing: what DNS says of the domain may
 				make mail undeliverable */
 	bool is_unlisted;    /* not in bmx.conf: config_unlisted() made it */

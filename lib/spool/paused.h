@@ -16,8 +16,8 @@
 
 struct paused {
 	int64_t since_s;
-	int64_t until_s; /* 0: until it is resumed */
-	uid_t uid;       /* who ordered it */
+	int64_t until_s;                /* 0: until it is resumed */
+	uid_t uid;                      /* who ordered it */
 	char reason[PAUSED_REASON_MAX]; /* printable, "": none given */
 };
 

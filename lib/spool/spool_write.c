@@ -332,8 +332,8 @@ spool_prepared_close(struct spool_prepared *l)
 unsigned long
 spool_tidy_tmp(const struct spool_domain *d, int64_t now_s)
 {
-	int fd =
-	    openat(d->fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(d->fd, "tmp",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
 	unsigned long removed = 0;
 	struct dirent *file;

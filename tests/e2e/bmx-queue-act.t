@@ -32,7 +32,8 @@ exits "hold again" 0 bmx-queue hold "$id"
 is "changes nothing" "$(cat "$tmp/out")" "$id	example.com	unchanged"
 exits "release" 0 bmx-queue release "$id"
 is "says so" "$(cat "$tmp/out")" "$id	example.com	released"
-ok "and the flag is gone" test -f "$spool/example.com/cur/$name:2,"
+like "and the flag is gone, but for how long it was held" \
+    "$(ls "$spool/example.com/cur")" "^$name(,H=[0-9]+)?:2,\$"
 is "release again changes nothing" "$(bmx-queue release "$id")" \
     "$id	example.com	unchanged"
 is "four orders, two events" "$(grep -c "id=$id" "$log")" 2

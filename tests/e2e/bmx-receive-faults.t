@@ -223,7 +223,7 @@ for _ in range(1000):
     with open(log, "rb") as file:
         if text.encode("ascii") in file.read():
             break
-    time.sleep(0.01)
+    time.sleep(0.01)  # between two looks
 else:
     sys.exit("the primary never saw " + text)
 ours.close()

@@ -99,14 +99,14 @@ make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none' \
 
 # on a clock that nobody can set: the time of day runs a thousand times as fast
 primary_renew 'connect stall'
-if command -v faketime >/dev/null; then
+if faketime -f +1d bmx-probe --version >/dev/null 2>&1; then # not under ASan
 	exits "the time of day runs away: 69" 69 \
 	    env FAKETIME_DONT_FAKE_MONOTONIC=1 timeout 10 \
 	    faketime -f '+0 x1000' bmx-probe -n --brief -t 1 --banner-timeout 20
 	like "the deadline is a second as before" "$(cut -f 8 "$tmp/out")" '^(0\.99.|1\..*)$'
 else
-	skip "the time of day runs away: 69" 'faketime is not installed'
-	skip "the deadline is a second as before" 'faketime is not installed'
+	skip "the time of day runs away: 69" 'faketime does not work here'
+	skip "the deadline is a second as before" 'faketime does not work here'
 fi
 
 # ---- tries ----

@@ -232,7 +232,7 @@ class Matrix:
     def wait_for(self, due):
         until = time.monotonic() + 30
         while due - set(self.stored()) and time.monotonic() < until:
-            time.sleep(0.02)
+            time.sleep(0.02)  # between two looks
 
     def play(self, phase):
         state, fault, point = phase

@@ -120,7 +120,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_twentieth_refusal_of_one_kind_trips_it),
-		cmocka_unit_test(beside_an_enhanced_code_the_words_do_not_matter),
+		cmocka_unit_test(
+		    beside_an_enhanced_code_the_words_do_not_matter),
 		cmocka_unit_test(another_kind_of_refusal_begins_a_new_count),
 		cmocka_unit_test(a_success_in_between_begins_a_new_count),
 		cmocka_unit_test(
