@@ -33,6 +33,9 @@
 /* So often it is looked whether an operator has paused the domain. */
 #define PAUSED_LOOK_MS 1000
 
+/* After a signal workers are told so often to end. */
+#define STOP_AGAIN_MS 200
+
 #define WORKERS_MAX CONFIG_CONNECTIONS_MAX
 
 /* Behind a larger message nothing is to wait for one worker while others have
@@ -677,11 +680,12 @@ hire(struct drain *d)
 	w->losses = d->losses;
 }
 
-/* A signal: what is under way is broken off. */
+/* A signal: what is under way is broken off. A worker that did not wait in that
+ * moment, but was about to, missed it: they are told until they have ended. */
 static void
 heed_stop(struct drain *d)
 {
-	if (!*d->p->stop || d->was_told)
+	if (!*d->p->stop)
 		return;
 	d->was_told = true;
 	come_to_an_end(d, DRAIN_STOPPED);
@@ -706,6 +710,8 @@ wait_ms(struct drain *d)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
+	if (d->was_told)
+		return STOP_AGAIN_MS;
 	if (vacancy(d) != NULL)
 		return clock_left_ms(d->reopen_ms);
 	if (has_orders(d) && count_busy(d) < count_workers(d) &&
