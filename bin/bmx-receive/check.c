@@ -15,6 +15,8 @@
 #include "spool/primary.h"
 #include "spool/spool.h"
 
+#define COMMENT_MAX 150 /* bytes of a line */
+
 #define WHY_MAX 400
 
 struct check {
@@ -294,22 +296,44 @@ found_one(void *arg, const struct memory_entry *entry)
 	return entry->local[0] != '\0';
 }
 
-/* A comment, so that what --check-config prints remains a configuration. */
+/* A comment, in lines no longer than bmx.conf may have, so that what
+ * --check-config prints remains a configuration. */
+static void
+print_comment(const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strlen(text);
+
+		if (n > COMMENT_MAX)
+			for (n = COMMENT_MAX; n > 0 && text[n] != ' '; n--)
+				;
+		if (n == 0)
+			n = COMMENT_MAX; /* a word that has no end */
+		printf("# %.*s\n", (int)n, text);
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
 static void
 print_knowledge(const struct config_domain *d, struct memory *m, int64_t now_s)
 {
+	char text[ADDR_DOMAIN_MAX + 128] = "";
 	struct err e = ERR_INIT;
 
 	if (d->recipients != NULL)
 		return;
 	if (memory_is_catchall(m, d->name, now_s, &e) == 1)
-		printf("# [%s]: the primary accepts everybody, so nothing is "
-		       "learned of its recipients\n",
+		snprintf(text, sizeof text,
+		    "[%s]: the primary accepts everybody, so nothing is "
+		    "learned of its recipients",
 		    d->name);
 	else if (memory_each(m, d->name, found_one, NULL, &e) != 1)
-		printf("# [%s] has neither a list of recipients nor a memory "
-		       "of them yet: all are unknown\n",
+		snprintf(text, sizeof text,
+		    "[%s] has neither a list of recipients nor a memory of "
+		    "them yet: all are unknown",
 		    d->name);
+	print_comment(text);
 }
 
 void
@@ -319,7 +343,7 @@ check_knowledge(const struct config *config)
 	struct err e = ERR_INIT;
 
 	if (memory_open(&m, config->host.state, &e) != 0)
-		printf("# %s\n", e.text);
+		print_comment(e.text);
 	for (size_t i = 0; i < config->ndomains; i++)
 		print_knowledge(&config->domains[i], &m,
 		    clock_wall_us() / 1000000);

@@ -92,4 +92,10 @@ exits '--check-config' 0 bmx-receive --check-config
 is 'names the domain with neither list nor memory, and no other' \
     "$(grep 'neither a list' "$tmp/out")" \
     '# [example.net] has neither a list of recipients nor a memory of them yet: all are unknown'
+# ---- what --check-config prints is a configuration, however long the names ----
+
+make_conf "state = $tmp/$(printf '%0120d' 0)" '[example.com]'
+bmx-receive --check-config >"$tmp/printed.conf"
+like "what it says of a long name" "$(cat "$tmp/printed.conf")" '^# .*does not exist: mkdir'
+exits "can be read again" 0 bmx-receive -c "$tmp/printed.conf" --check-config
 done_testing
