@@ -71,6 +71,7 @@ struct client {
 	bool is_chunk; /* the content goes as one BDAT chunk (RFC 3030), */
 	uint64_t chunk_left; /* of which so much is still to come */
 	bool is_finished; /* client_finish(): the end of the content is out */
+	bool has_spoken_early; /* and the server had said something before */
 	/* client_begin()'s, until client_end() has their final replies */
 	const bool *send;
 	struct client_outcome *outcomes;
@@ -229,7 +230,8 @@ int client_finish(struct client *c, struct err *e);
 /*
  * client_finish(), unless that was done, and the reply, in c->reply and in the
  * outcomes of those that were accepted: 2yz, the server has the message; else
- * refused. *lost: all was sent and the reply never came, so the server may
+ * refused. A 2yz that came before the final dot was sent is not that reply: -1
+ * and *lost. *lost: all was sent and the reply never came, so the server may
  * have the message (with -1); of several replies (LMTP) those that came stand,
  * see is_final.
  */

@@ -1,5 +1,6 @@
 #include "smtp/client.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -342,6 +343,7 @@ client_finish(struct client *c, struct err *e)
 		return wire_not_open(e);
 	if (c->is_chunk && c->chunk_left > 0)
 		return cut_off(c, "the message is shorter than its size", e);
+	c->has_spoken_early = !c->is_chunk && client_is_stale(c);
 	if (!c->is_chunk &&
 	    conn_write(c->conn, dot.data, dot.len,
 		wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
@@ -350,6 +352,20 @@ client_finish(struct client *c, struct err *e)
 		return -1;
 	c->is_finished = true;
 	return 0;
+}
+
+/* A reply to the content. A server may give up before the end of it, but what it
+ * said then took nothing: no message was there. */
+static int
+hear_verdict(struct client *c, struct err *e)
+{
+	if (wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e) == -1)
+		return -1;
+	if (!c->has_spoken_early || !smtp_reply_ok(&c->reply))
+		return 0;
+	err_temp(e, "%d came ahead of the end of data", c->reply.code);
+	e->sys = EPROTO;
+	return -1;
 }
 
 /* The reply to the content, or in LMTP the replies (RFC 2033 4.2), to each of
@@ -364,8 +380,7 @@ hear_end(struct client *c, struct err *e)
 
 		if (!c->send[i] || !o->accepted)
 			continue;
-		if ((c->is_lmtp || !is_heard) &&
-		    wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e) == -1)
+		if ((c->is_lmtp || !is_heard) && hear_verdict(c, e) == -1)
 			return -1;
 		is_heard = true;
 		o->reply = c->reply;
@@ -374,7 +389,7 @@ hear_end(struct client *c, struct err *e)
 	}
 	if (is_heard) /* else by client_mail(), client_rcpt() */
 		return 0;
-	return wire_expect(c, "end of data", SMTP_END_TIMEOUT_S, e);
+	return hear_verdict(c, e);
 }
 
 int
