@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/become.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/names.h"
@@ -430,6 +431,7 @@ run(struct flush *f, struct err *e)
 	int rc = -1;
 
 	if (spool_act_as_owner(host->spool, e) == -1 ||
+	    become_user(host->user, e) == -1 ||
 	    log_open("bmx-flush", host->log, e) == -1)
 		return -1;
 	log_echo(f->verbose);

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/become.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -264,6 +265,9 @@ open_state(struct run *u, struct err *e)
 {
 	const struct config_host *host = &u->config.host;
 
+	if (spool_act_as_owner(host->spool, e) == -1 ||
+	    become_user(host->user, e) == -1)
+		return -1;
 	if (u->no_state)
 		return 0;
 	if (access(host->spool, F_OK) == -1 && errno == ENOENT) {
@@ -273,8 +277,7 @@ open_state(struct run *u, struct err *e)
 		    host->spool);
 		return 0;
 	}
-	if (spool_act_as_owner(host->spool, e) == -1 ||
-	    log_open("bmx-probe", host->log, e) == -1)
+	if (log_open("bmx-probe", host->log, e) == -1)
 		return -1;
 	return spool_open(&u->spool, host->spool, e);
 }

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/become.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -44,7 +45,7 @@ static int
 become_server(const struct config *config, struct err *e)
 {
 	if (config->host.user != NULL)
-		return process_become(config->host.user, e);
+		return become_user(config->host.user, e);
 	return spool_act_as_owner(config->host.spool, e);
 }
 

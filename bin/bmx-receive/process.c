@@ -1,8 +1,6 @@
 #include "bmx-receive/process.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,33 +58,6 @@ process_settle_log(const char *destination, bool stderr_is_client,
 	if (!is_stderr && !isatty(STDERR_FILENO))
 		silence_stderr();
 	return log_open("bmx-receive", destination, e);
-}
-
-/* ---- privileges ---- */
-
-int
-process_become(const char *user, struct err *e)
-{
-	const struct passwd *pw;
-
-	if (geteuid() != 0)
-		return 0;
-	if (user == NULL)
-		return err_config(e,
-		    "started as root: name a user in [bmx], or let the "
-		    "super-server start bmx-receive as the spool's owner");
-	pw = getpwnam(user);
-	if (pw == NULL)
-		return err_config(e, "user: there is no such user");
-	if (pw->pw_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) == -1 ||
-	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) == -1 ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) == -1)
-		return err_sys(e, "cannot become %s", user);
-	if (setuid(0) == 0)
-		return err_config(e, "still root after becoming %s", user);
-	return 0;
 }
 
 /* ---- signals ---- */

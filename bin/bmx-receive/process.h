@@ -20,12 +20,6 @@ bool process_settle_descriptors(void);
 int process_settle_log(const char *destination, bool stderr_is_client,
     struct err *e);
 
-/*
- * When we are root become that user, for good. -1 (ERR_CONFIG): there is no
- * such user, or none is named and we are root.
- */
-int process_become(const char *user, struct err *e);
-
 /* SIGPIPE and SIGXFSZ are ignored; SIGTERM, which is repeated each second (the
  * first may come between a look at it and a wait), sets what is returned. */
 const volatile sig_atomic_t *process_settle_signals(void);

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/become.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/network.h"
@@ -14,7 +15,7 @@ int
 service_load(struct service *s, struct err *e)
 {
 	if (config_load(&s->config, s->config_path, e) == -1 ||
-	    process_become(s->config.host.user, e) == -1)
+	    become_user(s->config.host.user, e) == -1)
 		return -1;
 	return process_settle_log(s->config.host.log, s->stderr_is_client, e);
 }

@@ -68,8 +68,7 @@ struct config_host {
 					are this host (NAT, aliases) */
 	struct config_list resolver; /* resolver: ADDRESS or ADDRESS:PORT;
 					default: resolv.conf's */
-	char *
-	    user; /* user: that bmx-receive becomes when root starts it, or NULL */
+	char *user; /* user: that we become when root starts us, or NULL */
 	uint64_t max_size;          /* max-size: bytes; 0: no limit */
 	unsigned max_recipients;    /* max-recipients, of one message */
 	unsigned max_errors;        /* max-errors, of one session */
