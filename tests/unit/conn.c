@@ -800,6 +800,8 @@ offer_one_version(int fd, void *arg)
 	do
 		rc = gnutls_handshake(s);
 	while (rc < 0 && !gnutls_error_is_fatal(rc));
+	gnutls_deinit(s);
+	gnutls_certificate_free_credentials(credentials);
 	return rc == 0 ? 0 : 1;
 }
 
