@@ -49,7 +49,7 @@ show()
 	# shellcheck disable=SC2086 # words
 	start_bg second $there python3 "$top_srcdir/tests/fake/primary.py" -p 25 \
 	    -a "$mx2" --tls "$certs/$2.chain" "$certs/$2.key" "$tmp/second"
-	wait_for 20 test -s "$tmp/second.log" || bail "no second primary"
+	wait_up second
 }
 
 # took: messages of the first and of the second host

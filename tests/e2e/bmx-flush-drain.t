@@ -13,7 +13,7 @@ total=${DRAIN_N:-1500}
 refused=$((total / 100))
 policy_port=$(free_port)
 start_bg policy python3 "$top_srcdir/tests/fake/bursts.py" "$policy_port" 0.7 0.3
-wait_for 20 test -s "$tmp/policy.log" || bail "the policy server does not start"
+wait_up policy listening
 postfix_make "smtpd_recipient_restrictions = check_recipient_access
 	inline:{ bad@example.com=REJECT }
 	check_policy_service inet:127.0.0.1:$policy_port" \

@@ -183,7 +183,7 @@ like "its state is known, with the address" \
 
 start_bg other python3 "$top_srcdir/tests/fake/primary.py" -p "$other_port" \
     "$tmp/other" 'connect 554 5.3.2 no mail here'
-wait_for 20 test -s "$tmp/other.log"
+wait_up other
 primary_renew
 put one
 exits "D9: 554 in the greeting: the next one: 0" 0 bmx-flush
@@ -192,7 +192,7 @@ stop other
 rm -f "$tmp/other.log"
 start_bg other python3 "$top_srcdir/tests/fake/primary.py" -p "$other_port" \
     "$tmp/other" 'ehlo 250 backup.example.net hello me'
-wait_for 20 test -s "$tmp/other.log"
+wait_up other
 put one
 exits "D9: it calls itself by our name: 75" 75 bmx-flush
 like "that is a loop, and an alarm" "$(logged alarm=yes)" 'status=4.4.6'

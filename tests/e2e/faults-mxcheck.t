@@ -15,7 +15,7 @@ check()
 {
 	"$@" bmx-mxcheck "$zone" 2>"$tmp/err"
 }
-wait_for 20 test -s "$tmp/dns.log" || :
+wait_up dns ready
 check env >"$tmp/right"
 is 'without a fault it has something to say' "$(grep -c "$zone" "$tmp/right" | grep -vx 0 | wc -l)" 1
 

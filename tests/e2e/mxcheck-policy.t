@@ -65,7 +65,7 @@ policy()
 web_shows web
 # shellcheck disable=SC2154,SC2086 # a list of words, from hosts.sh
 start_bg web $there python3 "$top_srcdir/tests/fake/https.py" "$web" 443 "$tmp/web"
-wait_for 20 test -s "$tmp/web.log" || bail "no web server: $(cat "$tmp/web.log")"
+wait_up web
 
 sts=STS-TXT,STS-POLICY,STS-COVERS,STS-STALE,STS-CERT
 mxcheck()

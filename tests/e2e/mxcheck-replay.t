@@ -187,7 +187,7 @@ done
 
 stop nsd
 start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$nsd_port"
-wait_for 10 grep -q ready "$tmp/dns.log" || bail "$(cat "$tmp/dns.log")"
+wait_up dns ready
 is "--unordered does not wait for the slow" \
     "$(mxcheck --unordered --deadline 2 silent.test a.test b.test | cut -f1 |
 	tail -1)" silent.test

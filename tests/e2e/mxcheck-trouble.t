@@ -7,7 +7,7 @@ need python3
 
 port=$(free_port)
 start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$port"
-wait_for 10 grep -q ready "$tmp/dns.log" || bail "no server: $(cat "$tmp/dns.log")"
+wait_up dns ready
 dns=127.0.0.1:$port
 
 # trouble NAME REASON: no answer worth the name.

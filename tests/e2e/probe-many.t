@@ -57,7 +57,7 @@ done
 n=0
 while [ "$n" -lt 8 ]; do
 	n=$((n + 1))
-	wait_for 20 test -s "$tmp/mute$n.log" || bail "no server"
+	wait_up "mute$n"
 	printf '[m%d.example]\nprimary = 127.0.0.1:%s\n' "$n" "$(cat "$tmp/mute$n.log")"
 done >"$tmp/sections"
 make_conf "$(cat "$tmp/sections")"

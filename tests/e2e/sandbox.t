@@ -64,7 +64,7 @@ like 'with --on-change it can start what it was told to' \
 dns_port=$(free_port)
 if command -v python3 >/dev/null; then
 	start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$dns_port"
-	wait_for 20 test -s "$tmp/dns.log"
+	wait_up dns ready
 	echo "[bmx]
 hostname = backup.example.net
 resolver = 127.0.0.1:$dns_port" >"$tmp/dns.conf"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The tests' own tools: what they report has to be true.
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
-plan 18
+plan 20
 
 # inner FILE: run a test of its own, as make check would.
 inner()
@@ -93,6 +93,17 @@ exits "an event that does not come ends the wait too" 1 wait_for 0 false
 p=$(free_port)
 like "a free port is a number" "$p" '^[0-9]{4,5}$'
 exits "and free" 1 "$tap_await" listen 0 127.0.0.1 "$p"
+
+inner <<'E'
+start_bg server sh -c 'echo "Traceback (most recent call last):"; echo 25'
+wait_up server
+echo "up"
+start_bg broken sh -c 'echo "Traceback (most recent call last):"; echo "it is 25 of them"'
+wait_up broken
+echo "up again"
+E
+like "a port is the sign that a server listens" "$out" '^up$'
+like "a traceback is not" "$out" '^Bail out! broken does not start: it is 25 of them$'
 
 make_conf '[example.com]' 'primary = 127.0.0.1:1'
 is "the configuration is where the programs look" \

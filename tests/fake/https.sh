@@ -64,7 +64,7 @@ web_start()
 	rm -f "$tmp/web.log"
 	# shellcheck disable=SC2086 # words
 	start_bg web $there python3 "$top_srcdir/tests/fake/https.py" "$web" 443 "$tmp/web"
-	wait_for 20 test -s "$tmp/web.log" || bail "no web server: $(cat "$tmp/web.log")"
+	wait_up web
 }
 
 fetches()

@@ -11,8 +11,8 @@ these only inside TLS. The log tells of TLS: "K T: sni=NAME client=NAME", with
 --lmtp: speak LMTP; -a may be the path of a socket then. The stage "dot" comes
 once for each recipient, with its ADDRESS.
 
-It prints the port it listens on as one line, and accepts and stores every
-message, except where a row says otherwise:
+It prints the port it listens on as one line (0: a socket), and accepts and
+stores every message, except where a row says otherwise:
 
     STAGE[<ADDRESS>][#N[+]] ACTION
 
@@ -537,7 +537,8 @@ def main():
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bind(listener, name)
     listener.listen(128)
-    print(listener.getsockname()[1], flush=True)
+    print(0 if family == socket.AF_UNIX else listener.getsockname()[1],
+          flush=True)
     threading.Thread(target=watch_stdin, daemon=True).start()
     while True:
         sock, _ = listener.accept()

@@ -22,8 +22,7 @@ primary_start()
 	# shellcheck disable=SC2086 # words
 	start_bg primary ${primary_where:-} python3 "$top_srcdir/tests/fake/primary.py" \
 	    -p "$primary_port" "$primary" "$@"
-	wait_for 20 test -s "$tmp/primary.log" ||
-	    bail "the fake primary does not start"
+	wait_up primary
 }
 
 # primary_renew [OPTION...] [ROW...]: another one with nothing stored.

@@ -20,8 +20,7 @@ sender_start()
 	rm -f "$tmp/sender.log"
 	start_bg sender python3 "$top_srcdir/tests/fake/primary.py" \
 	    -p "$sender_port" "$sender" "$@"
-	wait_for 20 test -s "$tmp/sender.log" ||
-	    bail "the sender's server does not start"
+	wait_up sender
 }
 
 sender_renew()

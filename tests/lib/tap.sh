@@ -216,6 +216,18 @@ wait_gone()
 	"$tap_await" gone 20 "$1"
 }
 
+# wait_up NAME [LINE]: until this server of start_bg's has printed that it
+# listens: its port, or LINE. Anything else that it says is trouble.
+wait_up()
+{
+	tap_line=${2:-[0-9]+}
+	# shellcheck disable=SC2016 # for the inner shell
+	wait_for 20 sh -c 'grep -qxE -e "$1" "$2" || "$3" gone 0 "$4"' sh \
+	    "$tap_line" "$tmp/$1.log" "$tap_await" "$(pid_of "$1")"
+	grep -qxE -e "$tap_line" "$tmp/$1.log" ||
+	    bail "$1 does not start: $(tail -n 1 "$tmp/$1.log")"
+}
+
 # free_port: print a port that nobody has, TCP or UDP.
 free_port()
 {
