@@ -70,6 +70,19 @@ name_files(struct pki *p)
 	snprintf(p->none, sizeof p->none, "%s/none.pem", p->dir);
 }
 
+static int
+find_module(void)
+{
+	if (getenv("BMX_TLS_MODULE") != NULL)
+		return 0;
+	if (access("./bmx-tls.so", R_OK) == 0)
+		return setenv("BMX_TLS_MODULE", "./bmx-tls.so", 1);
+	fputs("No ./bmx-tls.so: make it, and start the test in the build "
+	      "directory,\nor set BMX_TLS_MODULE to its path.\n",
+	    stderr);
+	return -1;
+}
+
 int
 pki_make(struct pki *p)
 {
@@ -78,6 +91,8 @@ pki_make(struct pki *p)
 	time_t now = time(NULL);
 	int rc = -1;
 
+	if (find_module() != 0)
+		return -1;
 	snprintf(p->dir, sizeof p->dir, "%.40s/bmx-pki-XXXXXX",
 	    tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(p->dir) == NULL)

@@ -14,7 +14,8 @@ struct pki {
 	char none[96];                 /* no file at all */
 };
 
-/* 0, or -1: the test cannot run. */
+/* 0, or -1: the test cannot run. Also finds bmx-tls.so for who starts a test by
+ * hand in the build directory; make check sets BMX_TLS_MODULE. */
 int pki_make(struct pki *p);
 void pki_remove(struct pki *p);
 
