@@ -213,18 +213,14 @@ unlike 'and it is not away for that' "$(cat "$tmp/spool/example.com/primary")" \
 # leave.py STAGE: say all up to there, wait until the primary was told (the
 # file of its log has TEXT), close both ways, and wait for the end.
 cat >"$tmp/leave.py" <<'E2'
-import os, socket, subprocess, sys, time
+import os, socket, subprocess, sys
 say, log, text = sys.argv[1], sys.argv[2], sys.argv[3]
+wait_for = [os.environ["top_builddir"] + "/tests/lib/await", "true", "20"]
 ours, theirs = socket.socketpair()
 bmx = subprocess.Popen(["bmx-receive"], stdin=theirs, stdout=theirs)
 theirs.close()
 ours.sendall(say.replace("\n", "\r\n").encode("ascii"))
-for _ in range(1000):
-    with open(log, "rb") as file:
-        if text.encode("ascii") in file.read():
-            break
-    time.sleep(0.01)  # between two looks
-else:
+if subprocess.run(wait_for + ["grep", "-qaF", "-e", text, log]).returncode:
     sys.exit("the primary never saw " + text)
 ours.close()
 bmx.wait(30)
