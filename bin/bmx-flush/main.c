@@ -30,14 +30,21 @@ static const struct options_usage usage = {
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n",
 };
 
-/* The one thing a signal handler may touch, hence the one variable here. */
-static volatile sig_atomic_t stop_asked;
+/* All that a signal handler may touch, hence the only variables here. */
+static volatile sig_atomic_t stop_asked, reload_asked;
 
 static void
 ask_to_stop(int signal_number)
 {
 	(void)signal_number;
 	stop_asked = 1;
+}
+
+static void
+ask_to_reload(int signal_number)
+{
+	(void)signal_number;
+	reload_asked = 1;
 }
 
 /* The first signal breaks off what waits (but for the reply to a final dot:
@@ -56,6 +63,17 @@ catch_signals(void)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* A drain that is under way ends first, with the old configuration. */
+static void
+catch_reload(void)
+{
+	struct sigaction reload = { .sa_handler = ask_to_reload,
+		.sa_flags = SA_RESTART };
+
+	sigemptyset(&reload.sa_mask);
+	sigaction(SIGHUP, &reload, NULL);
 }
 
 struct flush {
@@ -79,6 +97,44 @@ tell(const struct flush *f, const char *subject, const char *text)
 {
 	if (f->is_interactive && !f->verbose)
 		fprintf(stderr, "bmx-flush: %s: %s\n", subject, text);
+}
+
+/* ---- what a run works with ---- */
+
+static void
+close_run(struct flush *f)
+{
+	if (f->params.dns != NULL)
+		dns_close(f->params.dns);
+	f->params.dns = NULL;
+	spool_close(&f->spool);
+}
+
+static int
+open_run(struct flush *f, struct err *e)
+{
+	const struct config_host *host = &f->config.host;
+	const struct dns_options dns_options = {
+		.servers = (const char *const *)host->resolver.word,
+		.nservers = host->resolver.n,
+	};
+	/* a bar and lines of log do not go together */
+	bool is_talking = f->verbose || strcmp(host->log, "stderr") == 0;
+
+	if (spool_open(&f->spool, host->spool, e) == -1)
+		return -1;
+	f->params = (struct drain_params){ .config = &f->config,
+		.spool = &f->spool,
+		.dns = dns_open(&dns_options, e),
+		.is_forced = f->now,
+		.order =
+		    f->smallest_first ? WORK_SMALLEST_FIRST : WORK_OLDEST_FIRST,
+		.watch = is_talking ? NULL : stderr,
+		.stop = &stop_asked };
+	if (f->params.dns != NULL)
+		return 0;
+	close_run(f);
+	return -1;
 }
 
 /* ---- one domain ---- */
@@ -326,7 +382,7 @@ watch_domains(struct flush *f, struct watch *watches, const bool *is_chosen)
 	struct err e = ERR_INIT;
 
 	log_info("watching");
-	while (!stop_asked) {
+	while (!stop_asked && !reload_asked) {
 		if (clock_left_ms(ageing_ms) == 0) {
 			for (size_t i = 0; i < f->config.ndomains; i++)
 				watches[i].looked_s = 0;
@@ -341,11 +397,10 @@ watch_domains(struct flush *f, struct watch *watches, const bool *is_chosen)
 				note_trouble(f, f->spool.path, &e);
 			notices_ms = clock_monotonic_ms() + WATCH_AGAIN_MS;
 		}
-		if (!stop_asked)
+		if (!stop_asked && !reload_asked)
 			nanosleep(&tick, NULL);
 		f->params.is_forced = false; /* --now is for the first look */
 	}
-	log_info("watching no longer");
 	f->trouble.class = ERR_NONE; /* it is in the log, and was tried again */
 }
 
@@ -359,7 +414,7 @@ has_any(const bool *is_chosen, size_t n)
 }
 
 static int
-flush_watching(struct flush *f, struct err *e)
+watch_chosen(struct flush *f, struct err *e)
 {
 	size_t n = f->config.ndomains;
 	struct watch *watches = calloc(n + 1, sizeof *watches);
@@ -374,6 +429,44 @@ flush_watching(struct flush *f, struct err *e)
 		watch_domains(f, watches, is_chosen);
 	free(watches);
 	free(is_chosen);
+	return rc;
+}
+
+/* What bmx.conf says now, and a log that was rotated; when the new one is no
+ * good the old one stays. */
+static void
+reload(struct flush *f)
+{
+	struct config fresh = CONFIG_INIT;
+	struct err e = ERR_INIT;
+
+	reload_asked = 0;
+	if (config_load(&fresh, f->options.config_path, &e) == -1 ||
+	    log_open("bmx-flush", fresh.host.log, &e) == -1) {
+		log_alarm("reload failed, the old configuration stays: %s",
+		    e.text);
+		config_free(&fresh);
+		return;
+	}
+	config_free(&f->config);
+	f->config = fresh;
+	f->now = false;
+	log_info("reloaded");
+}
+
+static int
+flush_watching(struct flush *f, struct err *e)
+{
+	int rc = watch_chosen(f, e);
+
+	while (rc == 0 && reload_asked && !stop_asked) {
+		reload(f);
+		close_run(f);
+		rc = open_run(f, e);
+		if (rc == 0)
+			rc = watch_chosen(f, e);
+	}
+	log_info("watching no longer");
 	return rc;
 }
 
@@ -421,12 +514,6 @@ static int
 run(struct flush *f, struct err *e)
 {
 	const struct config_host *host = &f->config.host;
-	const struct dns_options dns_options = {
-		.servers = (const char *const *)host->resolver.word,
-		.nservers = host->resolver.n,
-	};
-	/* a bar and lines of log do not go together */
-	bool is_talking = f->verbose || strcmp(host->log, "stderr") == 0;
 	struct sandbox sandbox;
 	int rc = -1;
 
@@ -435,18 +522,8 @@ run(struct flush *f, struct err *e)
 	    log_open("bmx-flush", host->log, e) == -1)
 		return -1;
 	log_echo(f->verbose);
-	if (spool_open(&f->spool, host->spool, e) == -1)
+	if (open_run(f, e) == -1)
 		return -1;
-	f->params = (struct drain_params){ .config = &f->config,
-		.spool = &f->spool,
-		.dns = dns_open(&dns_options, e),
-		.is_forced = f->now,
-		.order =
-		    f->smallest_first ? WORK_SMALLEST_FIRST : WORK_OLDEST_FIRST,
-		.watch = is_talking ? NULL : stderr,
-		.stop = &stop_asked };
-	if (f->params.dns == NULL)
-		goto out;
 	if (f->watch) /* files may be replaced: its workers look anew */
 		sandbox_confine_calls(&sandbox);
 	else
@@ -459,9 +536,7 @@ run(struct flush *f, struct err *e)
 		rc = flush_all(f, false, e);
 	if (rc == 0 && !f->watch && *f->options.args != NULL && !f->dry_run)
 		rc = flush_all(f, true, e);
-	dns_close(f->params.dns);
-out:
-	spool_close(&f->spool);
+	close_run(f);
 	return rc;
 }
 
@@ -491,6 +566,9 @@ check_options(const struct flush *f, struct err *e)
 		    "either --oldest-first or --smallest-first");
 	if (f->watch && (f->dry_run || f->max > 0))
 		return err_usage(e, "--watch takes no --dry-run and no --max");
+	for (const char **a = f->options.args; f->watch && *a != NULL; a++)
+		if (strcmp(*a, "-") == 0) /* read again after SIGHUP */
+			return err_usage(e, "--watch reads no standard input");
 	if (f->ask != NULL && (f->watch || f->dry_run || f->now || f->max > 0))
 		return err_usage(e, "--ask goes with domains alone");
 	if (f->ask != NULL && *f->options.args == NULL)
@@ -547,6 +625,8 @@ main(int argc, char **argv)
 	catch_signals();
 	f.is_interactive = isatty(STDERR_FILENO);
 	rc = parse(&f, argc, argv, &e);
+	if (f.watch)
+		catch_reload();
 	if (rc == 0 && needs_config(&f))
 		rc = config_load(&f.config, f.options.config_path, &e);
 	if (rc == 0 && f.options.check_config)

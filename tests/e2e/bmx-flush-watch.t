@@ -44,11 +44,32 @@ ok "is no reason for others to wait" stored 5
 is "it is not asked each second" "$(logged 'domain=example.net .*end=' | wc -l |
     tr -d ' ')" 1
 
+# ---- SIGHUP ----
+
+mv "$tmp/bmx.log" "$tmp/bmx.log.1"
+printf '%s\n' '[example.org]' "primary = 127.0.0.1:$primary_port" >>"$BMX_CONF"
+kill -s HUP "$(pid_of flush)"
+ok "after SIGHUP a new log is written" wait_for 20 grep -q ' reloaded$' "$tmp/bmx.log"
+"$mkmsg" "$spool" example.org >/dev/null
+ok "and a domain that is new in bmx.conf is served" wait_for 20 grep -q \
+    'domain=example.org .*delivered=1' "$tmp/bmx.log"
+cp "$BMX_CONF" "$tmp/good.conf"
+echo 'no-such-setting = 1' >>"$BMX_CONF"
+kill -s HUP "$(pid_of flush)"
+ok "when it is no good that is an alarm" wait_for 20 grep -q \
+    'alarm=yes reload failed, the old configuration stays: .*no-such-setting' \
+    "$tmp/bmx.log"
+"$mkmsg" "$spool" example.org >/dev/null
+ok "and the old one stays" wait_for 20 sh -c \
+    'test "$(grep -c "domain=example.org .*delivered=1" "$0")" -eq 2' "$tmp/bmx.log"
+cp "$tmp/good.conf" "$BMX_CONF"
+
 kill -s TERM "$(pid_of flush)"
 ok "SIGTERM ends it" wait_gone "$(pid_of flush)"
 like "and it says so" "$(tail -n 1 "$tmp/bmx.log")" 'watching no longer'
 exits "a domain that is not ours: 65" 65 bmx-flush --watch example.edu
 exits "--watch and --max: 64" 64 bmx-flush --watch --max 1
+exits "--watch and names on standard input: 64" 64 bmx-flush --watch -
 exits "--watch and --dry-run: 64" 64 bmx-flush --watch --dry-run
 
 # ---- the primary's side: ETRN ----
