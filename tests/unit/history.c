@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "spool/history.h"
 #include "spool/primary.h"
+#include "scratch.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 #define T0 1795478400 /* 2026-11-24T00:00:00Z */
@@ -26,7 +27,6 @@
 /* ---- a directory that stands for a domain's ---- */
 
 struct world {
-	char path[64];
 	int fd;
 	struct primary state;
 	struct err e;
@@ -39,25 +39,16 @@ setup(void **state)
 
 	if (w == NULL)
 		return -1;
-	snprintf(w->path, sizeof w->path, "/tmp/bmx-history.XXXXXX");
-	if (mkdtemp(w->path) == NULL)
-		return -1;
-	w->fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w->fd = scratch.fd;
 	*state = w;
-	return w->fd == -1 ? -1 : 0;
+	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	struct world *w = *state;
-
-	unlinkat(w->fd, "primary", 0);
-	unlinkat(w->fd, "history", 0);
-	close(w->fd);
-	rmdir(w->path);
-	free(w);
-	return 0;
+	free(*state);
+	return scratch_empty(state);
 }
 
 static void
@@ -410,5 +401,5 @@ main(void)
 		TEST(a_link_or_fifo_in_its_place_is_not_followed),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -9,11 +9,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "spool/lastword.h"
+#include "scratch.h"
 
 #define AT "2026-11-24T03:11:14.000000Z "
 #define AT_US 1795489874000000
@@ -171,26 +171,15 @@ a_peer_is_the_name_of_a_host(void **state)
 
 /* ---- the file ---- */
 
-static char path[] = "/tmp/bmx-lastword.XXXXXX";
 static struct spool_domain domain = SPOOL_DOMAIN_INIT;
 
 static int
 make_dir(void **state)
 {
-	(void)state;
-	if (mkdtemp(path) == NULL)
-		return -1;
-	domain.log_fd = open(path, O_RDONLY | O_DIRECTORY);
-	return domain.log_fd == -1 ? -1 : 0;
-}
+	int rc = scratch_make(state);
 
-static int
-remove_dir(void **state)
-{
-	(void)state;
-	unlinkat(domain.log_fd, "x", 0);
-	close(domain.log_fd);
-	return rmdir(path);
+	domain.log_fd = scratch.fd;
+	return rc;
 }
 
 static void
@@ -237,5 +226,5 @@ main(void)
 		cmocka_unit_test(the_last_whole_line_counts),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, make_dir, scratch_remove);
 }

@@ -8,45 +8,14 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "spool/lifetime.h"
+#include "scratch.h"
 
 #define DAY 86400
 #define NOW_S 1795489874
-
-static char dir[] = "/tmp/bmx-lifetime.XXXXXX";
-static int fd = -1;
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	fd = open(dir, O_RDONLY | O_DIRECTORY);
-	return fd == -1 ? -1 : 0;
-}
-
-static int
-empty_dir(void **state)
-{
-	(void)state;
-	unlinkat(fd, "primary", 0);
-	unlinkat(fd, "history", 0);
-	return 0;
-}
-
-static int
-remove_dir(void **state)
-{
-	(void)state;
-	close(fd);
-	return rmdir(dir);
-}
 
 /* ---- by Bmx-Clock ---- */
 
@@ -177,7 +146,7 @@ write_state(int64_t up_s, int64_t all_s, int64_t at_s)
 	primary_learn(&p, PRIMARY_UP, "", 1, 1, at_s);
 	p.up_s = up_s;
 	p.all_s = all_s;
-	assert_int_equal(primary_write(fd, &p, &e), 0);
+	assert_int_equal(primary_write(scratch.fd, &p, &e), 0);
 }
 
 static void
@@ -190,7 +159,8 @@ expect_life(const struct envelope *env, int64_t age_s, int64_t held_s,
 	struct err e = ERR_INIT;
 	struct lifetime l;
 
-	assert_int_equal(lifetime_of(&l, fd, env, &entry, now_s, &e), 0);
+	assert_int_equal(lifetime_of(&l, scratch.fd, env, &entry, now_s, &e),
+	    0);
 	assert_int_equal(l.up_s, up_s);
 	assert_int_equal(l.all_s, all_s);
 }
@@ -205,7 +175,7 @@ a_jump_of_the_clock_changes_nothing(void **state)
 
 	(void)state;
 	write_state(1000, 5000, NOW_S - 60);
-	lifetime_stamp(&env, fd);
+	lifetime_stamp(&env, scratch.fd);
 	assert_true(env.has_clock);
 	assert_int_equal(env.up_s, 1000);
 	assert_int_equal(env.all_s, 5000);
@@ -220,7 +190,7 @@ without_a_state_it_does_not_grow_old(void **state)
 	struct envelope env = ENVELOPE_INIT;
 
 	(void)state;
-	lifetime_stamp(&env, fd);
+	lifetime_stamp(&env, scratch.fd);
 	assert_true(env.has_clock);
 	expect_life(&env, 900 * DAY, 0, NOW_S, 0, 0);
 }
@@ -234,13 +204,14 @@ a_damaged_state_gives_no_stamp_and_no_age(void **state)
 	struct lifetime l;
 
 	(void)state;
-	assert_int_equal(file_replace(fd, "primary", "verdict x\n", 10, 0600,
-			     &e),
+	assert_int_equal(file_replace(scratch.fd, "primary", "verdict x\n", 10,
+			     0600, &e),
 	    0);
-	lifetime_stamp(&env, fd);
+	lifetime_stamp(&env, scratch.fd);
 	assert_false(env.has_clock);
 	env.has_clock = true;
-	assert_int_equal(lifetime_of(&l, fd, &env, &entry, NOW_S, &e), -1);
+	assert_int_equal(lifetime_of(&l, scratch.fd, &env, &entry, NOW_S, &e),
+	    -1);
 }
 
 /* Without Bmx-Clock the history says how long the primary was up. */
@@ -255,7 +226,7 @@ a_message_without_a_stamp_lives_by_the_history(void **state)
 	expect_life(&env, 9000, 100, NOW_S, 0, 8900);
 	for (int64_t at_s = NOW_S - 6000; at_s <= NOW_S; at_s += 3000) {
 		primary_learn(&p, PRIMARY_UP, "", 1, 1, at_s);
-		assert_int_equal(primary_write(fd, &p, &e), 0);
+		assert_int_equal(primary_write(scratch.fd, &p, &e), 0);
 	}
 	expect_life(&env, 9000, 0, NOW_S, 6000, 9000);
 	expect_life(&env, 9000, 100, NOW_S, 5900, 8900);
@@ -272,14 +243,15 @@ main(void)
 		cmocka_unit_test(the_young_are_not_looked_at),
 		cmocka_unit_test(what_is_unwanted_ends_by_its_own_key),
 		cmocka_unit_test_teardown(a_jump_of_the_clock_changes_nothing,
-		    empty_dir),
+		    scratch_empty),
 		cmocka_unit_test_teardown(without_a_state_it_does_not_grow_old,
-		    empty_dir),
+		    scratch_empty),
 		cmocka_unit_test_teardown(
-		    a_damaged_state_gives_no_stamp_and_no_age, empty_dir),
+		    a_damaged_state_gives_no_stamp_and_no_age, scratch_empty),
 		cmocka_unit_test_teardown(
-		    a_message_without_a_stamp_lives_by_the_history, empty_dir),
+		    a_message_without_a_stamp_lives_by_the_history,
+		    scratch_empty),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -20,43 +19,18 @@
 
 #include "spool/memory.h"
 #include "spool/memory_db.h"
+#include "scratch.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 #define NOW 1790000000
 #define DAY 86400
 #define DOMAIN "example.com"
 
-static char state_dir[64];
-
-static int
-make_state(void **state)
-{
-	(void)state;
-	snprintf(state_dir, sizeof state_dir, "/tmp/bmx-memory.XXXXXX");
-	return mkdtemp(state_dir) == NULL ? -1 : 0;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-static int
-remove_state(void **state)
-{
-	(void)state;
-	return nftw(state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int
 open_it(struct memory *m)
 {
 	struct err e = ERR_INIT;
-	int rc = memory_open(m, state_dir, &e);
+	int rc = memory_open(m, scratch.path, &e);
 
 	if (rc == -1)
 		print_message("# %s\n", e.text);
@@ -663,7 +637,7 @@ a_full_memory_forgets_bad_ones_and_no_good_one(void **state)
 		assert_true(knows(&m, text, MEMORY_GOOD));
 	}
 	memory_close(&m);
-	snprintf(path, sizeof path, "%s/recipients/data.mdb", state_dir);
+	snprintf(path, sizeof path, "%s/recipients/data.mdb", scratch.path);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true((size_t)st.st_size <= 2 * SMALL);
 }
@@ -946,7 +920,7 @@ count_aside(void)
 	int n = -1;
 
 	snprintf(command, sizeof command,
-	    "ls '%s' | grep -c '^recipients\\.damaged-20'", state_dir);
+	    "ls '%s' | grep -c '^recipients\\.damaged-20'", scratch.path);
 	out = popen(command, "r");
 	assert_non_null(out);
 	assert_int_equal(fscanf(out, "%d", &n), 1);
@@ -960,7 +934,7 @@ open_data(void)
 	char path[128];
 	int fd;
 
-	snprintf(path, sizeof path, "%s/recipients/data.mdb", state_dir);
+	snprintf(path, sizeof path, "%s/recipients/data.mdb", scratch.path);
 	fd = open(path, O_RDWR);
 	assert_true(fd != -1);
 	return fd;
@@ -1035,19 +1009,19 @@ a_damaged_file_is_set_aside_with_an_alarm(void **state)
 		struct err e = ERR_INIT;
 
 		if (i > 0)
-			assert_int_equal(make_state(state), 0);
+			assert_int_equal(scratch_make(state), 0);
 		fill_memory();
 		overwrite(rows[i].junk_from, rows[i].junk_to);
 		if (rows[i].size > 0)
 			cut(rows[i].size);
-		if (memory_open(&m, state_dir, &e) != 1)
+		if (memory_open(&m, scratch.path, &e) != 1)
 			fail_msg("%s: not noticed", rows[i].name);
 		assert_int_equal(e.class, ERR_DATA);
 		assert_non_null(strstr(e.text, "recipients.damaged-20"));
 		expect_a_new_one(&m);
 		memory_close(&m);
 		if (i + 1 < COUNT(rows))
-			assert_int_equal(remove_state(state), 0);
+			assert_int_equal(scratch_remove(state), 0);
 	}
 }
 
@@ -1080,7 +1054,7 @@ use_once(void)
 	for (size_t i = 0; i < COUNT(deadly); i++)
 		signal(deadly[i], SIG_DFL);
 	setrlimit(RLIMIT_CORE, &no_core);
-	if (memory_open(&m, state_dir, &e) != -1)
+	if (memory_open(&m, scratch.path, &e) != -1)
 		memory_find(&m, DOMAIN, &rcpt, &fact, &e);
 	memory_close(&m);
 	_exit(0);
@@ -1120,7 +1094,7 @@ after_a_death_at_work_all_is_looked_through(void **state)
 	memory_close(&m);
 	let_die(false);
 	overwrite(8192, -1);
-	assert_int_equal(memory_open(&m, state_dir, &e), 1);
+	assert_int_equal(memory_open(&m, scratch.path, &e), 1);
 	assert_non_null(strstr(e.text, "does not bear reading"));
 	expect_a_new_one(&m);
 	memory_close(&m);
@@ -1136,8 +1110,8 @@ what_took_the_place_of_a_damaged_one_is_left_alone(void **state)
 	(void)state;
 	fill_memory();
 	assert_int_equal(open_it(&m), 0);
-	snprintf(path, sizeof path, "%s/recipients", state_dir);
-	snprintf(aside, sizeof aside, "%s/recipients.damaged-20", state_dir);
+	snprintf(path, sizeof path, "%s/recipients", scratch.path);
+	snprintf(aside, sizeof aside, "%s/recipients.damaged-20", scratch.path);
 	assert_int_equal(rename(path, aside), 0); /* another was quicker */
 	expect_session("ann@example.com");
 	assert_int_equal(memory_failed(&m, MDB_CORRUPTED, &e), -1);
@@ -1195,14 +1169,14 @@ an_unsafe_state_directory_is_not_used(void **state)
 	char missing[128];
 
 	(void)state;
-	snprintf(missing, sizeof missing, "%s/missing", state_dir);
+	snprintf(missing, sizeof missing, "%s/missing", scratch.path);
 	assert_int_equal(memory_open(&m, missing, &e), -1);
 	assert_int_equal(e.class, ERR_CONFIG);
 	assert_non_null(strstr(e.text, "mkdir"));
-	assert_int_equal(chmod(state_dir, 0770), 0);
-	assert_int_equal(memory_open(&m, state_dir, &e), -1);
+	assert_int_equal(chmod(scratch.path, 0770), 0);
+	assert_int_equal(memory_open(&m, scratch.path, &e), -1);
 	assert_int_equal(e.class, ERR_CONFIG);
-	assert_int_equal(chmod(state_dir, 0700), 0);
+	assert_int_equal(chmod(scratch.path, 0700), 0);
 }
 
 static void
@@ -1227,7 +1201,7 @@ a_closed_memory_knows_and_learns_nothing(void **state)
 }
 
 #define IN_STATE(test)                                                         \
-	cmocka_unit_test_setup_teardown(test, make_state, remove_state)
+	cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 int
 main(void)

@@ -15,38 +15,10 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "spool/paused.h"
+#include "scratch.h"
 
 #define SINCE "since 2026-11-24T03:11:14.000000Z\n"
 #define SINCE_S 1795489874
-
-static char dir[] = "/tmp/bmx-paused.XXXXXX";
-static int fd = -1;
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	fd = open(dir, O_RDONLY | O_DIRECTORY);
-	return fd == -1 ? -1 : 0;
-}
-
-static int
-empty_dir(void **state)
-{
-	(void)state;
-	unlinkat(fd, "paused", 0);
-	return 0;
-}
-
-static int
-remove_dir(void **state)
-{
-	(void)state;
-	close(fd);
-	return rmdir(dir);
-}
 
 /* now_s is SINCE_S + 100. until_s -1: the file is damaged. */
 static const struct {
@@ -85,10 +57,11 @@ a_file_is_read(void **state)
 		struct err e = ERR_INIT;
 		struct paused p;
 
-		assert_int_equal(file_replace(fd, "paused", files[i].text,
-				     strlen(files[i].text), 0600, &e),
+		assert_int_equal(file_replace(scratch.fd, "paused",
+				     files[i].text, strlen(files[i].text), 0600,
+				     &e),
 		    0);
-		assert_int_equal(paused_read(fd, SINCE_S + 100, &p, &e),
+		assert_int_equal(paused_read(scratch.fd, SINCE_S + 100, &p, &e),
 		    files[i].rc);
 		if (files[i].rc == -1) {
 			assert_int_equal(e.class, ERR_DATA);
@@ -112,23 +85,23 @@ what_is_written_is_read(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(paused_read(fd, SINCE_S, &got, &e), 0);
-	assert_int_equal(paused_write(fd, &p, &e), 0);
-	assert_int_equal(paused_read(fd, SINCE_S + 3599, &got, &e), 1);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S, &got, &e), 0);
+	assert_int_equal(paused_write(scratch.fd, &p, &e), 0);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S + 3599, &got, &e), 1);
 	assert_int_equal(got.since_s, p.since_s);
 	assert_int_equal(got.until_s, p.until_s);
 	assert_int_equal(got.uid, p.uid);
 	assert_string_equal(got.reason, "a reason\\x0asince 1970");
-	assert_int_equal(paused_read(fd, SINCE_S + 3600, &got, &e), 0);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S + 3600, &got, &e), 0);
 
 	p.until_s = 0;
 	memset(p.reason, 'x', sizeof p.reason - 1);
-	assert_int_equal(paused_write(fd, &p, &e), 0);
-	assert_int_equal(paused_read(fd, INT64_MAX, &got, &e), 1);
+	assert_int_equal(paused_write(scratch.fd, &p, &e), 0);
+	assert_int_equal(paused_read(scratch.fd, INT64_MAX, &got, &e), 1);
 	assert_string_equal(got.reason, p.reason);
-	assert_int_equal(paused_clear(fd, &e), 1);
-	assert_int_equal(paused_clear(fd, &e), 0);
-	assert_int_equal(paused_read(fd, SINCE_S, &got, &e), 0);
+	assert_int_equal(paused_clear(scratch.fd, &e), 1);
+	assert_int_equal(paused_clear(scratch.fd, &e), 0);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S, &got, &e), 0);
 }
 
 /* Whoever can put something there can stop the mail, not start it, and not
@@ -141,32 +114,33 @@ what_is_no_file_of_ours_is_an_error(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(mkfifoat(fd, "paused", 0600), 0);
-	assert_int_equal(paused_read(fd, SINCE_S, &p, &e), -1);
-	unlinkat(fd, "paused", 0);
-	assert_int_equal(symlinkat("nowhere", fd, "paused"), 0);
-	assert_int_equal(paused_read(fd, SINCE_S, &p, &e), -1);
-	unlinkat(fd, "paused", 0);
-	assert_int_equal(mkdirat(fd, "paused", 0700), 0);
-	assert_int_equal(paused_read(fd, SINCE_S, &p, &e), -1);
-	unlinkat(fd, "paused", AT_REMOVEDIR);
+	assert_int_equal(mkfifoat(scratch.fd, "paused", 0600), 0);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S, &p, &e), -1);
+	unlinkat(scratch.fd, "paused", 0);
+	assert_int_equal(symlinkat("nowhere", scratch.fd, "paused"), 0);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S, &p, &e), -1);
+	unlinkat(scratch.fd, "paused", 0);
+	assert_int_equal(mkdirat(scratch.fd, "paused", 0700), 0);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S, &p, &e), -1);
+	unlinkat(scratch.fd, "paused", AT_REMOVEDIR);
 	memset(large, '\n', sizeof large);
 	memcpy(large, SINCE, sizeof SINCE - 1);
-	assert_int_equal(file_replace(fd, "paused", large, sizeof large, 0600,
-			     &e),
+	assert_int_equal(file_replace(scratch.fd, "paused", large, sizeof large,
+			     0600, &e),
 	    0);
-	assert_int_equal(paused_read(fd, SINCE_S, &p, &e), -1);
+	assert_int_equal(paused_read(scratch.fd, SINCE_S, &p, &e), -1);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_file_is_read, empty_dir),
-		cmocka_unit_test_teardown(what_is_written_is_read, empty_dir),
+		cmocka_unit_test_teardown(a_file_is_read, scratch_empty),
+		cmocka_unit_test_teardown(what_is_written_is_read,
+		    scratch_empty),
 		cmocka_unit_test_teardown(what_is_no_file_of_ours_is_an_error,
-		    empty_dir),
+		    scratch_empty),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

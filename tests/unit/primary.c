@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "spool/primary.h"
+#include "scratch.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 #define NOW_S 1795489874 /* 2026-11-24T03:11:14Z */
@@ -28,7 +28,6 @@
 /* ---- a directory that stands for a domain's ---- */
 
 struct world {
-	char path[64];
 	int fd;
 	struct err e;
 };
@@ -40,25 +39,16 @@ setup(void **state)
 
 	if (w == NULL)
 		return -1;
-	snprintf(w->path, sizeof w->path, "/tmp/bmx-primary.XXXXXX");
-	if (mkdtemp(w->path) == NULL)
-		return -1;
-	w->fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w->fd = scratch.fd;
 	*state = w;
-	return w->fd == -1 ? -1 : 0;
+	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	struct world *w = *state;
-
-	unlinkat(w->fd, "primary", 0);
-	unlinkat(w->fd, "history", 0);
-	close(w->fd);
-	rmdir(w->path);
-	free(w);
-	return 0;
+	free(*state);
+	return scratch_empty(state);
 }
 
 static void
@@ -465,5 +455,5 @@ main(void)
 		    of_too_many_addresses_with_tls_the_oldest_is_forgotten),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

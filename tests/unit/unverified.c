@@ -9,42 +9,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "spool/spool.h"
 #include "spool/unverified.h"
-
-static char dir[] = "/tmp/bmx-unverified.XXXXXX";
-static int fd = -1;
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	fd = open(dir, O_RDONLY | O_DIRECTORY);
-	return fd == -1 ? -1 : 0;
-}
-
-static int
-empty_dir(void **state)
-{
-	(void)state;
-	unlinkat(fd, "unverified", 0);
-	return 0;
-}
-
-static int
-remove_dir(void **state)
-{
-	(void)state;
-	close(fd);
-	return rmdir(dir);
-}
+#include "scratch.h"
 
 static struct addr
 addr(const char *text)
@@ -65,7 +35,7 @@ add(int64_t at_us, uint64_t bytes, const char *one, const char *two)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(spool_new_id(id, at_us, &e), 0);
-	assert_int_equal(unverified_add(fd, 0, id, bytes, rcpts,
+	assert_int_equal(unverified_add(scratch.fd, 0, id, bytes, rcpts,
 			     two == NULL ? 1 : 2, &e),
 	    0);
 }
@@ -78,7 +48,8 @@ expect(int64_t since_us, const char *rcpt, uint64_t each_messages,
 	struct addr a = addr(rcpt);
 	struct err e = ERR_INIT;
 
-	assert_int_equal(unverified_count(fd, since_us, &a, &each, &all, &e),
+	assert_int_equal(unverified_count(scratch.fd, since_us, &a, &each, &all,
+			     &e),
 	    0);
 	assert_int_equal(each.messages, each_messages);
 	assert_int_equal(each.bytes, each_bytes);
@@ -128,12 +99,13 @@ a_file_with_history_only_is_begun_anew(void **state)
 
 	(void)state;
 	add(100, 10, "a@example.com", NULL);
-	assert_int_equal(fstatat(fd, "unverified", &before, 0), 0);
-	assert_int_equal(utimensat(fd, "unverified", old, 0), 0);
+	assert_int_equal(fstatat(scratch.fd, "unverified", &before, 0), 0);
+	assert_int_equal(utimensat(scratch.fd, "unverified", old, 0), 0);
 	assert_int_equal(spool_new_id(id, 3000000000, &e), 0);
-	assert_int_equal(unverified_add(fd, 2000000000, id, 10, rcpts, 1, &e),
+	assert_int_equal(unverified_add(scratch.fd, 2000000000, id, 10, rcpts,
+			     1, &e),
 	    0);
-	assert_int_equal(fstatat(fd, "unverified", &after, 0), 0);
+	assert_int_equal(fstatat(scratch.fd, "unverified", &after, 0), 0);
 	assert_int_equal(after.st_size, before.st_size);
 	expect(0, "a@example.com", 1, 10, 1, 10);
 }
@@ -146,11 +118,13 @@ odd_addresses_and_damaged_lines_do_no_harm(void **state)
 
 	(void)state;
 	add(100, 10, "\"a b+c=d\"@example.com", NULL);
-	assert_int_equal(file_append_line(fd, "unverified", "x 1 y", &e), 0);
-	assert_int_equal(file_append_line(fd, "unverified",
+	assert_int_equal(file_append_line(scratch.fd, "unverified", "x 1 y",
+			     &e),
+	    0);
+	assert_int_equal(file_append_line(scratch.fd, "unverified",
 			     "0000000000000000000gg -1 a@example.com", &e),
 	    0);
-	assert_int_equal(file_append_line(fd, "unverified", "", &e), 0);
+	assert_int_equal(file_append_line(scratch.fd, "unverified", "", &e), 0);
 	add(200, 10, "a@example.com", NULL);
 	expect(0, "\"a b+c=d\"@example.com", 1, 10, 2, 20);
 	expect(0, "a@example.com", 1, 10, 2, 20);
@@ -161,16 +135,17 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(without_a_file_nothing_was_taken,
-		    empty_dir),
-		cmocka_unit_test_teardown(each_and_all_are_counted, empty_dir),
+		    scratch_empty),
+		cmocka_unit_test_teardown(each_and_all_are_counted,
+		    scratch_empty),
 		cmocka_unit_test_teardown(
 		    what_came_before_the_primary_was_up_counts_no_more,
-		    empty_dir),
+		    scratch_empty),
 		cmocka_unit_test_teardown(
-		    a_file_with_history_only_is_begun_anew, empty_dir),
+		    a_file_with_history_only_is_begun_anew, scratch_empty),
 		cmocka_unit_test_teardown(
-		    odd_addresses_and_damaged_lines_do_no_harm, empty_dir),
+		    odd_addresses_and_damaged_lines_do_no_harm, scratch_empty),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
