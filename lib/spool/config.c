@@ -222,6 +222,17 @@ set_text(char **slot, const char *value, struct err *e)
 	return 0;
 }
 
+/* Behind a blank it would begin a comment: whoever reads it, or what
+ * config_print() makes of it, would see less than we do. */
+static int
+refuse_comment(const struct key *key, const char *word, struct err *e)
+{
+	return *word == ';'
+		   ? err_config(e, "%s: ';' begins a comment, not a value",
+			 key->name)
+		   : 0;
+}
+
 static int
 add_words(const struct key *key, struct config_list *list, const char *value,
     struct err *e)
@@ -235,6 +246,8 @@ add_words(const struct key *key, struct config_list *list, const char *value,
 		len = strcspn(value, separators);
 		if (len == 0)
 			return 0;
+		if (refuse_comment(key, value, e) == -1)
+			return -1;
 		if (list->n == CONFIG_LIST_MAX)
 			return err_config(e, "%s: more than %d words",
 			    key->name, CONFIG_LIST_MAX);
@@ -312,6 +325,8 @@ set_value(const struct key *key, void *section, const char *value,
 
 	switch (key->kind) {
 	case KIND_TEXT:
+		if (refuse_comment(key, value, e) == -1)
+			return -1;
 		return set_text(slot, value, e);
 	case KIND_LIST:
 		return add_words(key, slot, value, e);

@@ -78,6 +78,10 @@ every_mistake_is_named_with_its_line(void **state)
 		    ":4: log: for the second time" },
 		{ HOST "log = syslog\n  stderr\n", ":4: log: takes one line" },
 		{ HOST "log =\n", ":3: log: no value" },
+		{ HOST "tls-ticket-key =;/k\n", ":3: tls-ticket-key: ';' "
+						"begins a comment, not a" },
+		{ HOST "self = a.example,;b\n",
+		    ":3: self: ';' begins a comment, not a value" },
 		{ HOST "nonsense\n", ":3: neither [section] nor key = value" },
 		{ HOST "\n[example.com\n",
 		    ":4: neither [section] nor key = value" },
