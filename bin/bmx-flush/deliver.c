@@ -210,21 +210,14 @@ send_content(struct handover *h, struct err *e)
 
 	digest_begin(&h->room->digest);
 	while (at < f->size) {
-		uint64_t left = f->size - at;
 		ssize_t got;
 
 		/* not behind the last piece: the server may have it all */
 		if (*h->d->stop)
 			return err_temp(e, "stopped by a signal");
-		got = pread(f->fd, h->room->piece,
-		    left < PIECE_MAX ? left : PIECE_MAX, (off_t)at);
-		if (got == -1 && errno == EINTR)
-			continue;
+		got = spool_file_read(f, at, h->room->piece, PIECE_MAX, e);
 		if (got == -1)
-			return err_sys(e, "read %s", h->entry->name);
-		if (got == 0)
-			return err_data(e, "%s: shorter than its name says",
-			    h->entry->name);
+			return err_prefix(e, "%s", h->entry->name);
 		if (client_send(h->d->client, h->room->piece, (size_t)got, e) ==
 		    -1) {
 			h->r->was_session_lost = e->class != ERR_DATA;

@@ -1,6 +1,5 @@
 #include "bmx-queue/export.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -49,23 +48,16 @@ copy(const struct spool_file *f, uint64_t at, FILE *out, struct unwire *u,
     struct err *e)
 {
 	char piece[PIECE];
+	ssize_t n;
 
-	while (at < f->size) {
-		ssize_t n = pread(f->fd, piece, sizeof piece, (off_t)at);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return err_sys(e, "read");
-		if (n == 0)
-			return err_data(e, "the file has become shorter");
+	while ((n = spool_file_read(f, at, piece, sizeof piece, e)) > 0) {
 		if (u == NULL)
 			fwrite(piece, 1, (size_t)n, out);
 		else
 			unwire(u, piece, (size_t)n);
 		at += (uint64_t)n;
 	}
-	return 0;
+	return (int)n;
 }
 
 /* What a mail reader finds of the envelope. Addresses have no control

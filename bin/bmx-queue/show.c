@@ -1,6 +1,5 @@
 #include "bmx-queue/show.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -270,24 +269,17 @@ static int
 copy_content(const struct spool_file *f, struct output *o, struct err *e)
 {
 	uint64_t at = f->content;
+	char piece[PIECE];
+	ssize_t n;
 
-	while (at < f->size) {
-		char piece[PIECE];
-		ssize_t n = pread(f->fd, piece, sizeof piece, (off_t)at);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return err_sys(e, "read");
-		if (n == 0)
-			return err_data(e, "the file has become shorter");
+	while ((n = spool_file_read(f, at, piece, sizeof piece, e)) > 0) {
 		if (o->form == OUTPUT_TABLE)
 			print_content(o, piece, (size_t)n);
 		else
 			fwrite(piece, 1, (size_t)n, o->data);
 		at += (uint64_t)n;
 	}
-	return 0;
+	return (int)n;
 }
 
 /* Trouble with one is told, and the others are written. */

@@ -159,25 +159,15 @@ struct draft {
 static int
 read_header(struct draft *d, const struct spool_file *f, struct err *e)
 {
-	uint64_t left = f->size - f->content;
-	size_t want = left < sizeof d->message ? left : sizeof d->message;
 	size_t at = 0;
+	ssize_t n;
 
-	while (at < want) {
-		ssize_t n = pread(f->fd, d->message + at, want - at,
-		    (off_t)(f->content + at));
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return err_sys(e, "read the message");
-		if (n == 0)
-			break;
+	while ((n = spool_file_read(f, f->content + at, d->message + at,
+		    sizeof d->message - at, e)) > 0)
 		at += (size_t)n;
-	}
 	d->dsn.message = d->message;
 	d->dsn.message_len = at;
-	return 0;
+	return (int)n;
 }
 
 static void

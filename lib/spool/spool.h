@@ -267,6 +267,11 @@ int spool_file_open_prepared(struct spool_file *f, const struct spool_domain *d,
     const char *name, struct err *e);
 void spool_file_close(struct spool_file *f);
 
+/* Up to n bytes from offset at on; 0: at is its size. -1: ERR_DATA when it has
+ * become shorter, ERR_TEMP. */
+ssize_t spool_file_read(const struct spool_file *f, uint64_t at, char *room,
+    size_t n, struct err *e);
+
 /* Overwrite the state of recipient i in place (flush only, under the lock).
  * Sets the file's mtime to now: spool_defer() comes after the marks. */
 int spool_file_mark(struct spool_file *f, size_t i, enum rcpt_state state,

@@ -328,6 +328,25 @@ check_file(struct spool_file *f, const struct spool_domain *d,
 	return 0;
 }
 
+ssize_t
+spool_file_read(const struct spool_file *f, uint64_t at, char *room, size_t n,
+    struct err *e)
+{
+	uint64_t left = f->size - at;
+	ssize_t got;
+
+	if (left < n)
+		n = (size_t)left;
+	do
+		got = pread(f->fd, room, n, (off_t)at);
+	while (got == -1 && errno == EINTR);
+	if (got == -1)
+		return err_sys(e, "read");
+	if (got == 0 && n > 0)
+		return err_data(e, "the file has become shorter");
+	return got;
+}
+
 /* Append up to n more bytes of the file to b. 0 at its end. */
 static ssize_t
 read_more(int fd, struct buf *b, size_t n, struct err *e)
