@@ -14,6 +14,7 @@
 #include "spool/lifetime.h"
 
 #define INODES_MIN 100 /* the spool's disk keeps; a message needs one or two */
+#define HELD_MAX (256 * 1024) /* bytes of a message without a file */
 
 static const char sender_ok[] = "250 2.1.0 Sender OK";
 static const char begun[] = "250 2.0.0 Send the message";
@@ -29,7 +30,9 @@ void
 intake_init(struct intake *in, const struct config *config,
     const struct spool *spool)
 {
-	*in = (struct intake){ .config = config, .spool = spool };
+	*in = (struct intake){
+		.config = config, .spool = spool, .held = BUF_INIT(HELD_MAX)
+	};
 	admission_init(&in->admission, config, spool);
 }
 
@@ -260,6 +263,7 @@ drop_copies(struct intake *in)
 	free(in->copies);
 	in->copies = NULL;
 	in->ncopies = 0;
+	buf_free(&in->held);
 }
 
 void
@@ -352,30 +356,8 @@ out:
 	return rc;
 }
 
-/* The primary wants content now: it begins with our Received field too. */
-static const char *
-begin_live(struct intake *in)
-{
-	struct relay *relay = &in->admission.relay;
-	struct buf field = BUF_INIT(ENVELOPE_MAX);
-	enum relay_result result;
-
-	if (!relay_is_live(relay))
-		return begun;
-	result = relay_begin(relay);
-	if (result == RELAY_TAKEN) {
-		add_received(in, relay->domain, &field);
-		relay_content(relay, field.data, field.len);
-		buf_free(&field);
-	}
-	if (result != RELAY_REFUSED)
-		return begun;
-	drop_copies(in);
-	return relay->reply;
-}
-
 static int
-begin_copy(struct intake *in, struct intake_copy *c, struct err *e)
+begin_copy(const struct intake *in, struct intake_copy *c, struct err *e)
 {
 	if (spool_domain_open(&c->dir, in->spool, c->domain->name, true, e) ==
 	    -1)
@@ -385,9 +367,66 @@ begin_copy(struct intake *in, struct intake_copy *c, struct err *e)
 	return write_head(in, c, e);
 }
 
+static bool
+is_begun(const struct intake_copy *c)
+{
+	return c->msg.domain != NULL;
+}
+
+/*
+ * What goes to the primary needs no file while that goes well, which is the
+ * rule. Its copy is begun when the relay fails, at the latest before the
+ * client is answered, or when len more bytes are too many to be held.
+ */
+static bool
+is_put_off(const struct intake *in, const struct intake_copy *c, size_t len)
+{
+	return relay_is_live(&in->admission.relay) &&
+	       in->admission.relay.domain == c->domain &&
+	       len <= in->held.max - in->held.len;
+}
+
+/* All that are not put off; len: of the content that comes next. */
+static int
+begin_copies(struct intake *in, size_t len, struct err *e)
+{
+	for (size_t i = 0; i < in->ncopies; i++) {
+		struct intake_copy *c = &in->copies[i];
+
+		if (is_begun(c) || is_put_off(in, c, len))
+			continue;
+		if (begin_copy(in, c, e) == -1 ||
+		    spool_write(&c->msg, in->held.data, in->held.len, e) == -1)
+			return -1;
+		buf_free(&in->held); /* no more than one is put off */
+	}
+	return 0;
+}
+
+/* The primary wants content now: it begins with our Received field too.
+ * Returns its refusal, or NULL. */
+static const char *
+begin_live(struct intake *in)
+{
+	struct relay *relay = &in->admission.relay;
+	struct buf field = BUF_INIT(ENVELOPE_MAX);
+	enum relay_result result;
+
+	if (!relay_is_live(relay))
+		return NULL;
+	result = relay_begin(relay);
+	if (result == RELAY_TAKEN) {
+		add_received(in, relay->domain, &field);
+		relay_content(relay, field.data, field.len);
+		buf_free(&field);
+	}
+	return result == RELAY_REFUSED ? relay->reply : NULL;
+}
+
 const char *
 intake_begin(struct intake *in, struct envelope *env)
 {
+	const char *refusal;
 	struct err e = ERR_INIT;
 
 	in->failed = false;
@@ -397,21 +436,42 @@ intake_begin(struct intake *in, struct envelope *env)
 		env->rcpts[i].state =
 		    in->is_unverified[i] ? RCPT_UNVERIFIED : RCPT_PENDING;
 	if (spool_new_id(in->id, env->arrival_us, &e) == -1 ||
-	    make_copies(in, env->nrcpt, &e) == -1)
+	    make_copies(in, env->nrcpt, &e) == -1 ||
+	    begin_copies(in, 0, &e) == -1)
 		return give_up(in, &e);
-	for (size_t i = 0; i < in->ncopies; i++)
-		if (begin_copy(in, &in->copies[i], &e) == -1)
-			return give_up(in, &e);
-	return begin_live(in);
+	refusal = begin_live(in);
+	if (refusal == NULL)
+		return begin_copies(in, 0, &e) == -1 ? give_up(in, &e) : begun;
+	drop_copies(in);
+	return refusal;
+}
+
+static int
+add_content(struct intake *in, const char *data, size_t len, struct err *e)
+{
+	bool is_held = false;
+
+	if (begin_copies(in, len, e) == -1)
+		return -1;
+	for (size_t i = 0; i < in->ncopies; i++) {
+		struct intake_copy *c = &in->copies[i];
+
+		if (is_begun(c) && spool_write(&c->msg, data, len, e) == -1)
+			return -1;
+		is_held = is_held || !is_begun(c);
+	}
+	if (is_held)
+		buf_add(&in->held, data, len);
+	return buf_check(&in->held, e);
 }
 
 void
 intake_content(struct intake *in, const char *data, size_t len)
 {
 	relay_content(&in->admission.relay, data, len);
-	for (size_t i = 0; i < in->ncopies && !in->failed; i++)
-		in->failed =
-		    spool_write(&in->copies[i].msg, data, len, &in->why) == -1;
+	if (in->failed)
+		return;
+	in->failed = add_content(in, data, len, &in->why) == -1;
 	if (in->failed)
 		drop_copies(in); /* give the disk back at once */
 }
@@ -516,7 +576,7 @@ intake_commit(struct intake *in)
 
 	if (reply != NULL)
 		return reply;
-	if (in->failed)
+	if (in->failed || begin_copies(in, 0, &in->why) == -1)
 		return give_up(in, &in->why);
 	for (size_t i = 0; i < in->ncopies; i++)
 		msgs[i] = &in->copies[i].msg;

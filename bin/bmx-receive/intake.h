@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "bmx-receive/admission.h"
 #include "mail/envelope.h"
@@ -41,6 +42,8 @@ struct intake {
 	char id[SPOOL_ID_LEN + 1];   /* of the message under way, or the last */
 	struct intake_copy *copies;
 	size_t ncopies;
+	struct buf held; /* content of the copy that is not begun: the primary
+			    may take it */
 	size_t ndomains; /* of the recipients so far */
 	bool failed;     /* a copy could not be written: why */
 	struct err why;
@@ -84,7 +87,8 @@ const char *intake_due(struct intake *in, const struct envelope *env,
 
 /* Every recipient is known: begin a copy for each domain, with the envelope
  * and our Received field. env->arrival_us is set; env stays where it is until
- * the end. The same goes to the primary when it is live. */
+ * the end. When the primary is live the same goes there, and the copy of its
+ * domain is in memory: it becomes a file when it is long or the relay fails. */
 const char *intake_begin(struct intake *in, struct envelope *env);
 
 /* The next piece of content. Failure is kept for intake_commit(). */

@@ -5,11 +5,14 @@
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
+# shellcheck source=tests/fake/primary.sh
+. "$top_srcdir/tests/fake/primary.sh"
 need strace
+primary_make
 ASAN_OPTIONS=detect_leaks=0 # it cannot trace what is traced
 export ASAN_OPTIONS
 strace -o "$tmp/trace" true 2>/dev/null || skip_all 'strace cannot trace here'
-plan 14
+plan 19
 make_conf 'min-free = 0' '[example.com]' '[example.net]'
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
     'RCPT TO:<1@example.net>' DATA 'Subject: x' '' 'text' . QUIT >"$tmp/in"
@@ -23,20 +26,54 @@ line()
 	grep -nE "$1" "$tmp/trace" | tail -n 1 | cut -d: -f1
 }
 
-strace -y -s 9999 -o "$tmp/trace" -e trace=fsync,fdatasync,linkat,link,write \
-    bmx-receive <"$tmp/in" >"$tmp/out"
+# ordered DOMAIN NAME: all of it in the right order, up to the reply.
+ordered()
+{
+	file=$(line "^fsync\\([0-9]+<[^>]*/$1/(new/#|tmp/).*\\) += 0")
+	link=$(line "^linkat?\\(.*/$1/.*= 0")
+	dir=$(line "^fsync\\([0-9]+<[^>]*/$1/new>\\) += 0")
+	ok "$2: the bytes are synced before they get their name" test "${file:-99}" -lt "${link:-0}"
+	ok "$2: the name is synced after it is made" test "${link:-99}" -lt "${dir:-0}"
+	ok "$2: 250 comes after all of it" test "${dir:-99}" -lt "${reply:-0}"
+}
+
+# traced: a session whose calls are in $tmp/trace.
+traced()
+{
+	strace -y -s 9999 -o "$tmp/trace" \
+	    -e trace=fsync,fdatasync,openat,linkat,link,write \
+	    bmx-receive <"$tmp/in" >"$tmp/out"
+	reply=$(line '^write\(1.*250 2\.0\.0 ')
+}
+
+traced
 is 'accepted' "$(last_code "$tmp/out")" '250 2.0.0'
-reply=$(line '^write\(1.*250 2\.0\.0 Queued')
 for domain in example.com example.net; do
-	file=$(line "^fsync\\([0-9]+<[^>]*/$domain/(new/#|tmp/).*\\) += 0")
-	link=$(line "^linkat?\\(.*/$domain/.*= 0")
-	dir=$(line "^fsync\\([0-9]+<[^>]*/$domain/new>\\) += 0")
-	ok "$domain: the bytes are synced before they get their name" test "${file:-99}" -lt "${link:-0}"
-	ok "$domain: the name is synced after it is made" test "${link:-99}" -lt "${dir:-0}"
-	ok "$domain: 250 comes after all of it" test "${dir:-99}" -lt "${reply:-0}"
+	ordered $domain $domain
 done
 ok 'the new domain directories are synced too' \
     grep -qE "^fsync\\([0-9]+<$tmp/spool>\\) += 0" "$tmp/trace"
+
+# ---- live relay: a file only when the primary fails ----
+
+cp "$BMX_CONF" "$tmp/spool.conf"
+cp "$tmp/in" "$tmp/both"
+make_conf 'min-free = 0' '[example.com]' "primary = 127.0.0.1:$primary_port" \
+    'admit = through'
+say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' DATA \
+    'Subject: x' '' 'text' . QUIT >"$tmp/in"
+primary_start
+traced
+is 'relayed: the primary has it, and no file was made' \
+    "$(last_code "$tmp/out") $(primary_count) $(grep -c 'O_TMPFILE\|/tmp/[0-9a-v]*"' "$tmp/trace")" \
+    '250 2.0.0 1 0'
+primary_renew 'dot hangup'
+traced
+is 'the primary fails: accepted' "$(last_code "$tmp/out")" '250 2.0.0'
+ordered example.com 'the primary fails'
+stop primary
+cp "$tmp/spool.conf" "$BMX_CONF"
+cp "$tmp/both" "$tmp/in"
 
 # ---- killed, or failing ----
 

@@ -168,6 +168,32 @@ fails '554 for a greeting is for us' 'connect 554 5.7.1 not you'
 like 'a failure is in the log' "$(cat "$tmp/bmx.log")" \
     'domain=example.com peer=127.0.0.1:[0-9]* relay failed: '
 
+# More than is held in memory, and more than a file gets at once.
+seq -f '%0200.0f' 1500 >"$tmp/lines"
+long()
+{
+	begin "$@"
+	{
+		say 'EHLO c' 'MAIL FROM:<a@s.example>' \
+		    'RCPT TO:<bob@example.com>' DATA
+		crlf <"$tmp/lines"
+		say . QUIT
+	} | bmx-receive >"$tmp/out"
+	long_has="$(last_code "$tmp/out") $(spooled example.com) $(primary_count)"
+}
+crlf <"$tmp/lines" >"$tmp/want"
+for stage in data dot; do
+	for action in hangup '451 4.3.0 no queue'; do
+		long "$stage $action"
+		is "a long message, $action at $stage: in the spool" \
+		    "$long_has" '250 2.0.0 1 0'
+		content_of "$(queued example.com)" >"$tmp/got"
+		same "a long message, $action at $stage: whole" "$tmp/want" "$tmp/got"
+	done
+done
+long
+is 'a long message goes through: not in the spool' "$long_has" '250 2.0.0 0 1'
+
 begin 'rcpt#2 hangup'
 message bob@example.com new@example.com
 is 'broken at the second recipient: the spool has both' \
