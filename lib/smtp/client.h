@@ -230,10 +230,10 @@ int client_finish(struct client *c, struct err *e);
 /*
  * client_finish(), unless that was done, and the reply, in c->reply and in the
  * outcomes of those that were accepted: 2yz, the server has the message; else
- * refused. A 2yz that came before the final dot was sent is not that reply: -1
- * and *lost. *lost: all was sent and the reply never came, so the server may
- * have the message (with -1); of several replies (LMTP) those that came stand,
- * see is_final.
+ * refused. A 2yz that came before the final dot, or the last piece of a chunk,
+ * was sent is not that reply: -1 and *lost. *lost: all was sent and the reply
+ * never came, so the server may have the message (with -1); of several replies
+ * (LMTP) those that came stand, see is_final.
  */
 int client_end(struct client *c, bool *lost, struct err *e);
 

@@ -231,6 +231,8 @@ announce_chunk(struct client *c, uint64_t size, struct err *e)
 	buf_free(&line);
 	c->is_chunk = true;
 	c->chunk_left = size;
+	if (size == 0)
+		c->has_spoken_early = client_is_stale(c);
 	return rc;
 }
 
@@ -300,6 +302,8 @@ send_chunk(struct client *c, const char *data, size_t len, struct err *e)
 	if (!dot_is_clean(&c->dot, data, len) || (is_last && c->dot.after_cr))
 		return cut_off(c, bare, e);
 	c->chunk_left -= len;
+	if (is_last)
+		c->has_spoken_early = client_is_stale(c);
 	if (conn_write(c->conn, data, len,
 		wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)
 		return wire_write_failed(c, e);
@@ -343,7 +347,8 @@ client_finish(struct client *c, struct err *e)
 		return wire_not_open(e);
 	if (c->is_chunk && c->chunk_left > 0)
 		return cut_off(c, "the message is shorter than its size", e);
-	c->has_spoken_early = !c->is_chunk && client_is_stale(c);
+	if (!c->is_chunk)
+		c->has_spoken_early = client_is_stale(c);
 	if (!c->is_chunk &&
 	    conn_write(c->conn, dot.data, dot.len,
 		wire_deadline(c, SMTP_BLOCK_TIMEOUT_S), e) == -1)

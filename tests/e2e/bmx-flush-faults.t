@@ -90,15 +90,26 @@ is "nothing went in the clear" "$(primary_said 'C: MAIL')" \
 
 # ---- a 250 ahead of the end of the content is none ----
 
+# early NAME RULE... [-x CHUNKING]
+early()
+{
+	stage=$1
+	shift
+	rm -rf "$spool/example.com"
+	primary_renew "$@"
+	put "early-$stage"
+	exits "D32: a 250 before the $stage: 75" 75 timeout 20 bmx-flush
+	is "the message waits" "$(states "$id") $(primary_count) $(held)" "P 0 0"
+	like "whether it went through is not known" "$(logged "id=$id ")" \
+	    ' state=unknown '
+	exits "the next run: 0" 0 timeout 20 bmx-flush --now
+	is "it is there, once" "$(waiting) $(primary_count)" "0 1"
+}
+
 conf
-rm -rf "$spool/example.com"
-primary_renew 'data#1 raw 354 go on\r\n250 2.0.0 early\r\n' 'dot#1 hangup'
-put early
-exits "D32: a 250 before the final dot: 75" 75 timeout 20 bmx-flush
-is "the message waits" "$(states "$id") $(primary_count) $(held)" "P 0 0"
-like "whether it went through is not known" "$(logged "id=$id ")" ' state=unknown '
-exits "the next run: 0" 0 timeout 20 bmx-flush --now
-is "it is there, once" "$(waiting) $(primary_count)" "0 1"
+early dot 'data#1 raw 354 go on\r\n250 2.0.0 early\r\n' 'dot#1 hangup'
+early chunk -x CHUNKING \
+    'rcpt#1 raw 250 2.1.5 ok\r\n250 2.0.0 early\r\n' 'bdat#1 hangup'
 
 primary_check
 done_testing
