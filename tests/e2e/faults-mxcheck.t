@@ -31,11 +31,7 @@ once()
 	[ -s "$tmp/err" ] || [ -s "$tmp/out" ] || wrong 'nothing said'
 }
 
-for kind in open close random send recv socket; do
-	count=$faults
-	faults_each "$kind" EIO once >"$tmp/wrong"
-	is "$((faults - count)) times $kind: EIO" "$(cat "$tmp/wrong")" ''
-done
+faults_of once open close random send recv socket
 faults_each memory ENOMEM once >"$tmp/wrong"
 is 'no memory' "$(cat "$tmp/wrong")" ''
 for error in EMFILE ENFILE EINTR EACCES; do

@@ -98,9 +98,9 @@ try()
 	bmx-queue $order 2>/dev/null | said >"$tmp/right"
 	for kind in create open write sync rename unlink utime close read opendir \
 	    mkdir send; do
-		faults_each "$kind" EIO once
+		faults_each "$kind" "$fault_error" once
 	done >"$tmp/wrong"
-	is "${order%% *}: EIO at each call" "$(cat "$tmp/wrong")" ''
+	is "${order%% *}: $fault_error at each call" "$(cat "$tmp/wrong")" ''
 	faults_each memory ENOMEM once >"$tmp/wrong"
 	is "${order%% *}: no memory" "$(cat "$tmp/wrong")" ''
 	for error in ENOSPC EDQUOT EROFS EMFILE ENFILE EINTR EACCES; do

@@ -65,6 +65,10 @@ class Session:
             if not more:
                 raise EOFError(got)
             got += more
+            last = got.splitlines()[-1]
+            if got.endswith(b"\r\n") and last[3:4] == b" " and \
+                    want not in got:
+                raise EOFError(got)
 
     def start(self):
         self.read_clear(b"220 ")
@@ -94,7 +98,7 @@ class Session:
                 self.flush()
                 more = self.raw.recv(65536)
                 if not more:
-                    raise EOFError("the server closed") from None
+                    raise EOFError(b"") from None
                 self.incoming.write(more)
 
     def record(self, text):
@@ -107,7 +111,11 @@ class Session:
         reply = b""
         while not reply.endswith(b"\r\n") or \
                 reply.splitlines()[-1][3:4] == b"-":
-            reply += self.under_tls(lambda: self.tls.read(65536))
+            more = self.under_tls(lambda: self.tls.read(65536))
+            if not more:
+                raise EOFError(reply)
+            reply += more
+        return reply
 
     def rest(self):
         """Until the server closes: what it said under TLS, and in the clear."""
@@ -210,4 +218,5 @@ def main():
             run(point, way, version, sys.argv[2], sys.argv[3:])
 
 
-main()
+if __name__ == "__main__":
+    main()

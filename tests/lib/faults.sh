@@ -2,18 +2,26 @@
 # Calls that fail, after tap.sh: faulty.c has the kinds and the deeds.
 #
 #	faults_need				or skip the test
-#	faulty KINDS N DEED COMMAND...		one run, at most 20 seconds
+#	faulty KINDS N DEED COMMAND...		one run, at most 10 seconds
 #						status in $tmp/status too
 #	was_hit					it came to that call
 #	faults_each KINDS DEED FUNCTION		FUNCTION KINDS N DEED, for N from
 #						1 until there is no such call
+#	faults_of FUNCTION KIND...		a test for each kind, of $fault_error
+#						at each such call
+#	faults_sample STEP			every STEPth call will do
 #
+# scripts/faults runs these tests for each error, and samples nothing: it sets
+# FAULTS_ERROR. $fault_via, when it is set, gets what faulty runs as its arguments.
 #
 # FUNCTION prepares, calls faulty, and prints what is wrong afterwards. $faults
 # counts the runs that were hit. wrong WHAT... is for it to say: which run, and
 # what.
 
 faults=0
+fault_error=${FAULTS_ERROR:-EIO}
+fault_step=1
+fault_via=
 
 faults_need()
 {
@@ -31,7 +39,7 @@ faulty()
 	fault_set="FAULTY_CALLS=$1 FAULTY_AT=$2 FAULTY_DO=$3"
 	shift 3
 	# shellcheck disable=SC2086 # a list of words
-	timeout -s KILL 10 env $fault_set FAULTY_FILE="$fault" \
+	timeout -s KILL 10 $fault_via env $fault_set FAULTY_FILE="$fault" \
 	    LD_PRELOAD="$faulty" "$@"
 	echo $? >"$tmp/status"
 	return "$(cat "$tmp/status")"
@@ -56,6 +64,11 @@ fault_common()
 	[ "$1" -lt 124 ] || wrong "ended with status $1"
 }
 
+faults_sample()
+{
+	[ -n "${FAULTS_ERROR:-}" ] || fault_step=$1
+}
+
 faults_each()
 {
 	fault_n=1
@@ -64,7 +77,41 @@ faults_each()
 		was_hit
 	do
 		faults=$((faults + 1))
-		fault_n=$((fault_n + 1))
-		[ "$fault_n" -lt 1000 ] || bail "$1 has no end"
+		fault_n=$((fault_n + fault_step))
+		[ "$fault_n" -lt 2000 ] || bail "$1 has no end"
 	done
+}
+
+faults_of()
+{
+	fault_function=$1
+	shift
+	for fault_kind; do
+		fault_count=$faults
+		faults_each "$fault_kind" "$fault_error" "$fault_function" >"$tmp/wrong"
+		is "$((faults - fault_count)) times $fault_kind: $fault_error" \
+		    "$(cat "$tmp/wrong")" ''
+	done
+}
+
+# receive_judge CONTENT [N]: after a session of bmx-receive with one message,
+# replies in $tmp/out: what is wrong. $kept: how many domains have it; N, or one
+# for each recipient, have to.
+receive_judge()
+{
+	kept=0
+	for fault_file in "$tmp"/spool/example.*/new/*; do
+		[ -e "$fault_file" ] || continue
+		kept=$((kept + 1))
+		is_whole "$fault_file" || wrong "$fault_file is not whole"
+		content_of "$fault_file" | cmp -s - "$1" ||
+		    wrong "$fault_file has not the content"
+	done
+	codes "$tmp/out" | grep -v '^50' | grep '^5' && wrong 'for ever'
+	if grep -q '^250 2.0.0 Queued' "$tmp/out"; then
+		[ "$kept" -eq "${2:-$(grep -c '^250 2.1.5' "$tmp/out")}" ] ||
+		    wrong 'acknowledged and lost'
+	elif [ "$kept" -gt 0 ] && codes "$tmp/out" | grep -q '^4'; then
+		wrong 'refused and kept'
+	fi
 }
