@@ -55,24 +55,20 @@ once()
 	[ "$(states "$id")" = 'D P F' ] || wrong "$(states "$id")"
 }
 
-# every TLS
+# every TLS [KIND=DEED]...
 every()
 {
 	conf "$1"
 	once none 1 EIO
 	is "tls = $1: without a fault each comes once" \
 	    "$(got one) $(got two) $(waiting)" '1 1 1'
+	shift
 	faults_of once create open mkdir write sync rename unlink utime link \
-	    close read opendir random send recv socket connect fork pipe
-	faults_each memory ENOMEM once >"$tmp/wrong"
-	is 'no memory' "$(cat "$tmp/wrong")" ''
+	    close read opendir random send recv socket connect fork pipe \
+	    memory=ENOMEM "$@"
 }
 
-every none
-faults_each disk EINTR once >"$tmp/wrong"
-is 'EINTR at whatever changes the disk' "$(cat "$tmp/wrong")" ''
-faults_each write short once >"$tmp/wrong"
-is 'half of a write' "$(cat "$tmp/wrong")" ''
+every none write=short disk=EINTR
 
 # The states of a message, and then all that follows.
 for error in EIO ENOSPC EDQUOT EROFS EMFILE ENFILE ENOMEM EINTR EACCES; do
@@ -83,10 +79,10 @@ for error in EIO ENOSPC EDQUOT EROFS EMFILE ENFILE ENOMEM EINTR EACCES; do
 	done
 done >"$tmp/wrong"
 is 'every error' "$(cat "$tmp/wrong")" ''
-ok 'there were calls to fail' test "$faults" -gt 200
+faults_enough 200
 
 # With TLS, and what is learned of recipients is kept: most calls are the same.
 faults_sample 9
-every verify
+every verify disk=kill-before disk=kill-after
 primary_check
 done_testing

@@ -31,14 +31,7 @@ once none 1 EIO
 is 'without a fault it is stored' "$(last_code "$tmp/out") $kept" '250 2.0.0 2'
 
 faults_sample 6
-faults_of once create open mkdir chmod write sync link close random recv send
-faults_each memory ENOMEM once >"$tmp/wrong"
-is 'no memory' "$(cat "$tmp/wrong")" ''
-faults_each write short once >"$tmp/wrong"
-is 'half of a write' "$(cat "$tmp/wrong")" ''
-for deed in kill-before kill-after; do
-	faults_each disk "$deed" once >"$tmp/wrong"
-	is "$deed whatever changes the disk" "$(cat "$tmp/wrong")" ''
-done
-ok 'there were calls to fail' test "$faults" -gt 20
+faults_of once create open mkdir chmod write sync link close random recv send \
+    memory=ENOMEM write=short disk=kill-before disk=kill-after
+faults_enough 20
 done_testing

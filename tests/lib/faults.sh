@@ -7,12 +7,13 @@
 #	was_hit					it came to that call
 #	faults_each KINDS DEED FUNCTION		FUNCTION KINDS N DEED, for N from
 #						1 until there is no such call
-#	faults_of FUNCTION KIND...		a test for each kind, of $fault_error
-#						at each such call
+#	faults_of FUNCTION KIND[=DEED]...	a test for each, of the deed (or
+#						$fault_error) at each such call
 #	faults_sample STEP			every STEPth call will do
+#	faults_enough N				a test: there were more than N
 #
-# scripts/faults runs these tests for each error, and samples nothing: it sets
-# FAULTS_ERROR. $fault_via, when it is set, gets what faulty runs as its arguments.
+# scripts/faults runs these tests for each error and kill, and samples nothing: it
+# sets FAULTS_ERROR. $fault_via, when it is set, gets what faulty runs as its arguments.
 #
 # FUNCTION prepares, calls faulty, and prints what is wrong afterwards. $faults
 # counts the runs that were hit. wrong WHAT... is for it to say: which run, and
@@ -69,6 +70,12 @@ faults_sample()
 	[ -n "${FAULTS_ERROR:-}" ] || fault_step=$1
 }
 
+faults_enough()
+{
+	[ "$fault_error" = EIO ] || set -- 0
+	ok "there were calls to fail" test "$faults" -gt "$1"
+}
+
 faults_each()
 {
 	fault_n=1
@@ -86,10 +93,16 @@ faults_of()
 {
 	fault_function=$1
 	shift
+	case $fault_error in kill-*) set -- disk ;; esac
 	for fault_kind; do
+		fault_deed=$fault_error
+		case "${FAULTS_ERROR:-EIO} $fault_kind" in
+		'EIO '*=*) fault_deed=${fault_kind#*=} ;;
+		*=*) continue ;; # once will do
+		esac
 		fault_count=$faults
-		faults_each "$fault_kind" "$fault_error" "$fault_function" >"$tmp/wrong"
-		is "$((faults - fault_count)) times $fault_kind: $fault_error" \
+		faults_each "${fault_kind%=*}" "$fault_deed" "$fault_function" >"$tmp/wrong"
+		is "$((faults - fault_count)) times ${fault_kind%=*}: $fault_deed" \
 		    "$(cat "$tmp/wrong")" ''
 	done
 }
