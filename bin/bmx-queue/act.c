@@ -1,5 +1,6 @@
 #include "bmx-queue/act.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -41,26 +42,6 @@ print_result(struct output *o, const struct spool_domain *d, const char *id,
 	};
 
 	return jline_row(o, row, sizeof row / sizeof *row, e);
-}
-
-static int
-change(const struct act_order *order, const struct spool_domain *d,
-    struct spool_entry *entry, struct err *e)
-{
-	switch (order->act) {
-	case ACT_REMOVE:
-		return spool_remove(d, entry, e);
-	case ACT_HOLD:
-		return spool_hold_until(d, entry, order->until_s, e);
-	case ACT_RELEASE:
-		return spool_release(d, entry, e);
-	case ACT_RETRY:
-		return spool_defer(d, entry, clock_wall_us() / 1000000, e);
-	case ACT_BOUNCE:
-	case ACT_EXPIRE:
-		break; /* give_up() has them */
-	}
-	return 0;
 }
 
 /* It was so before, or the order is not for such a message. */
@@ -105,10 +86,11 @@ look_inside(struct inside *in, const struct spool_domain *d,
 	spool_file_close(&f);
 }
 
-static void
+/* On disk, too: a removal leaves a trace whatever happens. */
+static int
 enter_in_ledger(const struct spool *sp, const struct spool_domain *d,
     const struct spool_entry *entry, const struct inside *in,
-    const char *reason, struct output *o)
+    const char *reason, struct err *e)
 {
 	const struct ledger_line line = {
 		.id = entry->id,
@@ -121,10 +103,11 @@ enter_in_ledger(const struct spool *sp, const struct spool_domain *d,
 		.reply = reason,
 		.arrival_us = entry->arrival_us,
 	};
-	struct err e = ERR_INIT;
+	int64_t now_us = clock_wall_us();
 
-	if (ledger_add(sp, &line, clock_wall_us(), &e) == -1)
-		output_complain(o, &e);
+	if (ledger_add(sp, &line, now_us, e) == -1)
+		return -1;
+	return ledger_sync(sp, now_us, e);
 }
 
 /* In syslog and, while there is a message, in its own log. */
@@ -154,22 +137,68 @@ struct hand {
 	size_t n, busy; /* messages so far, and of them */
 };
 
+/*
+ * The ledger first: a line about a message that is still there is harmless, and
+ * one that is not there is looked for in vain. Where there is no room for a
+ * line, the message makes some. *is_entered: the line is there.
+ */
+static int
+remove_one(const struct hand *h, const struct spool_domain *d,
+    const struct spool_entry *entry, bool *is_entered, struct err *e)
+{
+	struct inside in;
+	int rc;
+
+	look_inside(&in, d, entry);
+	if (!*is_entered)
+		*is_entered = enter_in_ledger(h->sp, d, entry, &in,
+				  h->order->reason, e) == 0;
+	if (!*is_entered && e->sys != ENOSPC && e->sys != EDQUOT)
+		return -1;
+	rc = spool_remove(d, entry, e);
+	if (rc == 1 && !*is_entered &&
+	    enter_in_ledger(h->sp, d, entry, &in, h->order->reason, e) == -1)
+		output_complain(h->o, e);
+	return rc;
+}
+
+static int
+change(const struct hand *h, const struct spool_domain *d,
+    struct spool_entry *entry, bool *is_entered, struct err *e)
+{
+	const struct act_order *order = h->order;
+
+	switch (order->act) {
+	case ACT_REMOVE:
+		return remove_one(h, d, entry, is_entered, e);
+	case ACT_HOLD:
+		return spool_hold_until(d, entry, order->until_s, e);
+	case ACT_RELEASE:
+		return spool_release(d, entry, e);
+	case ACT_RETRY:
+		return spool_defer(d, entry, clock_wall_us() / 1000000, e);
+	case ACT_BOUNCE:
+	case ACT_EXPIRE:
+		break; /* give_up() has them */
+	}
+	return 0;
+}
+
 /* What was found to be done with it, and done: for people. NULL: trouble, of
  * which *e tells. */
 static const char *
 change_one(const struct hand *h, const struct spool_domain *d,
-    struct spool_entry *entry, struct inside *in, struct err *e)
+    struct spool_entry *entry, struct err *e)
 {
 	const struct act_order *order = h->order;
+	bool is_entered = false;
 	int rc;
 
 	do {
 		/* what it has become meanwhile may be what nobody meant */
 		if (is_done(order, entry) || !select_wants(h->s, entry))
 			return "unchanged";
-		if (order->act == ACT_REMOVE)
-			look_inside(in, d, entry);
-		rc = change(order, d, entry, e);
+		rc = change(h, d, entry, &is_entered, e);
 	} while (rc == 0 && select_follow(d, entry));
 	if (rc == -1)
 		return NULL;
@@ -226,15 +255,10 @@ static const char *
 remove_or_move(struct hand *h, const struct spool_domain *d,
     struct spool_entry *entry, struct err *e)
 {
-	const struct act_order *order = h->order;
-	struct inside in = { .sender = "" };
-	const char *result = change_one(h, d, entry, &in, e);
+	const char *result = change_one(h, d, entry, e);
 
-	if (result != words[order->act].done)
-		return result;
-	record(order, d, entry);
-	if (order->act == ACT_REMOVE)
-		enter_in_ledger(h->sp, d, entry, &in, order->reason, h->o);
+	if (result == words[h->order->act].done)
+		record(h->order, d, entry);
 	return result;
 }
 

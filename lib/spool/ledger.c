@@ -40,7 +40,10 @@ open_ledger(const struct spool *sp, struct err *e)
 {
 	int fd;
 
-	if (mkdirat(sp->fd, "ledger", S_IRWXU) == -1 && errno != EEXIST)
+	if (mkdirat(sp->fd, "ledger", S_IRWXU) == 0) {
+		if (fsync(sp->fd) == -1)
+			return err_sys(e, "fsync %s", sp->path);
+	} else if (errno != EEXIST)
 		return err_sys(e, "mkdir %s/ledger", sp->path);
 	fd = openat(sp->fd, "ledger",
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -75,19 +78,26 @@ ledger_add(const struct spool *sp, const struct ledger_line *line,
 	return rc;
 }
 
+/* The lines, and the name of a month that is new. */
 int
 ledger_sync(const struct spool *sp, int64_t now_us, struct err *e)
 {
-	char path[sizeof "ledger/" + CLOCK_RFC3339_MAX] = "ledger/";
-	int fd, rc = 0;
+	char month[CLOCK_RFC3339_MAX];
+	int dir = openat(sp->fd, "ledger",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = dir == -1
+		     ? -1
+		     : openat(dir, month_of(month, now_us),
+			   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int rc = 0;
 
-	month_of(path + strlen(path), now_us);
-	fd = openat(sp->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1 && errno == ENOENT)
-		return 0;
-	if (fd == -1 || fdatasync(fd) == -1)
-		rc = err_sys(e, "sync %s/%s", sp->path, path);
+		rc = 0; /* no line yet */
+	else if (fd == -1 || fdatasync(fd) == -1 || fsync(dir) == -1)
+		rc = err_sys(e, "sync %s/ledger", sp->path);
 	if (fd != -1)
 		close(fd);
+	if (dir != -1)
+		close(dir);
 	return rc;
 }
