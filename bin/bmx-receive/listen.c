@@ -8,16 +8,18 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bmx-receive/crew.h"
+#include "bmx-receive/hand.h"
 #include "net/connect.h"
 
 #define SYSTEMD_FIRST_FD 3 /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
 #define RETRY_MS 100 /* after accept(2) or fork(2) failed for want of room */
+#define LOOK_MS 1000 /* how often to look for children that are too old */
 
 static const char too_many[] =
     "421 4.3.2 Too many sessions, try again later\r\n";
@@ -27,18 +29,12 @@ static const char too_many_of_you[] =
 /* What the handlers saw; nothing else in this file outlives a call. */
 static volatile sig_atomic_t terminations, hangups;
 
-struct child {
-	pid_t pid; /* 0: free */
-	struct listen_network network;
-};
-
 struct listener {
 	const struct listen_ops *ops;
 	struct listen_limits limits;
-	struct pollfd sockets[LISTEN_FDS_MAX];
+	const int *sockets;
 	size_t nsockets;
-	struct child *children; /* room for as many as ever were allowed */
-	size_t room, nchildren;
+	struct crew crew;
 	int64_t idle_since_ms;
 	bool is_stopping;
 };
@@ -127,46 +123,6 @@ listen_network_of(const struct sockaddr *addr)
 	return network;
 }
 
-static size_t
-count_network(const struct listener *l, const struct listen_network *network)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->room; i++)
-		n += l->children[i].pid != 0 &&
-		     memcmp(&l->children[i].network, network,
-			 sizeof *network) == 0;
-	return n;
-}
-
-static struct child *
-free_place(struct listener *l)
-{
-	for (size_t i = 0; i < l->room; i++)
-		if (l->children[i].pid == 0)
-			return &l->children[i];
-	return NULL;
-}
-
-static int
-make_room(struct listener *l, struct err *e)
-{
-	struct child *grown;
-
-	if (l->room >= l->limits.sessions)
-		return 0;
-	grown =
-	    reallocarray(l->children, l->limits.sessions, sizeof *l->children);
-	if (grown == NULL)
-		return err_temp(e, "no memory for %u sessions",
-		    l->limits.sessions);
-	memset(grown + l->room, 0,
-	    (l->limits.sessions - l->room) * sizeof *grown);
-	l->children = grown;
-	l->room = l->limits.sessions;
-	return 0;
-}
-
 /* ---- signals ---- */
 
 static void
@@ -214,32 +170,6 @@ release_signals(const struct signals *before)
 
 /* ---- sessions ---- */
 
-static void
-log_death(pid_t pid, int status)
-{
-	if (WIFSIGNALED(status))
-		log_alarm("session=%ld killed by signal %d", (long)pid,
-		    WTERMSIG(status));
-}
-
-static void
-reap(struct listener *l)
-{
-	pid_t pid;
-	int status;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (size_t i = 0; i < l->room; i++) {
-			if (l->children[i].pid != pid)
-				continue;
-			l->children[i].pid = 0;
-			l->nchildren--;
-			log_death(pid, status);
-		}
-		l->idle_since_ms = clock_monotonic_ms();
-	}
-}
-
 /* One line, without waiting for a client that does not read. */
 static void
 send_last(int fd, const char *reply)
@@ -256,38 +186,48 @@ turn_away(int fd, const char *reply, const char *client)
 	send_last(fd, reply);
 }
 
-/* The child's whole life. */
+/* The child's whole life: this client, and those that are handed to it. */
 static void
-live(const struct listener *l, int fd, const struct signals *before)
+live(struct listener *l, int fd, bool is_busy, int channel,
+    const struct signals *before)
 {
-	bool is_busy = l->nchildren >= l->limits.busy;
+	const struct listen_ops *ops = l->ops;
+	int status;
+	bool is_clean;
 
 	release_signals(before);
 	for (size_t i = 0; i < l->nsockets; i++)
-		close(l->sockets[i].fd);
-	free(l->children);
-	_exit(l->ops->session(l->ops->arg, fd, is_busy));
+		close(l->sockets[i]);
+	crew_free(&l->crew);
+	do
+		status = ops->session(ops->arg, fd, is_busy, &is_clean);
+	while (is_clean && channel != -1 && hand_back(channel) == 0 &&
+	       (fd = hand_next(channel, ops->told_to_end, &is_busy)) != -1);
+	_exit(status);
 }
 
 static void
-begin(struct listener *l, int fd, const struct listen_network *network,
-    const struct signals *before)
+begin(struct listener *l, int fd, const struct endpoint *client,
+    const struct listen_network *network, const struct signals *before)
 {
-	struct child *child = free_place(l);
+	bool is_busy = l->crew.nbusy >= l->limits.busy;
+	char host[ENDPOINT_TEXT_MAX];
+	bool is_alone =
+	    l->ops->is_alone(l->ops->arg, endpoint_host(client, host));
+	struct err e = ERR_INIT;
+	int channel;
 	pid_t pid;
 
-	l->ops->prepare(l->ops->arg);
-	pid = child == NULL ? -1 : fork();
-	if (pid == 0)
-		live(l, fd, before);
-	if (pid == -1) {
-		log_alarm("fork: %s", strerror(errno));
-		turn_away(fd, too_many, "unknown");
+	if (!is_alone && crew_pass(&l->crew, fd, is_busy, network))
 		return;
+	l->ops->prepare(l->ops->arg);
+	pid = crew_fork(&l->crew, network, is_alone, &channel, &e);
+	if (pid == 0)
+		live(l, fd, is_busy, channel, before);
+	if (pid == -1) {
+		log_alarm("%s", e.text);
+		turn_away(fd, too_many, "unknown");
 	}
-	child->pid = pid;
-	child->network = *network;
-	l->nchildren++;
 }
 
 static bool
@@ -296,7 +236,7 @@ is_too_many(const struct listener *l, const struct endpoint *client,
 {
 	char host[ENDPOINT_TEXT_MAX];
 
-	return count_network(l, network) >= l->limits.per_network &&
+	return crew_count(&l->crew, network) >= l->limits.per_network &&
 	       !l->ops->is_front(l->ops->arg, endpoint_host(client, host));
 }
 
@@ -309,12 +249,12 @@ admit(struct listener *l, int fd, const struct endpoint *client,
 	char text[ENDPOINT_TEXT_MAX];
 
 	endpoint_text(client, text);
-	if (l->nchildren >= l->limits.sessions)
+	if (l->crew.nbusy >= l->limits.sessions)
 		turn_away(fd, too_many, text);
 	else if (is_too_many(l, client, &network))
 		turn_away(fd, too_many_of_you, text);
 	else
-		begin(l, fd, &network, before);
+		begin(l, fd, client, &network, before);
 	close(fd);
 }
 
@@ -345,63 +285,92 @@ accept_one(struct listener *l, int socket, const struct signals *before,
 /* ---- the loop ---- */
 
 static void
-heed_signals(struct listener *l)
+stop(struct listener *l)
+{
+	log_info("stopping sessions=%zu", l->crew.nbusy);
+	l->is_stopping = true;
+	for (size_t i = 0; i < l->nsockets; i++)
+		l->crew.polls[i].fd = -1;
+	crew_renew(&l->crew);
+}
+
+static void
+reload(struct listener *l)
 {
 	struct err e = ERR_INIT;
 
-	if (terminations > 0 && !l->is_stopping) {
-		log_info("stopping sessions=%zu", l->nchildren);
-		l->is_stopping = true;
-		l->nsockets = 0;
+	if (l->ops->reload(l->ops->arg, &l->limits, &e) == -1 ||
+	    crew_make_room(&l->crew, l->limits.sessions, &e) == -1) {
+		log_alarm("reload failed, the old configuration stays: %s",
+		    e.text);
+		return;
 	}
+	l->crew.per_process = l->limits.per_process;
+	crew_renew(&l->crew);
+	log_info("reloaded");
+}
+
+static void
+heed_signals(struct listener *l)
+{
+	if (terminations > 0 && !l->is_stopping)
+		stop(l);
 	if (terminations > 1) {
 		terminations = 1;
-		for (size_t i = 0; i < l->room; i++)
-			if (l->children[i].pid != 0)
-				kill(l->children[i].pid, SIGTERM);
+		crew_kill(&l->crew, SIGTERM);
 	}
 	if (hangups > 0) {
 		hangups = 0;
-		if (l->ops->reload(l->ops->arg, &l->limits, &e) == -1 ||
-		    make_room(l, &e) == -1)
-			log_alarm("reload failed, the old configuration stays: "
-				  "%s",
-			    e.text);
-		else
-			log_info("reloaded");
+		reload(l);
 	}
 }
 
-/* How long to wait at the most: until idle time is over. -1: for ever. */
+/* Until we have been without a session for too long. -1: for ever. */
 static int64_t
-patience_ms(const struct listener *l)
+idle_left_ms(const struct listener *l)
 {
 	int64_t left;
 
-	if (l->nchildren > 0 || l->limits.idle_s == 0)
+	if (l->crew.nbusy > 0 || l->limits.idle_s == 0)
 		return -1;
 	left = l->idle_since_ms + (int64_t)l->limits.idle_s * 1000 -
 	       clock_monotonic_ms();
 	return left > 0 ? left : 0;
 }
 
+/* True: it is over. */
 static bool
-is_over(const struct listener *l)
+dismiss(struct listener *l)
 {
-	if (l->is_stopping)
-		return l->nchildren == 0;
-	return patience_ms(l) == 0;
+	bool is_ending = l->is_stopping || idle_left_ms(l) == 0;
+
+	if (l->crew.nidle > 0)
+		crew_dismiss(&l->crew,
+		    is_ending ? INT64_MAX
+			      : clock_monotonic_ms() - CREW_LIFE_MS);
+	return is_ending && l->crew.nalive == 0;
 }
 
-/* Returns the number of sockets with clients; 0 after a signal or time. */
+/* How long to wait at the most. -1: for ever, or for children that end. */
+static int64_t
+patience_ms(const struct listener *l)
+{
+	int64_t left = idle_left_ms(l);
+
+	if (l->crew.nidle > 0)
+		return left == -1 || left > LOOK_MS ? LOOK_MS : left;
+	return left == 0 ? -1 : left;
+}
+
+/* Returns the number of sockets and channels that have news; 0 after a signal
+ * or time. */
 static int
-wait_for_clients(struct listener *l, const struct signals *before,
-    struct err *e)
+wait_for_news(struct listener *l, const struct signals *before, struct err *e)
 {
 	int64_t ms = patience_ms(l);
 	struct timespec limit = { ms / 1000, ms % 1000 * 1000000 };
-	int n = ppoll(l->sockets, l->nsockets, ms == -1 ? NULL : &limit,
-	    &before->mask);
+	int n = ppoll(l->crew.polls, LISTEN_FDS_MAX + l->crew.used,
+	    ms == -1 ? NULL : &limit, &before->mask);
 
 	if (n == -1 && errno != EINTR)
 		return err_sys(e, "poll");
@@ -409,20 +378,32 @@ wait_for_clients(struct listener *l, const struct signals *before,
 }
 
 static int
+accept_all(struct listener *l, const struct signals *before, struct err *e)
+{
+	for (size_t i = 0; i < l->nsockets; i++)
+		if (l->crew.polls[i].fd != -1 &&
+		    l->crew.polls[i].revents != 0 &&
+		    accept_one(l, l->sockets[i], before, e) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 loop(struct listener *l, const struct signals *before, struct err *e)
 {
-	while (!is_over(l)) {
-		int n = wait_for_clients(l, before, e);
+	while (!dismiss(l)) {
+		bool was_busy = l->crew.nbusy > 0;
+		int n = wait_for_news(l, before, e);
 
 		if (n == -1)
 			return -1;
-		reap(l);
-		heed_signals(l);
-		for (size_t i = 0; n > 0 && i < l->nsockets; i++)
-			if (l->sockets[i].revents != 0 &&
-			    accept_one(l, l->sockets[i].fd, before, e) == -1)
-				return -1;
 		if (n > 0)
+			crew_hear(&l->crew);
+		crew_reap(&l->crew);
+		heed_signals(l);
+		if (n > 0 && accept_all(l, before, e) == -1)
+			return -1;
+		if (was_busy || l->crew.nbusy > 0)
 			l->idle_since_ms = clock_monotonic_ms();
 	}
 	return 0;
@@ -435,18 +416,22 @@ listen_serve(const int *fds, size_t nfds, struct listen_limits limits,
 	struct listener l = {
 		.ops = ops,
 		.limits = limits,
+		.sockets = fds,
 		.nsockets = nfds,
+		.crew = CREW_INIT,
 		.idle_since_ms = clock_monotonic_ms(),
 	};
 	struct signals before;
 	int rc = -1;
 
-	for (size_t i = 0; i < nfds; i++)
-		l.sockets[i] = (struct pollfd){ fds[i], POLLIN, 0 };
 	catch_signals(&before);
-	if (make_room(&l, e) == 0)
+	if (crew_make_room(&l.crew, limits.sessions, e) == 0) {
+		l.crew.per_process = limits.per_process;
+		for (size_t i = 0; i < nfds; i++)
+			l.crew.polls[i].fd = fds[i];
 		rc = loop(&l, &before, e);
-	free(l.children);
+	}
+	crew_free(&l.crew);
 	release_signals(&before);
 	return rc;
 }

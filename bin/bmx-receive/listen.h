@@ -1,6 +1,7 @@
 #ifndef BMX_RECEIVE_LISTEN_H
 #define BMX_RECEIVE_LISTEN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -10,9 +11,8 @@
 /*
  * Listening mode: a super-server gave us the listening socket itself (inetd
  * and xinetd "wait", systemd Accept=no). One process accepts; what all
- * sessions need (configuration, certificates) it has loaded before. Each
- * session is a fresh child that shares nothing with the others and dies with
- * its client.
+ * sessions need (configuration, certificates) it has loaded before. Sessions
+ * run in children, one client of each child after another (crew.h).
  *
  * SIGTERM: accept no more, and end when the last session has; a second one
  * ends the sessions too. SIGHUP: reload. After idle_s without a session the
@@ -21,6 +21,8 @@
 struct listen_limits {
 	unsigned sessions;    /* at once */
 	unsigned per_network; /* at once, of one /24 (IPv4) or /64 (IPv6) */
+	unsigned per_process; /* one after another in one child; 1: each has a
+				 child of its own */
 	unsigned idle_s;      /* 0: never end for want of work */
 	unsigned busy;        /* sessions from which on new ones are told that
 				 the host is busy (stress mode) */
@@ -29,15 +31,20 @@ struct listen_limits {
 struct listen_ops {
 	/* In the parent, before each fork. */
 	void (*prepare)(void *arg);
-	/* In the child, with the client's socket. The return value is the exit
-	 * status. */
-	int (*session)(void *arg, int fd, bool is_busy);
+	/* In the child, with the client's socket, which is taken. The return
+	 * value is the exit status. *is_clean: nothing unusual happened, and
+	 * the child may serve another client. */
+	int (*session)(void *arg, int fd, bool is_busy, bool *is_clean);
 	/* In the parent, on SIGHUP: new limits into *limits. -1 and *e: go on
 	 * with the old. */
 	int (*reload)(void *arg, struct listen_limits *limits, struct err *e);
 	/* Does this address speak for others? Then it is no client, and
 	 * per_network does not hold for it. */
 	bool (*is_front)(void *arg, const char *address);
+	/* Does this client need a child that has given nothing up yet? It gets
+	 * a new one, which serves nobody else. */
+	bool (*is_alone)(void *arg, const char *address);
+	const volatile sig_atomic_t *told_to_end; /* see serve.h */
 	void *arg;
 };
 

@@ -56,6 +56,7 @@ struct serve {
 	int64_t command_deadline_ms;
 	struct patience patience;
 	bool is_paced; /* a message is under way */
+	bool is_welcome;
 	char peer[ENDPOINT_TEXT_MAX];
 	const char *ending; /* how the session ended; NULL: it goes on */
 };
@@ -541,10 +542,24 @@ introduce(struct serve *v)
 	log_connected(v);
 	if (is_listed(&v->host->xclient, client))
 		v->rules.exts |= SMTP_EXT_XCLIENT;
-	if (etrn_is_allowed(v->params->config, client))
-		offer_etrn(v);
-	give_up_rights(v->params);
-	return wrong != NULL ? wrong : refusal(v);
+	if (!v->params->is_confined) {
+		if (etrn_is_allowed(v->params->config, client))
+			offer_etrn(v);
+		give_up_rights(v->params);
+	}
+	if (wrong == NULL)
+		wrong = refusal(v);
+	v->is_welcome = wrong == NULL;
+	return wrong;
+}
+
+static bool
+is_clean(const struct serve *v)
+{
+	const struct session *s = &v->session;
+
+	return v->is_welcome && s->has_quit && s->refused == 0 &&
+	       s->overruns == 0 && !*v->params->told_to_end;
 }
 
 /* Session tickets and the reply behind them are two writes: Nagle's algorithm
@@ -567,6 +582,7 @@ serve(const struct serve_params *params, struct err *e)
 		.spool = SPOOL_INIT,
 		.etrn = { .starter_fd = -1 },
 	};
+	int rc;
 
 	v.rules = serve_rules(params->config);
 	if (params->is_preloaded ? params->tls != NULL : has_key_pair(v.host))
@@ -592,8 +608,9 @@ serve(const struct serve_params *params, struct err *e)
 	tls_free(v.own_tls);
 	etrn_free(&v.etrn);
 	spool_close(&v.spool);
+	rc = is_clean(&v);
 	session_free(&v.session);
-	return 0;
+	return rc;
 }
 
 /* Tickets are a convenience: without a key there are none, and an alarm. */

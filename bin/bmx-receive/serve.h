@@ -26,13 +26,16 @@ struct serve_params {
 	struct tls *tls;
 	bool is_preloaded;
 	const struct sandbox_plan *sandbox; /* borrowed; NULL: prepare one */
-	bool is_busy; /* many are connected: be short with the idle */
+	bool is_confined; /* rights are given up already, for another session:
+			     this one cannot have ETRN */
+	bool is_busy;     /* many are connected: be short with the idle */
 };
 
 /*
- * Serve until the client or we close. 0: also when the client only vanished;
- * what happened is in the log. -1: there was no session, the client was told
- * 421 where that was possible.
+ * Serve until the client or we close. 1: a session without anything unusual: it
+ * was greeted, nothing was refused, and it said QUIT. 0: any other, also when
+ * the client only vanished; what happened is in the log. -1: there was no
+ * session, the client was told 421 where that was possible.
  */
 int serve(const struct serve_params *params, struct err *e);
 

@@ -1,5 +1,6 @@
 #include "bmx-receive/service.h"
 
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/network.h"
+#include "bmx-receive/etrn.h"
 #include "bmx-receive/listen.h"
 #include "bmx-receive/process.h"
 #include "bmx-receive/serve.h"
@@ -39,7 +41,7 @@ service_one(struct service *s, struct err *e)
 		.told_to_end = s->told_to_end,
 	};
 
-	return serve(&params, e);
+	return serve(&params, e) == -1 ? -1 : 0;
 }
 
 /* ---- many ---- */
@@ -63,6 +65,7 @@ limits_of(const struct config_host *host)
 	struct listen_limits limits = {
 		.sessions = host->sessions,
 		.per_network = host->sessions_per_network,
+		.per_process = host->sessions_per_process,
 		.idle_s = host->idle_timeout_s,
 		.busy = host->sessions - host->sessions / 5,
 	};
@@ -85,8 +88,24 @@ prepare(void *arg)
 	s->sandbox_ms = now_ms;
 }
 
+/* What a child may have become larger since its first session. */
+#define GROWTH_MAX_KIB (16 * 1024)
+
+/* Whether it has, from the first session on. */
+static bool
+has_grown(struct service *s)
+{
+	struct rusage use;
+
+	if (getrusage(RUSAGE_SELF, &use) == -1)
+		return true;
+	if (s->first_kib == 0)
+		s->first_kib = use.ru_maxrss;
+	return use.ru_maxrss - s->first_kib > GROWTH_MAX_KIB;
+}
+
 static int
-session(void *arg, int fd, bool is_busy)
+session(void *arg, int fd, bool is_busy, bool *is_clean)
 {
 	struct service *s = arg;
 	struct serve_params params = {
@@ -97,11 +116,15 @@ session(void *arg, int fd, bool is_busy)
 		.tls = s->tls,
 		.is_preloaded = true,
 		.sandbox = &s->sandbox,
+		.is_confined = s->is_confined,
 		.is_busy = is_busy,
 	};
 	struct err e = ERR_INIT;
+	int rc = serve(&params, &e);
 
-	if (serve(&params, &e) == 0)
+	s->is_confined = true;
+	*is_clean = rc == 1 && !has_grown(s);
+	if (rc != -1)
 		return EX_OK;
 	log_alarm("%s", e.text);
 	return err_exit_code(&e);
@@ -136,10 +159,23 @@ is_front(void *arg, const char *address)
 	       network_any_has(host->xclient.word, host->xclient.n, address);
 }
 
+/* ETRN needs a helper that is made before rights are given up; and who a front
+ * end speaks for, and whether that may say ETRN, is known only by then. */
+static bool
+is_alone(void *arg, const char *address)
+{
+	const struct config *config = &((struct service *)arg)->config;
+
+	return network_any_has(config->host.proxy.word, config->host.proxy.n,
+		   address) ||
+	       etrn_is_allowed(config, address);
+}
+
 int
 service_many(struct service *s, const int *fds, size_t nfds, struct err *e)
 {
-	const struct listen_ops ops = { prepare, session, reload, is_front, s };
+	const struct listen_ops ops = { prepare, session, reload, is_front,
+		is_alone, s->told_to_end, s };
 
 	load_tls(s);
 	return listen_serve(fds, nfds, limits_of(&s->config.host), &ops, e);

@@ -23,6 +23,9 @@ struct service {
 	struct tls *tls;
 	struct sandbox_plan sandbox;
 	int64_t sandbox_ms; /* when it was prepared */
+	/* in a child: */
+	bool is_confined; /* rights were given up, for the session before */
+	long first_kib;   /* memory after the first session; 0: none was yet */
 };
 
 /* clang-format off */

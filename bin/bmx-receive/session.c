@@ -466,6 +466,7 @@ cmd_quit(struct session *s, const struct smtp_command *c)
 {
 	(void)c;
 	end_transaction(s);
+	s->has_quit = true;
 	say(s, bye);
 	return close_session(s);
 }

@@ -118,6 +118,7 @@ struct session {
 	uint64_t content_len; /* bytes of content so far */
 	bool is_esmtp;        /* EHLO, not HELO */
 	bool is_secured;      /* inside TLS */
+	bool has_quit;
 	unsigned errors, junk; /* since the last message */
 	unsigned deferrals;    /* 452s, since then */
 	unsigned refused;      /* 4yz and 5yz, all of them */

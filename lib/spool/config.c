@@ -67,6 +67,8 @@ static const struct key host_keys[] = {
 	{ "sessions", KIND_COUNT, HOST(sessions), "200", 1, 10000 },
 	{ "sessions-per-network", KIND_COUNT, HOST(sessions_per_network), "20", 1,
 	    10000 },
+	{ "sessions-per-process", KIND_COUNT, HOST(sessions_per_process), "1",
+	    1, 10000 },
 	{ "idle-timeout", KIND_SPAN, HOST(idle_timeout_s), "5m", 0, 30 * DAY },
 	{ "proxy", KIND_LIST, HOST(proxy), NULL, 0, 0 },
 	{ "xclient", KIND_LIST, HOST(xclient), NULL, 0, 0 },

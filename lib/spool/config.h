@@ -78,6 +78,8 @@ struct config_host {
 	unsigned sessions;          /* sessions: at once, in listening mode */
 	unsigned sessions_per_network; /* sessions-per-network: of them, from
 					  one /24 or /64 */
+	unsigned sessions_per_process; /* sessions-per-process: one after
+					  another, in listening mode */
 	unsigned
 	    idle_timeout_s; /* idle-timeout: then listening ends; 0: never */
 	struct config_list proxy;   /* proxy: networks whose connections begin

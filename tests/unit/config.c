@@ -284,6 +284,7 @@ keys_that_are_not_set_have_their_defaults(void **state)
 	assert_int_equal(c.host.tls_key.n, 0);
 	assert_int_equal(c.host.sessions, 200);
 	assert_int_equal(c.host.sessions_per_network, 20);
+	assert_int_equal(c.host.sessions_per_process, 1);
 	assert_int_equal(c.host.idle_timeout_s, 300);
 	assert_int_equal(c.host.greet_delay_s, 0);
 	assert_int_equal(c.host.min_rate, 500);
