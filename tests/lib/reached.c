@@ -66,7 +66,7 @@ map_file(void)
 	char name[sizeof(REACHED_DIR) + 64] = "";
 	size_t size = 0;
 	void *map;
-	long fd;
+	long fd, mask;
 
 	for (int i = 0; i < __ehdr_start.e_phnum; i++) {
 		if (part[i].p_type == PT_LOAD && (part[i].p_flags & PF_X) != 0)
@@ -76,12 +76,12 @@ map_file(void)
 	}
 	if (name[0] == '\0')
 		return;
+	mask = syscall(SYS_umask, 0); /* other users run us too */
 	fd = syscall(SYS_openat, AT_FDCWD, name, O_RDWR | O_CREAT | O_CLOEXEC,
 	    0666);
+	syscall(SYS_umask, mask);
 	if (fd < 0)
 		return;
-	syscall(SYS_fchmod, fd,
-	    0666); /* whatever the umask: others run us too */
 	if (syscall(SYS_ftruncate, fd, size) == 0) {
 		map = (void *)syscall(SYS_mmap, NULL, size,
 		    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
