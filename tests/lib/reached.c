@@ -5,8 +5,11 @@
  *
  * Linked to each program and module of that build, whose every block calls
  * __sanitizer_cov_trace_pc (gcc -fsanitize-coverage=trace-pc). The file is
- * REACHED_DIR/BUILD-ID; its byte N is 1 when the call that returns to N bytes
- * after the program's beginning was made. What cannot be mapped is not counted.
+ * REACHED_DIR/BUILD-ID. From SPARE on, its byte N is 1 when the call that returns
+ * to N bytes after the beginning of the program was made. Before that is room for
+ * modules that are loaded in a sandbox, where no file can be opened: SLOTS of
+ * SLOT bytes, each the first bytes of a build ID and then the same. What cannot
+ * be mapped is not counted.
  *
  * System calls are made past the C library: tests make its functions fail.
  */
@@ -24,73 +27,117 @@
 extern const ElfW(Ehdr) __ehdr_start HIDDEN; /* the linker's */
 HIDDEN void __sanitizer_cov_trace_pc(void);
 
+enum {
+	SLOTS = 4,
+	SLOT = 0x40000,
+	SPARE = SLOTS * SLOT
+}; /* as scripts/coverage */
+
+/* The program's, when modules look: LDFLAGS export it. */
+unsigned char *reached_spare;
+
 static unsigned char *reached; /* NULL: not counted */
 static size_t reached_size;
 
-/* Where the name of our file is made of the build ID in NOTE; 0 for none. */
-static int
-name_of(const ElfW(Phdr) * note, char *name, size_t size)
+/* The build ID in NOTE; NULL: that is another note. */
+static const ElfW(Nhdr) * build_id(const ElfW(Phdr) * note)
 {
 	const unsigned char *at =
 	    (const unsigned char *)&__ehdr_start + note->p_vaddr;
 	const unsigned char *end = at + note->p_memsz;
-	const unsigned char *id;
-	size_t used;
 
 	while (at + sizeof(ElfW(Nhdr)) < end) {
 		const ElfW(Nhdr) *head = (const ElfW(Nhdr) *)at;
 
-		id = at + sizeof(*head) + ((head->n_namesz + 3) & ~3U);
-		if (head->n_type == NT_GNU_BUILD_ID && head->n_namesz == 4) {
-			strcpy(name, REACHED_DIR "/");
-			used = strlen(name);
-			for (size_t i = 0;
-			     i < head->n_descsz && used + 3 < size; i++) {
-				name[used++] = "0123456789abcdef"[id[i] >> 4];
-				name[used++] = "0123456789abcdef"[id[i] & 15];
-			}
-			name[used] = '\0';
-			return 1;
-		}
-		at = id + ((head->n_descsz + 3) & ~3U);
+		if (head->n_type == NT_GNU_BUILD_ID && head->n_namesz == 4)
+			return head;
+		at += sizeof *head + ((head->n_namesz + 3) & ~3U) +
+		      ((head->n_descsz + 3) & ~3U);
 	}
-	return 0;
+	return NULL;
 }
 
-__attribute__((constructor(101))) static void
-map_file(void)
+static long
+open_file(const unsigned char *id, size_t len)
 {
-	const ElfW(Phdr) *part =
-	    (const ElfW(Phdr) *)((const char *)&__ehdr_start +
-				 __ehdr_start.e_phoff);
-	char name[sizeof(REACHED_DIR) + 64] = "";
-	size_t size = 0;
-	void *map;
+	char name[sizeof REACHED_DIR + 64] = REACHED_DIR "/";
+	size_t used = sizeof REACHED_DIR;
 	long fd, mask;
 
-	for (int i = 0; i < __ehdr_start.e_phnum; i++) {
-		if (part[i].p_type == PT_LOAD && (part[i].p_flags & PF_X) != 0)
-			size = part[i].p_vaddr + part[i].p_memsz;
-		if (part[i].p_type == PT_NOTE && name[0] == '\0')
-			name_of(&part[i], name, sizeof(name));
+	for (size_t i = 0; i < len && used + 3 < sizeof name; i++) {
+		name[used++] = "0123456789abcdef"[id[i] >> 4];
+		name[used++] = "0123456789abcdef"[id[i] & 15];
 	}
-	if (name[0] == '\0')
-		return;
 	mask = syscall(SYS_umask, 0); /* other users run us too */
 	fd = syscall(SYS_openat, AT_FDCWD, name, O_RDWR | O_CREAT | O_CLOEXEC,
 	    0666);
 	syscall(SYS_umask, mask);
-	if (fd < 0)
-		return;
-	if (syscall(SYS_ftruncate, fd, size) == 0) {
-		map = (void *)syscall(SYS_mmap, NULL, size,
+	return fd;
+}
+
+static void
+map_file(long fd, size_t size)
+{
+	void *map;
+
+	if (syscall(SYS_ftruncate, fd, SPARE + size) == 0) {
+		map = (void *)syscall(SYS_mmap, NULL, SPARE + size,
 		    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (map != MAP_FAILED) {
 			reached_size = size;
-			reached = map;
+			reached = (unsigned char *)map + SPARE;
+			if (reached_spare == NULL)
+				reached_spare = map;
 		}
 	}
 	syscall(SYS_close, fd);
+}
+
+static void
+take_slot(const unsigned char *id)
+{
+	uint64_t mine, empty;
+
+	memcpy(&mine, id, sizeof mine);
+	for (int i = 0; i < SLOTS; i++) {
+		uint64_t *slot = (uint64_t *)(reached_spare + i * SLOT);
+
+		empty = 0;
+		if (__atomic_compare_exchange_n(slot, &empty, mine, 0,
+			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ||
+		    empty == mine) {
+			reached_size = SLOT - sizeof mine;
+			reached = (unsigned char *)(slot + 1);
+			return;
+		}
+	}
+}
+
+__attribute__((constructor(101))) static void
+begin(void)
+{
+	const ElfW(Phdr) *part =
+	    (const ElfW(Phdr) *)((const char *)&__ehdr_start +
+				 __ehdr_start.e_phoff);
+	const ElfW(Nhdr) *note = NULL;
+	const unsigned char *id;
+	size_t size = 0;
+	long fd;
+
+	for (int i = 0; i < __ehdr_start.e_phnum; i++) {
+		if (part[i].p_type == PT_LOAD && (part[i].p_flags & PF_X) != 0)
+			size = part[i].p_vaddr + part[i].p_memsz;
+		if (part[i].p_type == PT_NOTE && note == NULL)
+			note = build_id(&part[i]);
+	}
+	if (note == NULL)
+		return;
+	id = (const unsigned char *)(note + 1) + 4; /* after "GNU" */
+	fd = open_file(id, note->n_descsz);
+	if (fd >= 0)
+		map_file(fd, size);
+	else if (reached_spare != NULL)
+		take_slot(id);
 }
 
 void
