@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "scratch.h"
 #include "spool/config.h"
 
 #define LINE_MAX_BYTES 198 /* INI_MAX_LINE and its "\n\0" */
@@ -21,15 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static int
 load(struct config *c, const void *text, size_t len, struct err *e)
 {
-	int fd = memfd_create("bmx.conf", MFD_CLOEXEC), rc;
-	char path[64];
-
-	assert(fd != -1);
-	assert(write(fd, text, len) == (ssize_t)len);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	rc = config_load(c, path, e);
-	close(fd);
-	return rc;
+	return config_load(c, scratch_memory(text, len), e);
 }
 
 /* What config_print() says, without its first line, the file's name. */

@@ -5,55 +5,17 @@
  */
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "scratch.h"
 #include "spool/history.h"
 #include "spool/primary.h"
 
 #define NOW_S 1795489874 /* 2026-11-24 */
 #define FROM_S (NOW_S - 400 * 86400)
 
-static char dir[] = "/dev/shm/bmx-fuzz.XXXXXX";
-static int dir_fd = -1;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-remove_dir(void)
-{
-	unlinkat(dir_fd, "primary", 0);
-	unlinkat(dir_fd, "history", 0);
-	rmdir(dir);
-}
-
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	if (mkdtemp(dir) == NULL ||
-	    (dir_fd = open(dir, O_RDONLY | O_DIRECTORY)) == -1) {
-		perror(dir);
-		exit(1);
-	}
-	return atexit(remove_dir);
-}
-
-static void
-put_file(const char *name, const void *data, size_t size)
-{
-	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert(fd != -1);
-	assert(write(fd, data, size) == (ssize_t)size);
-	assert(close(fd) == 0);
-}
 
 static void
 assert_spell(const struct history_spell *s, int64_t from_s)
@@ -73,7 +35,7 @@ assert_history(void)
 	struct err e = ERR_INIT;
 	size_t damaged;
 
-	assert(history_read(&h, dir_fd, FROM_S, NOW_S, &e) == 0);
+	assert(history_read(&h, scratch_fd(), FROM_S, NOW_S, &e) == 0);
 	for (size_t i = 0; i < h.nspells; i++) {
 		assert_spell(&h.spells[i], end_s);
 		end_s = h.spells[i].to_s;
@@ -84,7 +46,7 @@ assert_history(void)
 		assert(h.days[i].start_s > h.days[i - 1].start_s);
 	damaged = h.damaged;
 	history_free(&h);
-	assert(history_up_seconds(dir_fd, FROM_S, NOW_S, &up_s, &e) == 0);
+	assert(history_up_seconds(scratch_fd(), FROM_S, NOW_S, &up_s, &e) == 0);
 	assert(up_s == sum_s && up_s <= NOW_S - FROM_S);
 	return damaged;
 }
@@ -98,12 +60,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	size_t damaged;
 
-	put_file("primary", state, sizeof state - 1);
-	put_file("history", data, size);
+	scratch_put("primary", state, sizeof state - 1);
+	scratch_put("history", data, size);
 	damaged = assert_history();
 	primary_learn(&p, PRIMARY_UP, "", 2, 3, NOW_S - 90000);
 	primary_learn(&p, PRIMARY_DOWN, "\"x\" y", 1, 1, NOW_S);
-	assert(history_note(dir_fd, &p, &e) == 0);
+	assert(history_note(scratch_fd(), &p, &e) == 0);
 	assert(assert_history() <= damaged);
 	return 0;
 }

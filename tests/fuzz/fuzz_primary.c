@@ -4,55 +4,16 @@
  */
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "scratch.h"
 #include "spool/primary.h"
 
 #define NOW_S 1795489874 /* 2026-11-24 */
 #define AGE_S 900
 
-/* A directory in memory: the state is synced each time it is written. */
-static char dir[] = "/dev/shm/bmx-fuzz.XXXXXX";
-static int dir_fd = -1;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-remove_dir(void)
-{
-	unlinkat(dir_fd, "primary", 0);
-	unlinkat(dir_fd, "history", 0);
-	rmdir(dir);
-}
-
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	if (mkdtemp(dir) == NULL ||
-	    (dir_fd = open(dir, O_RDONLY | O_DIRECTORY)) == -1) {
-		perror(dir);
-		exit(1);
-	}
-	return atexit(remove_dir);
-}
-
-static void
-put_file(const uint8_t *data, size_t size)
-{
-	int fd = openat(dir_fd, "primary", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert(fd != -1);
-	assert(write(fd, data, size) == (ssize_t)size);
-	assert(close(fd) == 0);
-}
 
 static void
 assert_text(const char *s, size_t size)
@@ -88,8 +49,8 @@ assert_read_again(const struct primary *p)
 	struct primary back;
 	struct err e = ERR_INIT;
 
-	assert(primary_write(dir_fd, p, &e) == 0);
-	assert(primary_read(dir_fd, NOW_S, 0, &back, &e) == 1);
+	assert(primary_write(scratch_fd(), p, &e) == 0);
+	assert(primary_read(scratch_fd(), NOW_S, 0, &back, &e) == 1);
 	assert(back.verdict == p->verdict && back.last == p->last);
 	assert(back.run == p->run);
 	assert(back.since_s == p->since_s && back.probed_s == p->probed_s);
@@ -127,11 +88,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	int rc;
 
-	unlinkat(dir_fd, "history", 0);
-	put_file(data, size);
-	rc = primary_read(dir_fd, NOW_S, 0, &any, &e);
+	scratch_remove("history");
+	scratch_put("primary", data, size);
+	rc = primary_read(scratch_fd(), NOW_S, 0, &any, &e);
 	assert(rc == 1 || rc == -1);
-	assert(primary_read(dir_fd, NOW_S, AGE_S, &young, &e) == rc);
+	assert(primary_read(scratch_fd(), NOW_S, AGE_S, &young, &e) == rc);
 	if (rc == -1) {
 		assert(e.class == ERR_DATA);
 		assert(any.verdict == PRIMARY_UNKNOWN);
