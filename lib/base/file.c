@@ -152,23 +152,45 @@ failed:
 	return -1;
 }
 
+/* Whether the last line of a file has its end: 1; 0: a crash or a full disk cut
+ * it; -1. */
+static int
+is_line_whole(int fd, const char *name, struct err *e)
+{
+	struct stat st;
+	char last;
+
+	if (fstat(fd, &st) == -1)
+		return err_sys(e, "stat %s", name);
+	if (!S_ISREG(st.st_mode))
+		return err_data(e, "%s: not a regular file", name);
+	if (st.st_size == 0)
+		return 1;
+	if (pread(fd, &last, 1, st.st_size - 1) != 1)
+		return err_sys(e, "read %s", name);
+	return last == '\n';
+}
+
 int
 file_append_line(int dirfd, const char *name, const char *line, struct err *e)
 {
 	char text[8192];
-	int fd, len, rc = 0;
+	int fd, len, whole, rc = 0;
 
-	len = snprintf(text, sizeof text, "%s\n", line);
+	len = snprintf(text, sizeof text, "\n%s\n", line);
 	if (len >= (int)sizeof text)
 		return err_temp(e, "%s: line of %d bytes is too long", name,
 		    len);
 	fd = openat(dirfd, name,
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-		O_CLOEXEC | O_NOCTTY,
+	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
+		O_NOCTTY,
 	    0600);
 	if (fd == -1)
 		return err_sys(e, "open %s", name);
-	if (file_write_all(fd, text, (size_t)len) == -1)
+	whole = is_line_whole(fd, name, e);
+	if (whole == -1)
+		rc = -1;
+	else if (file_write_all(fd, text + whole, (size_t)(len - whole)) == -1)
 		rc = err_sys(e, "write %s", name);
 	if (close(fd) == -1 && rc == 0)
 		rc = err_sys(e, "close %s", name);

@@ -451,6 +451,28 @@ lines_are_appended(void **state)
 	buf_free(&b);
 }
 
+/* A crash, or a full disk, in the middle of a line. */
+static void
+a_line_that_was_cut_spoils_no_other(void **state)
+{
+	struct buf b = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "one", &e), 0);
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "two", &e), 0);
+	assert_int_equal(truncate("log", 6), 0);
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "three", &e), 0);
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "four", &e), 0);
+	assert_int_equal(file_read(AT_FDCWD, "log", &b, &e), 1);
+	assert_string_equal(b.data, "one\ntw\nthree\nfour\n");
+	buf_free(&b);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(file_append_line(AT_FDCWD, "fifo", "x", &e), -1);
+	assert_int_equal(e.class, ERR_DATA);
+	assert_int_equal(unlink("fifo"), 0);
+}
+
 /* ---- log ---- */
 
 static void
@@ -511,6 +533,9 @@ main(void)
 		cmocka_unit_test(replace_into_nowhere_fails_and_names_the_file),
 		cmocka_unit_test_setup_teardown(lines_are_appended,
 		    make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(
+		    a_line_that_was_cut_spoils_no_other, make_directory,
+		    remove_directory),
 		cmocka_unit_test_setup_teardown(
 		    one_event_is_one_line_whatever_is_in_it, make_directory,
 		    remove_directory),
