@@ -50,6 +50,16 @@ parse_line(struct paused *p, const char *line, size_t len)
 	return 0;
 }
 
+/* It is printable already, where it came from us: nothing changes then, or a
+ * reason that is read and written would grow. */
+static void
+clean(char *reason)
+{
+	for (char *c = reason; *c != '\0'; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+}
+
 static int
 parse(struct paused *p, const struct buf *b, struct err *e)
 {
@@ -63,9 +73,7 @@ parse(struct paused *p, const struct buf *b, struct err *e)
 			return err_data(e, "paused: damaged");
 		at = lf + 1;
 	}
-	for (char *c = p->reason; *c != '\0'; c++)
-		if (*c < 0x20 || *c > 0x7e)
-			*c = '?';
+	clean(p->reason);
 	return p->since_s == 0 ? err_data(e, "paused: damaged") : 0;
 }
 
@@ -96,9 +104,10 @@ paused_write(int domain_fd, const struct paused *p, struct err *e)
 		buf_addf(&b, "until %s\n",
 		    clock_rfc3339(until, p->until_s * 1000000));
 	buf_addf(&b, "uid %lu\n", (unsigned long)p->uid);
-	if (p->reason[0] != '\0')
-		buf_addf(&b, "reason %s\n",
-		    text_safe(reason, sizeof reason, p->reason));
+	snprintf(reason, sizeof reason, "%s", p->reason);
+	clean(reason);
+	if (reason[0] != '\0')
+		buf_addf(&b, "reason %s\n", reason);
 	rc = buf_check(&b, e);
 	if (rc == 0)
 		rc = file_replace(domain_fd, name, b.data, b.len, 0600, e);

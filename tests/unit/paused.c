@@ -80,7 +80,7 @@ what_is_written_is_read(void **state)
 	struct paused p = { .since_s = SINCE_S,
 		.until_s = SINCE_S + 3600,
 		.uid = 1000,
-		.reason = "a reason\nsince 1970" };
+		.reason = "a \\x41 reason\nsince 1970" };
 	struct paused got;
 	struct err e = ERR_INIT;
 
@@ -91,7 +91,7 @@ what_is_written_is_read(void **state)
 	assert_int_equal(got.since_s, p.since_s);
 	assert_int_equal(got.until_s, p.until_s);
 	assert_int_equal(got.uid, p.uid);
-	assert_string_equal(got.reason, "a reason\\x0asince 1970");
+	assert_string_equal(got.reason, "a \\x41 reason?since 1970");
 	assert_int_equal(paused_read(scratch.fd, SINCE_S + 3600, &got, &e), 0);
 
 	p.until_s = 0;
