@@ -213,7 +213,7 @@ take_log_line(struct handovers *h, const char *line)
 {
 	struct handover key = { .is_logged = false }, *found;
 
-	if (!logged_queue_id(line, key.queue_id))
+	if (h->n == 0 || !logged_queue_id(line, key.queue_id))
 		return;
 	found = bsearch(&key, h->list, h->n, sizeof *h->list, by_queue_id);
 	if (found == NULL)

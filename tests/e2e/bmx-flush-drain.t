@@ -81,7 +81,7 @@ ok "and delivered" test "$(grep -c ^waiting "$tmp/findings")" -le 20
 ok "nothing came twice but what the restarts left in doubt" \
     test "$(grep -c ^doubled "$tmp/findings")" -le "$unknown"
 like "there were bursts" "$(logged 'a bad moment')" '421 4.3.2'
-echo ' 0123456789ABCDEF: removed' >"$tmp/other.log"
+echo 'relay postfix/qmgr[1]: 0123456789ABCDEF: removed' >"$tmp/other.log"
 exits "against another log nothing does: 69" 69 \
     bmx-queue reconcile "$tmp/other.log"
 is "and each message is named" "$(grep -c ^missing "$tmp/out")" \
