@@ -281,6 +281,7 @@ run_replay(struct audit *a, const struct settings *s, struct err *e)
 	if (jsonl_open(&lines, s->replay_path, e) == 0)
 		rc = audit_run(a, e);
 	jsonl_close(&lines);
+	a->replay = NULL;
 	return rc;
 }
 

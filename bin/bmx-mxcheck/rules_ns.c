@@ -249,7 +249,7 @@ ns_lag(struct judging *j)
 		    !s->said[POLL_SOA].has_no_route)
 			untested(j, about, "asked itself: %s",
 			    dns_status_text(s->said[POLL_SOA].status));
-		else if (!has_set(s, POLL_SOA))
+		else if (newest == NULL || !has_set(s, POLL_SOA))
 			continue; /* NS-SAME-MX says it */
 		else if (serial_of(s) == serial_of(newest))
 			pass(j);

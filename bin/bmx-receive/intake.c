@@ -305,6 +305,7 @@ copy_for(struct intake *in, const struct config_domain *domain)
 static int
 make_copies(struct intake *in, size_t nrcpt, struct err *e)
 {
+	in->ncopies = 0;
 	in->copies = calloc(in->ndomains, sizeof *in->copies);
 	if (in->copies == NULL)
 		return err_sys(e, "memory");

@@ -254,22 +254,29 @@ log_unlisted(const struct policy_hop *hop, const struct policy_facts *facts)
 		    hop->domain->name, hop->to->host);
 }
 
+static const char *
+dane_lack(enum policy_dane dane)
+{
+	switch (dane) {
+	case DANE_NOT_ASKED:
+		return "DNSSEC does not vouch for its address";
+	case DANE_NONE:
+		return "it has no signed TLSA records";
+	default:
+		return "it has no usable TLSA records";
+	}
+}
+
 /* Why it is skipped, in words. */
 static void
 explain(struct policy_hop *hop, enum policy_dane dane)
 {
-	static const char *const words[] = {
-		[DANE_NOT_ASKED] = "DNSSEC does not vouch for its address",
-		[DANE_NONE] = "it has no signed TLSA records",
-		[DANE_UNUSABLE] = "it has no usable TLSA records",
-	};
-
 	if (hop->result == TLS_DNSSEC_INVALID)
 		snprintf(hop->why, sizeof hop->why,
 		    "no answer about its TLSA records: %s",
 		    dns_status_text(hop->tlsa->status));
 	else if (hop->result == TLS_DANE_REQUIRED)
-		snprintf(hop->why, sizeof hop->why, "%s", words[dane]);
+		snprintf(hop->why, sizeof hop->why, "%s", dane_lack(dane));
 	else if (hop->result != TLS_OK)
 		snprintf(hop->why, sizeof hop->why,
 		    "it is not in the domain's MTA-STS policy");

@@ -113,6 +113,7 @@ get(MDB_txn *txn, MDB_dbi dbi, struct key *key, struct memory_fact *fact)
 	MDB_val k = key_value(key), value;
 	int status = mdb_get(txn, dbi, &k, &value);
 
+	*fact = (struct memory_fact){ .answer = MEMORY_UNKNOWN };
 	if (status == 0 && !read_record(&value, fact))
 		return MDB_NOTFOUND;
 	return status;

@@ -30,8 +30,10 @@ memory_note(struct memory_notes *n, const char *domain, const struct addr *rcpt,
 
 	if (answer == MEMORY_UNKNOWN)
 		return;
-	if (n->notes == NULL)
+	if (n->notes == NULL) {
+		n->n = 0;
 		n->notes = calloc(MEMORY_NOTES_MAX, sizeof *n->notes);
+	}
 	if (n->notes == NULL)
 		return;
 	while (i < n->n && !is_same(&n->notes[i], domain, rcpt))

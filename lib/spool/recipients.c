@@ -43,9 +43,13 @@ want(struct wanted *w, const struct addr *rcpt, const char *domain,
 	fold(w->local, rcpt->text, rcpt->local_len);
 	w->untagged[0] = '\0';
 	w->domain = domain;
-	tag = delimiter == '\0' ? NULL : strchr(w->local + 1, delimiter);
-	if (tag != NULL && w->local[0] != '"')
-		fold(w->untagged, w->local, (size_t)(tag - w->local));
+	if (delimiter == '\0' || w->local[0] == '\0' || w->local[0] == '"')
+		return;
+	tag = strchr(w->local + 1, delimiter);
+	if (tag == NULL)
+		return;
+	memcpy(w->untagged, w->local, (size_t)(tag - w->local));
+	w->untagged[tag - w->local] = '\0';
 }
 
 /* ---- reading all lines ---- */
