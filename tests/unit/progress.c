@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "bmx-flush/progress.h"
@@ -60,8 +61,8 @@ the_longest_line_fits(void **state)
 	memset(label, 'a', sizeof label - 1);
 	label[sizeof label - 1] = '\0';
 	p.label = label;
-	p.done = UINT64_MAX - 1;
-	p.total = UINT64_MAX;
+	p.done = ULONG_MAX - 1;
+	p.total = ULONG_MAX;
 	progress_line(line, &p, 1);
 	assert_true(strlen(line) < sizeof line);
 }
