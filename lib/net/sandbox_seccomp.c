@@ -12,7 +12,8 @@
 #include "base/log.h"
 
 /* What a session never does, by name: a name that this architecture or
- * libseccomp does not know is passed over. A leak checker needs ptrace. */
+ * libseccomp does not know is passed over. 32 bits have two of some, by another
+ * name. A leak checker needs ptrace. */
 static const char *const refused[] = {
 	"execve",
 	"execveat",
@@ -26,6 +27,7 @@ static const char *const refused[] = {
 	"accept",
 	"accept4",
 	"mount",
+	"umount",
 	"umount2",
 	"pivot_root",
 	"chroot",
@@ -63,20 +65,30 @@ static const char *const refused[] = {
 	"quotactl",
 	"settimeofday",
 	"clock_settime",
+	"clock_settime64",
 	"clock_adjtime",
+	"clock_adjtime64",
 	"adjtimex",
+	"stime",
 	"sethostname",
 	"setdomainname",
 	"iopl",
 	"ioperm",
 	"personality",
 	"setuid",
+	"setuid32",
 	"setgid",
+	"setgid32",
 	"setreuid",
+	"setreuid32",
 	"setregid",
+	"setregid32",
 	"setresuid",
+	"setresuid32",
 	"setresgid",
+	"setresgid32",
 	"setgroups",
+	"setgroups32",
 };
 
 static int

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +175,35 @@ use_privileges(const struct sandbox *s)
 	return s->no_new_privs ? 0 : 1;
 }
 
+/* Everybody may become who he is; the calls have other names on 32 bits. */
+static int
+use_identity(const struct sandbox *s)
+{
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+
+	if (!s->seccomp)
+		return 77;
+	if (setuid(uid) != -1 || errno != EPERM)
+		return 1;
+	if (setgid(gid) != -1 || errno != EPERM)
+		return 2;
+	if (setresuid(uid, uid, uid) != -1 || errno != EPERM)
+		return 3;
+	return setresgid(gid, gid, gid) == -1 && errno == EPERM ? 0 : 4;
+}
+
+/* Who changes nothing needs no privilege. */
+static int
+use_clock(const struct sandbox *s)
+{
+	struct timex asked = { .modes = 0 };
+
+	if (!s->seccomp)
+		return 77;
+	return adjtimex(&asked) == -1 && errno == EPERM ? 0 : 1;
+}
+
 static void
 check(int (*try)(const struct sandbox *))
 {
@@ -235,6 +265,20 @@ privileges_are_not_regained(void **state)
 	check(use_privileges);
 }
 
+static void
+nobody_else_can_be_become(void **state)
+{
+	(void)state;
+	check(use_identity);
+}
+
+static void
+the_clock_is_left_alone(void **state)
+{
+	(void)state;
+	check(use_clock);
+}
+
 int
 main(void)
 {
@@ -246,6 +290,8 @@ main(void)
 		cmocka_unit_test(no_program_is_started),
 		cmocka_unit_test(the_network_is_for_asking_not_for_listening),
 		cmocka_unit_test(privileges_are_not_regained),
+		cmocka_unit_test(nobody_else_can_be_become),
+		cmocka_unit_test(the_clock_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, make_spool, remove_spool);
