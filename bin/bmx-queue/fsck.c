@@ -150,6 +150,22 @@ take_tmp(struct fsck *f, const struct spool_domain *d, int dirfd,
 		    "older than 36 hours: does bmx-flush run?");
 }
 
+/* Nothing of ours beside messages and the ledger comes near. */
+#define STATE_MAX (16 * 1024 * 1024)
+
+static void
+look_at_size(struct fsck *f, const char *directory, const char *name,
+    const struct stat *st)
+{
+	char problem[64];
+
+	if (st->st_size <= STATE_MAX)
+		return;
+	snprintf(problem, sizeof problem, "has %lld bytes, too many",
+	    (long long)st->st_size);
+	fsck_tell(f, directory, name, false, problem);
+}
+
 static void
 take_log(struct fsck *f, const struct spool_domain *d, int dirfd,
     const char *directory, const char *name)
@@ -160,6 +176,7 @@ take_log(struct fsck *f, const struct spool_domain *d, int dirfd,
 
 	if (fsck_look(f, dirfd, directory, name, FSCK_FILE, &st) == 0)
 		return;
+	look_at_size(f, directory, name, &st);
 	if (has_id(f, name) || !is_stale(f, &st))
 		return;
 	if (spool_id_arrival_us(name) == -1)
@@ -243,6 +260,7 @@ take_top(struct fsck *f, const struct spool_domain *d, int dirfd,
 	}
 	if (fsck_look(f, dirfd, directory, name, FSCK_FILE, &st) == 0)
 		return;
+	look_at_size(f, directory, name, &st);
 	if (name[0] == '.' && is_stale(f, &st))
 		fsck_tell(f, directory, name,
 		    f->repair && unlinkat(dirfd, name, 0) == 0,
@@ -293,6 +311,49 @@ look_at_domain(struct fsck *f, const char *name, struct err *e)
 
 /* ---- beside the domains ---- */
 
+/* Old ones may be compressed: 2026-01.gz. */
+static bool
+is_month(const char *name)
+{
+	static const char form[] = "0000-00";
+
+	for (size_t i = 0; form[i] != '\0'; i++)
+		if (form[i] == '0' ? name[i] < '0' || name[i] > '9'
+				   : name[i] != form[i])
+			return false;
+	name += sizeof form - 1;
+	return *name == '\0' || *name == '.';
+}
+
+static void
+take_month(struct fsck *f, const struct spool_domain *d, int dirfd,
+    const char *directory, const char *name)
+{
+	struct stat st;
+
+	(void)d;
+	if (!is_month(name))
+		fsck_tell(f, directory, name, false, "not a name of bmx's");
+	else
+		fsck_look(f, dirfd, directory, name, FSCK_FILE, &st);
+}
+
+static void
+look_at_ledger(struct fsck *f, int dirfd, const char *name)
+{
+	struct stat st;
+	int fd;
+
+	if (fsck_look(f, dirfd, "", name, FSCK_DIRECTORY, &st) == 0)
+		return;
+	fd = openat(dirfd, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	fsck_each(f, NULL, fd, name, take_month);
+	close(fd);
+}
+
 static void
 take_beside(struct fsck *f, const struct spool_domain *d, int dirfd,
     const char *directory, const char *name)
@@ -303,7 +364,7 @@ take_beside(struct fsck *f, const struct spool_domain *d, int dirfd,
 
 	(void)d;
 	if (strcmp(name, "ledger") == 0) {
-		fsck_look(f, dirfd, directory, name, FSCK_DIRECTORY, &st);
+		look_at_ledger(f, dirfd, name);
 		return;
 	}
 	if (addr_fold_domain(name, strlen(name), folded, &ignored) == -1 ||

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bmx-queue/jline.h"
@@ -113,29 +114,43 @@ is_wanted(const char *line, const char *since)
 	       (since == NULL || strncmp(line, since, strlen(since)) >= 0);
 }
 
+#define LINE_ROOM 8192 /* no line of the ledger is half as long */
+
+/* A regular file: anything else may have no end. */
+static FILE *
+open_month(int dirfd, const char *name, struct err *e)
+{
+	int fd = openat(dirfd, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	FILE *file = NULL;
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		err_sys(e, "open ledger/%s", name);
+	else if (!S_ISREG(st.st_mode))
+		err_data(e, "ledger/%s is not a regular file", name);
+	else if ((file = fdopen(fd, "r")) == NULL)
+		err_sys(e, "open ledger/%s", name);
+	if (file == NULL && fd != -1)
+		close(fd);
+	return file;
+}
+
 static int
 read_month(struct handovers *h, int dirfd, const char *name, const char *since,
     struct err *e)
 {
-	int fd =
-	    openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	FILE *file = fd == -1 ? NULL : fdopen(fd, "r");
-	char *line = NULL;
-	size_t size = 0;
+	FILE *file = open_month(dirfd, name, e);
+	char line[LINE_ROOM];
 	int rc = 0;
 
-	if (file == NULL) {
-		err_sys(e, "open ledger/%s", name);
-		if (fd != -1)
-			close(fd);
+	if (file == NULL)
 		return -1;
-	}
-	while (rc == 0 && getline(&line, &size, file) != -1)
+	while (rc == 0 && fgets(line, sizeof line, file) != NULL)
 		if (is_wanted(line, since))
 			rc = add_line(h, line, e);
 	if (rc == 0 && ferror(file))
 		rc = err_sys(e, "read ledger/%s", name);
-	free(line);
 	fclose(file);
 	return rc;
 }

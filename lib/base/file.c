@@ -164,6 +164,9 @@ is_line_whole(int fd, const char *name, struct err *e)
 		return err_sys(e, "stat %s", name);
 	if (!S_ISREG(st.st_mode))
 		return err_data(e, "%s: not a regular file", name);
+	if (st.st_uid != geteuid())
+		return err_data(e, "%s belongs to another user (uid %lu)", name,
+		    (unsigned long)st.st_uid);
 	if (st.st_size == 0)
 		return 1;
 	if (pread(fd, &last, 1, st.st_size - 1) != 1)

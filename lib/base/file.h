@@ -28,7 +28,8 @@ int file_replace(int dirfd, const char *name, const char *data, size_t len,
 
 /* Append one line (a '\n' is added) with a single write(2); created with
  * mode 0600 when missing. Not synced. A last line that was cut gets its end
- * first, so that it spoils no other. */
+ * first, so that it spoils no other. What is no regular file of the effective
+ * user is refused. */
 int file_append_line(int dirfd, const char *name, const char *line,
     struct err *e);
 
