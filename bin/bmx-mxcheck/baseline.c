@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
 #include "jsonl.h"
 #include "report_json.h"
 
@@ -100,10 +101,12 @@ add_line(struct baseline *b, const struct jsonl *lines, struct err *e)
 	json_error_t why;
 	json_t *record = json_loadb(lines->text.data, lines->text.len,
 	    JSON_REJECT_DUPLICATES, &why);
+	char said[sizeof why.text];
 	int rc;
 
 	if (record == NULL)
-		rc = err_data(e, "not JSON: %s", why.text);
+		rc = err_data(e, "not JSON: %s",
+		    text_safe(said, sizeof said, why.text));
 	else
 		rc = add_record(b, record, e);
 	json_decref(record);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <jansson.h>
 
+#include "base/text.h"
 #include "facts_json_smtp.h"
 #include "mail/addr.h"
 
@@ -397,11 +398,13 @@ facts_from_json(struct facts *f, const char *line, size_t len, struct err *e)
 	const char *fault = NULL;
 	struct visitor v = { .is_reading = true, .fault = &fault };
 	json_error_t why;
+	char said[sizeof why.text];
 
 	*f = (struct facts)FACTS_INIT;
 	v.o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
 	if (v.o == NULL)
-		return err_data(e, "not JSON: %s", why.text);
+		return err_data(e, "not JSON: %s",
+		    text_safe(said, sizeof said, why.text));
 	if (json_is_object(v.o))
 		visit_facts(&v, f);
 	else

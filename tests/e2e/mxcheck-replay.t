@@ -130,6 +130,13 @@ like "... with its number" "$(cat "$tmp/err")" 'long line 1: longer than'
 head -c 3000 /dev/urandom >"$tmp/random"
 exits "random bytes" 65 bmx-mxcheck -q --replay "$tmp/random"
 
+printf '{"facts":2,\033[31m}\n' >"$tmp/escape"
+for option in --replay --baseline; do
+	is "$option: what is no JSON is shown, and does nothing to a terminal" \
+	    "$(bmx-mxcheck -q "$option" "$tmp/escape" 2>&1 | cut -d: -f3-)" \
+	    " not JSON: string or '}' expected near '\\x1b'"
+done
+
 # ---- what would be if ----
 
 nsd_start
