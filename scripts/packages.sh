@@ -79,9 +79,10 @@ packages_servers_want()
 	done
 }
 
-# packages_unpack DIRECTORY PACKAGE...: only the files, below DIRECTORY. So
-# Debian's super-servers, which exclude each other, can be had side by side, and
-# without root.
+# packages_unpack DIRECTORY PACKAGE[=FILE]...: only the files, below DIRECTORY,
+# where usr/FILE (sbin/PACKAGE) is not there yet. So Debian's super-servers, and
+# mail servers, which exclude each other, can be had side by side, and without
+# root.
 packages_unpack()
 {
 	packages_dir=$1
@@ -89,7 +90,11 @@ packages_unpack()
 	command -v apt-get >/dev/null || return 1
 	mkdir -p "$packages_dir"
 	for package; do
-		[ ! -e "$packages_dir/usr/sbin/$package" ] || continue
+		packages_file=sbin/$package
+		case $package in
+		*=*) packages_file=${package#*=} package=${package%%=*} ;;
+		esac
+		[ ! -e "$packages_dir/usr/$packages_file" ] || continue
 		(
 			cd "$packages_dir" || exit 1
 			packages_download "$package" || {
