@@ -3,12 +3,12 @@
  * with blocking sockets, so that what it costs is the same for every peer.
  *
  *	load [-c SESSIONS] [-k MESSAGES] [-n MESSAGES] [-s BYTES] [-P] [-T] [-R]
- *	    [-H] [-d DOMAIN] PORT
+ *	    [-H] [-Q] [-d DOMAIN] PORT
  *
  * -c sessions at once, -k messages for each connection, -n messages in all (0
  * with -k 0: connections that say EHLO and QUIT, -n of them), -s bytes of each,
- * -P pipelined groups, -T STARTTLS, -R resumed, -H hold SESSIONS idle sessions
- * until stdin ends.
+ * -P pipelined groups, -T STARTTLS, -R resumed, -Q does not wait for the reply to
+ * QUIT (which Exim delays), -H hold SESSIONS idle sessions until stdin ends.
  *
  * Each message has a distinct X-Seq, by which sink knows it again. It prints
  * one line: "messages=N errors=N seconds=S rate=R p50_ms=L p99_ms=L"; the
@@ -37,7 +37,7 @@
 struct plan {
 	unsigned sessions, per_connection, messages;
 	size_t size;
-	bool pipelines, has_tls, resumes, holds;
+	bool pipelines, has_tls, resumes, holds, hurries;
 	const char *domain;
 	unsigned port;
 };
@@ -199,7 +199,8 @@ end(struct session *s, bool is_good)
 {
 	if (is_good) {
 		say(s, "QUIT\r\n");
-		reply(s);
+		if (!s->plan->hurries)
+			reply(s);
 	}
 	if (s->tls) {
 		if (is_good && s->plan->resumes && !s->ticket.data)
@@ -386,7 +387,7 @@ main(int argc, char **argv)
 		.domain = "example.com" };
 	int option;
 
-	while ((option = getopt(argc, argv, "c:k:n:s:d:PTRH")) != -1) {
+	while ((option = getopt(argc, argv, "c:k:n:s:d:PTRHQ")) != -1) {
 		switch (option) {
 		case 'c':
 			p.sessions = number(optarg);
@@ -411,6 +412,9 @@ main(int argc, char **argv)
 			break;
 		case 'R':
 			p.resumes = true;
+			break;
+		case 'Q':
+			p.hurries = true;
 			break;
 		case 'H':
 			p.holds = true;

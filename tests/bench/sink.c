@@ -2,8 +2,9 @@
  * sink: an SMTP server that throws mail away and counts it, the primary of the
  * benchmarks. A process for each connection.
  *
- *	sink [-n MESSAGES] [-w MS] PORT
+ *	sink [-a] [-n MESSAGES] [-w MS] PORT
  *
+ * -a: at every address of the loopback interface, as many primaries.
  * -w: each reply takes MS milliseconds, as over a long line (a pipelined group
  * waits once). After MESSAGES distinct ones (by their X-Seq, which load gives
  * them), or on SIGTERM, it prints one line and ends:
@@ -229,15 +230,18 @@ serve(struct session *s)
 /* ---- listening ---- */
 
 static int
-listen_on(unsigned port)
+listen_on(unsigned port, bool has_all)
 {
 	const struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		.sin_addr.s_addr =
+		    htonl(has_all ? INADDR_ANY : INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+	if ((has_all &&
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) < 0) ||
+	    bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
 	    listen(fd, 1024) < 0) {
 		perror("sink");
 		exit(2);
@@ -269,10 +273,13 @@ main(int argc, char **argv)
 {
 	static struct session s;
 	const struct sigaction act = { .sa_handler = on_signal };
+	bool has_all = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:w:")) != -1) {
-		if (option == 'n')
+	while ((option = getopt(argc, argv, "an:w:")) != -1) {
+		if (option == 'a')
+			has_all = true;
+		else if (option == 'n')
 			s.wanted = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'w')
 			s.wait_ms = (unsigned)strtoul(optarg, NULL, 10);
@@ -280,7 +287,8 @@ main(int argc, char **argv)
 			return 2;
 	}
 	if (optind != argc - 1) {
-		fprintf(stderr, "usage: sink [-n MESSAGES] [-w MS] PORT\n");
+		fprintf(stderr,
+		    "usage: sink [-a] [-n MESSAGES] [-w MS] PORT\n");
 		return 2;
 	}
 	s.parent = getpid();
@@ -290,7 +298,8 @@ main(int argc, char **argv)
 		return 2;
 	signal(SIGCHLD, SIG_IGN);
 	sigaction(SIGTERM, &act, NULL);
-	int listener = listen_on((unsigned)strtoul(argv[optind], NULL, 10));
+	int listener =
+	    listen_on((unsigned)strtoul(argv[optind], NULL, 10), has_all);
 	while (!is_over)
 		accept_one(listener, &s);
 	printf("messages=%u distinct=%u connections=%u seconds=%.3f\n",

@@ -211,8 +211,8 @@ nsd_start()
 	wait_port "$nsd_port" || bail "NSD does not start: $(cat "$tmp/nsd.log")"
 }
 
-# It asks NSD for everything: what NSD does not have is SERVFAIL, and nothing
-# leaves the machine.
+# unbound_start [LINE...]: the lines are added to its server. It asks NSD for
+# everything: what NSD does not have is SERVFAIL, and nothing leaves the machine.
 unbound_start()
 {
 	unbound_port=$(free_port)
@@ -238,9 +238,9 @@ unbound_start()
 			  local-zone: "test." nodefault
 			  local-zone: "invalid." nodefault
 			  local-zone: "127.in-addr.arpa." nodefault
-			remote-control:
-			  control-enable: no
 		E
+		[ $# -eq 0 ] || printf '  %s\n' "$@"
+		printf 'remote-control:\n  control-enable: no\n'
 		for unbound_zone in . $(cd "$tmp/zones" && ls); do
 			printf 'stub-zone:\n  name: "%s"\n  stub-addr: "%s"\n' \
 			    "$unbound_zone" "127.0.0.1@$nsd_port"
