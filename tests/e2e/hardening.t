@@ -14,9 +14,15 @@ has_flag()
 }
 
 for file in bmx-receive bmx-flush bmx-queue bmx-probe bmx-mxcheck bmx-tls.so \
-    bmx-dane.so; do
+    bmx-dane.so bmx-https.so; do
 	binary=$top_builddir/$file
 	like "$file: position independent" "$(readelf -hW "$binary")" 'Type: +DYN'
+	case $file in
+	*.so) ;;
+	*) like "$file: and a program" "$(readelf -dW "$binary")" 'FLAGS_1.* PIE' ;;
+	esac
+	unlike "$file: no code is relocated" "$(readelf -dW "$binary")" 'TEXTREL'
+	unlike "$file: what is written is not run" "$(readelf -lW "$binary")" ' RWE '
 	like "$file: relocations are read-only" "$(readelf -lW "$binary")" 'GNU_RELRO'
 	like "$file: all of them are made at the start" \
 	    "$(readelf -dW "$binary")" 'BIND_NOW|FLAGS.*NOW'
@@ -33,16 +39,20 @@ for file in bmx-receive bmx-flush bmx-queue bmx-probe bmx-mxcheck bmx-tls.so \
 	else
 		skip "$file: checked copies" 'not with these flags'
 	fi
-	if has_flag -fcf-protection && [ "$(uname -m)" = x86_64 ]; then
-		# in the code: the note is there only when the C library has it too
-		ok "$file: functions are marked as targets" \
-		    sh -c 'objdump -d "$0" | grep -q endbr' "$binary"
-	else
-		skip "$file: control flow is marked" 'not on this machine'
-	fi
 	is "$file: neither setuid nor setgid" \
 	    "$(find "$binary" -perm /6000)" ''
 done
+
+# In what was compiled: a program's own note also needs the C library's.
+if has_flag -fcf-protection; then
+	find "$top_builddir/bin" "$top_builddir/lib" -name '*.o' | sort >"$tmp/objects"
+	# shellcheck disable=SC2046 # no blank in them
+	is "all objects: functions are marked as targets, returns are watched" \
+	    "$(readelf -nW $(cat "$tmp/objects") | grep -c 'x86 feature: IBT, SHSTK')" \
+	    "$(wc -l <"$tmp/objects" | tr -d ' ')"
+else
+	skip 'control flow is watched' 'not on this machine'
+fi
 
 if command -v systemd-analyze >/dev/null &&
     systemd-analyze security --help 2>/dev/null | grep -q offline; then
