@@ -77,8 +77,7 @@ read_kept(struct finding *f)
 	size_t used;
 
 	if (f->dir != -1 && file_read(f->dir, f->domain, &b, &e) == 1 &&
-	    strlen(b.data) == b.len && parse_kept(&b, &f->kept, &used) &&
-	    f->kept.fetched_s != 0 &&
+	    parse_kept(&b, &f->kept, &used) && f->kept.fetched_s != 0 &&
 	    sts_parse(b.data + used, b.len - used, &found->policy, &e) == 0 &&
 	    f->now_s - f->kept.fetched_s < found->policy.max_age_s) {
 		found->has_policy = true;
@@ -294,7 +293,8 @@ is_fetch_due(const struct finding *f, const char *id)
 	int64_t age = f->now_s - f->kept.fetched_s;
 	int64_t since = f->now_s - f->kept.tried_s;
 
-	if (f->kept.tried_s > f->kept.fetched_s && since >= 0 &&
+	/* the last try failed, perhaps by a clock that was set back */
+	if (f->kept.tried_s != f->kept.fetched_s && since >= 0 &&
 	    since < RETRY_S)
 		return false;
 	return !f->found->has_policy || strcmp(id, f->kept.id) != 0 ||
