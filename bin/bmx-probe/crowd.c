@@ -257,15 +257,32 @@ work(void *arg)
 	return NULL;
 }
 
+/* A worker costs as much as a probe: no more than there can be names. How many a
+ * stream has is not known. */
+static size_t
+count_workers(const struct crowd *c)
+{
+	size_t n = 0;
+
+	if (c->names == NULL)
+		n = c->config->ndomains;
+	else
+		while (n < c->jobs && c->names->args[n] != NULL &&
+		       strcmp(c->names->args[n], "-") != 0)
+			n++;
+	if (n >= c->jobs || (c->names != NULL && c->names->args[n] != NULL))
+		return c->jobs;
+	return n;
+}
+
 /* The first worker is this thread; without others it does all of it. */
 static void
 work_together(struct run *r)
 {
 	pthread_t others[CROWD_JOBS_MAX];
-	unsigned n = 0;
+	size_t n = 0, wanted = count_workers(r->c);
 
-	while (n + 1 < r->c->jobs &&
-	       pthread_create(&others[n], NULL, work, r) == 0)
+	while (n + 1 < wanted && pthread_create(&others[n], NULL, work, r) == 0)
 		n++;
 	work(r);
 	while (n > 0)
