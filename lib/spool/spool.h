@@ -156,10 +156,6 @@ int spool_commit(struct spool_msg *const *msgs, size_t n, struct err *e);
 /* Forget a message that was not committed; does nothing otherwise. */
 void spool_abort(struct spool_msg *m);
 
-/* Remove what a crash left in tmp/ more than 36 hours ago: messages that were
- * never answered for. Returns how many. */
-unsigned long spool_tidy_tmp(const struct spool_domain *d, int64_t now_s);
-
 /*
  * ---- in two steps: prepare, publish ----
  *

@@ -323,31 +323,3 @@ spool_prepared_close(struct spool_prepared *l)
 		closedir(l->dir);
 	l->dir = NULL;
 }
-
-/* ---- what was left behind ---- */
-
-/* Maildir's own rule: nobody writes one message for so long. */
-#define TMP_AGE_S (36 * 3600)
-
-unsigned long
-spool_tidy_tmp(const struct spool_domain *d, int64_t now_s)
-{
-	int fd = openat(d->fd, "tmp",
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	unsigned long removed = 0;
-	struct dirent *file;
-	struct stat st;
-
-	if (dir == NULL && fd != -1)
-		close(fd);
-	while (dir != NULL && (file = readdir(dir)) != NULL)
-		if (spool_id_arrival_us(file->d_name) != -1 &&
-		    fstatat(fd, file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_mtime < now_s - TMP_AGE_S &&
-		    unlinkat(fd, file->d_name, 0) == 0)
-			removed++;
-	if (dir != NULL)
-		closedir(dir);
-	return removed;
-}
