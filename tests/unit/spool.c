@@ -1363,6 +1363,81 @@ the_log_of_a_message_goes_with_it(void **state)
 	buf_free(&log);
 }
 
+/* Lines "N: xxx" with N from 0, until there are MORE bytes than that. */
+static void
+fill_log(const struct world *w, const char *id, off_t more)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/example.com/log/%s", w->path, id);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	for (int i = 0; ftello(file) <= more; i++)
+		fprintf(file, "%d: %0100d\n", i, 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void
+a_long_log_keeps_how_it_began_and_ended(void **state)
+{
+	struct world *w = *state;
+	struct buf log = BUF_INIT(1 << 20);
+	struct spool_entry entry;
+	char path[256];
+	const char *gap, *lf;
+
+	put_message(w, &entry);
+	snprintf(path, sizeof path, "example.com/log/%s", entry.id);
+	fill_log(w, entry.id, 256 * 1024);
+	spool_note(&w->d, entry.id, "the last");
+	assert_in_range(stat_of(w, path).st_size, 128 * 1024, 161 * 1024);
+	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), 1);
+	assert_int_equal(strncmp(log.data, "0: 000", 6), 0);
+	assert_non_null(strstr(log.data, "Z the last\n"));
+
+	/* Every line is whole: those around the gap too. */
+	gap = strstr(log.data, "\n... ");
+	assert_non_null(gap);
+	assert_non_null(strstr(gap, " bytes left out ...\n"));
+	lf = strchr(gap + 1, '\n');
+	assert_non_null(strstr(lf, ": 0000"));
+	assert_true(strstr(lf, ": 0000") - lf < 8);
+	for (const char *line = log.data; *line != '\0'; line = lf + 1) {
+		lf = strchr(line, '\n');
+		assert_non_null(lf);
+		if (*line != '.' && lf[1] != '\0')
+			assert_int_equal(lf - strchr(line, ':'), 102);
+	}
+
+	/* One that is not shortened yet is read as if it were. */
+	fill_log(w, entry.id, 300 * 1024);
+	buf_reset(&log);
+	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), 1);
+	assert_in_range(log.len, 128 * 1024, 161 * 1024);
+	assert_non_null(strstr(log.data, " bytes left out ...\n"));
+	buf_free(&log);
+}
+
+static void
+a_log_that_is_no_file_is_not_read(void **state)
+{
+	struct world *w = *state;
+	struct buf log = BUF_INIT(4096);
+	struct spool_entry entry;
+	char path[256];
+
+	put_message(w, &entry);
+	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), 0);
+	assert_int_equal(spool_log_read(&w->d, "../primary", &log, &w->e), 0);
+	snprintf(path, sizeof path, "%s/example.com/log/%s", w->path, entry.id);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), -1);
+	assert_non_null(strstr(w->e.text, "is not a regular file"));
+	assert_int_equal(log.len, 0);
+	buf_free(&log);
+}
+
 /* ---- the ledger ---- */
 
 static void
@@ -1483,6 +1558,8 @@ main(void)
 		IN_SPOOL(a_message_that_is_gone_is_no_error),
 		IN_SPOOL(a_rename_never_replaces_a_message),
 		IN_SPOOL(the_log_of_a_message_goes_with_it),
+		IN_SPOOL(a_long_log_keeps_how_it_began_and_ended),
+		IN_SPOOL(a_log_that_is_no_file_is_not_read),
 		IN_SPOOL(a_ledger_line_cannot_be_forged),
 		IN_SPOOL(the_longest_values_fit_a_ledger_line),
 	};
