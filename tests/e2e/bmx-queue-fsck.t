@@ -35,6 +35,9 @@ ln -s /etc/passwd "new/${bad}1,S=1,R=1"
 finding "new/${bad}1,S=1,R=1" "a symbolic link, which is not followed"
 mkdir "new/${bad}2,S=1,R=1"
 finding "new/${bad}2,S=1,R=1" "a directory"
+python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' \
+    "new/${bad}8,S=1,R=1"
+finding "new/${bad}8,S=1,R=1" "a socket"
 (umask 077 && printf 'x\n' >"new/${bad}3,S=1,R=1")
 finding "new/${bad}3,S=1,R=1" "has 2 bytes, not as named"
 (umask 077 && printf 'Subject: no envelope\r\n\r\n' >"cur/${bad}4,S=24,R=1:2,")
@@ -73,7 +76,7 @@ like "what lies beside the domains" "$(cat "$tmp/out")" \
 like "a link where a domain should be" "$(cat "$tmp/out")" \
     "^example\\.org	example\\.org	a symbolic link"
 like "and how many" "$(cat "$tmp/err")" \
-    '^bmx-queue: [0-9]+ messages, 14 problems, 0 repaired$'
+    '^bmx-queue: [0-9]+ messages, 15 problems, 0 repaired$'
 is "of one domain" "$(bmx-queue fsck example.net 2>&1)" ""
 like "--json" "$(bmx-queue fsck --json example.com 2>/dev/null)" \
     '^\{"domain":"example\.com","path":"new/README","problem":"not a name of bmx'"'"'s","done":"reported"\}$'

@@ -50,10 +50,15 @@ like "list --json" "$(rcpt --json list example.com)" \
     '^\{"address":"bob@example\.com","domain":"example\.com","answer":"good","source":"import","learned":"20[0-9TZ:.-]+","age":[0-9]+\}$'
 like "what is not ASCII is escaped there" "$(rcpt --json list)" \
     '"address":"j\\u00F6rg@example\.com"'
+is "export --json" "$(rcpt --json export example.com | head -n 2)" \
+    '{"address":"\"odd one\"@example.com"}
+{"address":"bob@example.com"}'
 is "without a verb all domains are listed" "$(rcpt | wc -l | tr -d ' ')" 4
 exits "an export can be imported" 0 \
     sh -c 'bmx-queue recipients export example.com | bmx-queue recipients import example.com -'
 is "and changes nothing" "$(cat "$tmp/out")" "example.com	4	0	0	4	0"
+is "import --json" "$(rcpt import --json example.com "$tmp/list")" \
+    '{"domain":"example.com","before":4,"lost":0,"added":0,"good":4,"foreign":1}'
 ok "only its owner can read the memory" sh -c \
     '[ -z "$(find "$1/recipients" -perm /077)" ]' - "$state"
 
@@ -128,6 +133,9 @@ is "from a pipe" \
     "$(rcpt list example.net | grep user1 | rcpt forget - | cut -f 2)" \
     "forgotten
 forgotten"
+is "--json" "$(rcpt forget --json user3@example.net user3@example.net)" \
+    '{"name":"user3@example.net","result":"forgotten","recipients":1}
+{"name":"user3@example.net","result":"unchanged","recipients":0}'
 exits "nonsense" 64 rcpt forget 'a b@c' user2@example.net
 is "does not keep the rest" "$(cat "$tmp/out")" "user2@example.net	forgotten	1"
 
@@ -135,7 +143,7 @@ is "does not keep the rest" "$(cat "$tmp/out")" "user2@example.net	forgotten	1"
 
 make_conf "state = $state" '[example.com]'
 like "what is kept of a domain that is not ours any more is expired" \
-    "$(rcpt list)" '^user3@example\.net	expired	import	'
+    "$(rcpt list)" '^user4@example\.net	expired	import	'
 
 # ---- the command line ----
 
@@ -147,6 +155,34 @@ exits "--max-shrink is a percentage" 64 rcpt import --max-shrink 101 example.com
 exits "--yes is for forget" 64 rcpt list --yes
 is "the help fits a terminal" \
     "$(bmx-queue --help | awk 'length > 80 { w = 1 } END { print NR <= 24 && !w }')" 1
+
+# ---- on a terminal ----
+
+make_conf "state = $state" '[example.com]' '[example.net]'
+rcpt import --force example.com "$tmp/list" >/dev/null
+
+# terminal COMMAND: what a terminal of 80 columns gets.
+terminal()
+{
+	script -qec "$1" /dev/null </dev/null | tr -d '\r'
+}
+if command -v script >/dev/null; then
+	terminal "bmx-queue recipients list example.com" >"$tmp/out"
+	is "a table has a head" "$(sed -n 1p "$tmp/out")" \
+	    'ANSWER    SOURCE      AGE RECIPIENT'
+	like "a row for each" "$(sed -n 3p "$tmp/out")" \
+	    '^good      import +[0-9.]+ s bob@example\.com$'
+	is "and the sum" "$(tail -n 1 "$tmp/out")" \
+	    '-- 4 good, 0 bad, 0 unknown, 0 expired'
+	is "an import is told in words" \
+	    "$(terminal "bmx-queue recipients import example.com $tmp/list")" \
+	    'example.com: 4 good recipients: 0 new, 0 lost; 1 addresses of other domains'
+else
+	skip "a table has a head" "script is not installed"
+	skip "a row for each" "script is not installed"
+	skip "and the sum" "script is not installed"
+	skip "an import is told in words" "script is not installed"
+fi
 
 # ---- damage, and a state directory that will not do ----
 
