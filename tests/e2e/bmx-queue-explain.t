@@ -60,7 +60,29 @@ like "a domain without mail" "$(bmx-queue explain --json example.net)" \
     '"domain":"example\.net","messages":0,.*"why":\[.*"nothing waits"\]'
 exits "a domain nobody knows" 69 bmx-queue explain example.edu
 bmx-queue resume example.com >/dev/null
-bmx-queue remove "$id" >/dev/null
+mk example.com to=carol@example.com >/dev/null
+out=$(bmx-queue explain example.com)
+like "its mail, held and not, is counted" "$out" \
+    '^Why here: +1 never tried, 0 deferred, 1 held$'
+like "with what to do" "$out" \
+    '^To change: +bmx-flush example\.com; bmx-queue shape --by error example\.com$'
+bmx-queue remove --yes --domain example.com >/dev/null
+
+# found VERDICT HOURS: of the primary of example.net, so long ago.
+found()
+{
+	[ -d "$spool/example.net" ] || mk example.net >/dev/null
+	date -u -d "$2 hours ago" "+verdict $1%nsince %FT%TZ%nprobed %FT%TZ%nreason no route to host" \
+	    >"$spool/example.net/primary"
+	bmx-queue explain example.net
+}
+like "its primary is down" "$(found down 0)" \
+    '^Why here: +the primary of example\.net is down for [0-9.]+ (s|min), as of .* ago: no route to host$'
+like "it was, long ago" "$(found down 72)" \
+    '^Why here: +nobody has looked for 3\.0 d whether the primary of example\.net is up \(it was down\)$'
+like "who can look" "$(found down 72)" '^To change: +bmx-probe example\.net$'
+rm "$spool/example.net/primary"
+bmx-queue remove --yes --domain '*' >/dev/null
 
 esc=$(printf '\033')
 mk example.com from="\"$(printf '\303\266')\"@example.org" helo="$esc]0;x" \

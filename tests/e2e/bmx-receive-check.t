@@ -35,6 +35,16 @@ rm "$tmp/list"
 exits 'no list: status 75' 75 check '' bob@example.com
 like 'the alarm is on stderr' "$(cat "$tmp/err")" "$tmp/list: No such file"
 like 'and the reason with it' "$(cat "$tmp/out")" "451 4\.3\.0 .*list-broken: nobody can read the list $tmp/list"
+make_conf 'min-free = 900000G' 'proxy = 192.0.2.0/24' 'xclient = 198.51.100.1' \
+    '[example.org]'
+exits 'a disk that is full: status 75' 75 check '' x@example.org
+like 'it says so of MAIL' "$(cat "$tmp/out")" \
+    '^MAIL FROM:<>: 452 4\.3\.1 .* \(the disk has less than min-free left\)$'
+like 'a proxy' "$(cat "$tmp/out")" \
+    '^client 192\.0\.2\.1: proxy lists it, so a PROXY header has to come first'
+like 'a front end that speaks XCLIENT' \
+    "$(bmx-receive --check 198.51.100.1 c '' x@example.org 2>/dev/null)" \
+    '^client 198\.51\.100\.1: xclient lists it, so it may say who the client is$'
 exits 'no address: status 64' 64 bmx-receive --check here c '' x@example.org
 exits 'too few words: status 64' 64 bmx-receive --check 192.0.2.1 c ''
 is 'no SMTP is spoken' "$(cat "$tmp/out")" ''
