@@ -38,7 +38,7 @@ struct incoming {
 static int
 take_content(struct incoming *in, FILE *from, struct err *e)
 {
-	int c, last = 0;
+	int c, last = EOF;
 
 	while ((c = getc(from)) != EOF) {
 		if (last == '\r' && c != '\n')
@@ -53,7 +53,7 @@ take_content(struct incoming *in, FILE *from, struct err *e)
 		return err_sys(e, "read");
 	if (last == '\r')
 		return err_data(e, "a CR that is no line end");
-	if (last == 0)
+	if (last == EOF)
 		return err_data(e, "it is empty");
 	if (last != '\n')
 		fputs("\r\n", in->content);
