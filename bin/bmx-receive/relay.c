@@ -109,7 +109,7 @@ relay_primary(const struct relay *r, const struct config_domain *domain)
 /* ---- the session ---- */
 
 static int
-open_dns(struct relay *r, struct err *e)
+open_dns(struct relay *r, const struct config_domain *domain, struct err *e)
 {
 	const struct config_list *resolver = &r->config->host.resolver;
 	const struct dns_options options = {
@@ -118,8 +118,9 @@ open_dns(struct relay *r, struct err *e)
 		.deadline_ms = DNS_MAX_MS,
 	};
 
-	if (r->dns == NULL)
-		r->dns = dns_open(&options, e);
+	if (r->dns != NULL || !route_asks_dns(domain))
+		return 0;
+	r->dns = dns_open(&options, e);
 	return r->dns == NULL ? -1 : 0;
 }
 
@@ -183,7 +184,7 @@ open_session(struct relay *r, const struct config_domain *domain, struct err *e)
 	int rc = -1;
 
 	set_params(r, domain);
-	if (open_dns(r, e) == 0 &&
+	if (open_dns(r, domain, e) == 0 &&
 	    route_find(&route, r->dns, domain, &self, e) == 0) {
 		if (route.status == ROUTE_OK)
 			rc = open_first(r, domain, &route, e);

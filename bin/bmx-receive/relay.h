@@ -47,7 +47,7 @@ enum relay_step {
 struct relay {
 	const struct config *config;        /* borrowed */
 	const struct spool *spool;          /* borrowed */
-	struct dns *dns;                    /* opened at the first session */
+	struct dns *dns;                    /* opened when it has to be asked */
 	const struct config_domain *domain; /* whose primary it is */
 	struct client_params params;
 	struct client client;

@@ -190,7 +190,7 @@ find_dane(struct policy *p, struct policy_hop *hop, enum policy_dane *dane,
 	if (tls != CONFIG_TLS_DANE && tls != CONFIG_TLS_DANE_ONLY)
 		return 0;
 	if (hop->to->secure_name == NULL)
-		return check_resolver(p, e);
+		return route_asks_dns(p->domain) ? check_resolver(p, e) : 0;
 	return look_up_dane(p, hop, dane, e);
 }
 

@@ -219,6 +219,16 @@ has_v6_route(void)
 	return found;
 }
 
+/* Only then the order of the families matters, and the way is looked for. */
+static bool
+has_v6_address(const struct search *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s->hosts[i].naddrs[ROUTE_V6] > 0)
+			return true;
+	return false;
+}
+
 /* Take the first n hosts into the route, and their names with them. */
 static int
 fill_route(struct route *r, struct search *s, size_t n, struct err *e)
@@ -231,7 +241,7 @@ fill_route(struct route *r, struct search *s, size_t n, struct err *e)
 			memset(s->hosts[i].secure_name, 0,
 			    sizeof s->hosts[i].secure_name);
 	}
-	route_list(r, s->hosts, n, has_v6_route());
+	route_list(r, s->hosts, n, has_v6_address(s, n) && has_v6_route());
 	return 0;
 }
 
@@ -516,6 +526,20 @@ route_is_by_mx(const struct config_domain *domain)
 
 	return primary->n == 0 ||
 	       (primary->n == 1 && strcasecmp(primary->word[0], "mx") == 0);
+}
+
+bool
+route_asks_dns(const struct config_domain *domain)
+{
+	const struct config_list *primary = &domain->primary;
+	struct endpoint ep;
+
+	if (route_is_by_mx(domain))
+		return true;
+	for (size_t i = 0; i < primary->n; i++)
+		if (!endpoint_parse(&ep, primary->word[i], SMTP_PORT))
+			return true;
+	return false;
 }
 
 /* bmx.conf still names it. */

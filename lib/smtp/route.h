@@ -74,6 +74,11 @@ struct route_self {
 /* bmx.conf leaves it to MX records to say who the primary is. */
 bool route_is_by_mx(const struct config_domain *domain);
 
+/* DNS has to be asked. Not so when bmx.conf has nothing but addresses: then an
+ * engine is not worth opening, and dns may be NULL for all that is done with
+ * the route. */
+bool route_asks_dns(const struct config_domain *domain);
+
 /*
  * Find the route of a domain. Returns 0 with r->status and r->why, whatever
  * DNS said; -1 only for our own trouble (ERR_TEMP), or for a primary that

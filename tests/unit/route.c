@@ -244,6 +244,37 @@ no_failure_is_permanent(void **state)
 	assert_string_equal(route_status_code(ROUTE_DNS_TROUBLE), "4.4.3");
 }
 
+static void
+addresses_alone_ask_no_DNS(void **state)
+{
+	static const struct {
+		const char *words[3];
+		bool asks;
+	} rows[] = {
+		{ { NULL }, true },
+		{ { "mx" }, true },
+		{ { "192.0.2.1" }, false },
+		{ { "192.0.2.1:2525", "[2001:db8::1]:25", "2001:db8::2" },
+		    false },
+		{ { "lmtp:/run/lmtp" }, false },
+		{ { "mail.example.com" }, true },
+		{ { "192.0.2.1", "mail.example.com:25" }, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct config_domain domain = { .name = "example.com" };
+		struct config_list *primary = &domain.primary;
+
+		while (primary->n < 3 && rows[i].words[primary->n] != NULL) {
+			primary->word[primary->n] =
+			    (char *)(uintptr_t)rows[i].words[primary->n];
+			primary->n++;
+		}
+		assert_int_equal(route_asks_dns(&domain), rows[i].asks);
+	}
+}
+
 int
 main(void)
 {
@@ -252,6 +283,7 @@ main(void)
 		cmocka_unit_test(IPv6_comes_first_where_it_leads_somewhere),
 		cmocka_unit_test(a_route_is_not_longer_than_its_room),
 		cmocka_unit_test(no_failure_is_permanent),
+		cmocka_unit_test(addresses_alone_ask_no_DNS),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
