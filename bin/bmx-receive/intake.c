@@ -30,9 +30,10 @@ void
 intake_init(struct intake *in, const struct config *config,
     const struct spool *spool)
 {
-	*in = (struct intake){
-		.config = config, .spool = spool, .held = BUF_INIT(HELD_MAX)
-	};
+	*in = (struct intake){ .config = config,
+		.spool = spool,
+		.kept = SPOOL_DOMAIN_INIT,
+		.held = BUF_INIT(HELD_MAX) };
 	admission_init(&in->admission, config, spool);
 }
 
@@ -40,6 +41,7 @@ void
 intake_free(struct intake *in)
 {
 	intake_release(in);
+	spool_domain_close(&in->kept);
 	admission_free(&in->admission);
 }
 
@@ -248,18 +250,23 @@ intake_due(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
 
 /* ---- the copies ---- */
 
+/* The directories stay open for the next message: often it is for the same
+ * domain. */
 static void
-drop_copy(struct intake_copy *c)
+drop_copy(struct intake *in, struct intake_copy *c)
 {
 	spool_abort(&c->msg);
-	spool_domain_close(&c->dir);
+	if (c->dir.fd == -1)
+		return;
+	spool_domain_close(&in->kept);
+	in->kept = c->dir;
 }
 
 static void
 drop_copies(struct intake *in)
 {
 	for (size_t i = 0; i < in->ncopies; i++)
-		drop_copy(&in->copies[i]);
+		drop_copy(in, &in->copies[i]);
 	free(in->copies);
 	in->copies = NULL;
 	in->ncopies = 0;
@@ -283,6 +290,7 @@ give_up(struct intake *in, const struct err *why)
 	log_alarm("id=%s spool=%s error=\"%s\" not stored", in->id,
 	    in->spool->path, why->text);
 	drop_copies(in);
+	spool_domain_close(&in->kept); /* it may be to blame */
 	return is_full ? disk_full : spool_broken;
 }
 
@@ -358,10 +366,15 @@ out:
 }
 
 static int
-begin_copy(const struct intake *in, struct intake_copy *c, struct err *e)
+begin_copy(struct intake *in, struct intake_copy *c, struct err *e)
 {
-	if (spool_domain_open(&c->dir, in->spool, c->domain->name, true, e) ==
-	    -1)
+	static const struct spool_domain closed = SPOOL_DOMAIN_INIT;
+
+	if (strcmp(in->kept.name, c->domain->name) == 0) {
+		c->dir = in->kept;
+		in->kept = closed;
+	}
+	if (spool_domain_need(&c->dir, in->spool, c->domain->name, e) == -1)
 		return -1;
 	if (spool_begin(&c->msg, &c->dir, in->id, c->nrcpt, e) == -1)
 		return -1;
@@ -517,7 +530,7 @@ drop_copy_of(struct intake *in, const struct config_domain *domain)
 	for (size_t i = 0; i < in->ncopies; i++) {
 		if (in->copies[i].domain != domain)
 			continue;
-		drop_copy(&in->copies[i]);
+		drop_copy(in, &in->copies[i]);
 		in->copies[i] = in->copies[--in->ncopies];
 		return;
 	}

@@ -42,6 +42,7 @@ struct intake {
 	char id[SPOOL_ID_LEN + 1];   /* of the message under way, or the last */
 	struct intake_copy *copies;
 	size_t ncopies;
+	struct spool_domain kept; /* open from the message before, or closed */
 	struct buf held; /* content of the copy that is not begun: the primary
 			    may take it */
 	size_t ndomains; /* of the recipients so far */

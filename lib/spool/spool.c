@@ -263,6 +263,30 @@ spool_domain_open(struct spool_domain *d, const struct spool *sp,
 	return rc;
 }
 
+/* A directory that is open keeps its number, also when it was removed. */
+static bool
+is_current(const struct spool_domain *d, const struct spool *sp)
+{
+	char path[ADDR_DOMAIN_MAX + sizeof "/new"];
+	struct stat ours, there;
+
+	snprintf(path, sizeof path, "%s/new", d->name);
+	return fstat(d->new_fd, &ours) == 0 &&
+	       fstatat(sp->fd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+int
+spool_domain_need(struct spool_domain *d, const struct spool *sp,
+    const char *domain, struct err *e)
+{
+	if (d->new_fd != -1 && strcmp(d->name, domain) == 0 &&
+	    is_current(d, sp))
+		return 0;
+	spool_domain_close(d);
+	return spool_domain_open(d, sp, domain, true, e) == -1 ? -1 : 0;
+}
+
 void
 spool_domain_close(struct spool_domain *d)
 {

@@ -85,6 +85,16 @@ int spool_domain_open(struct spool_domain *d, const struct spool *sp,
 void spool_domain_close(struct spool_domain *d);
 
 /*
+ * The same with create, for who writes to one domain again and again: d may be
+ * open from before, by this or with create. It is kept when SPOOL/DOMAIN/new
+ * is still the directory that it was then, and opened anew when the Maildir
+ * was removed, renamed or replaced since. tmp/, cur/ and log/ are not looked
+ * for again. -1: d is closed.
+ */
+int spool_domain_need(struct spool_domain *d, const struct spool *sp,
+    const char *domain, struct err *e);
+
+/*
  * Remove a domain's Maildir when nothing is in it, under its lock. Whoever
  * puts a message there in this moment fails with ENOENT and opens it anew,
  * which makes it again. 1; 0 when something is there, or came; -1.

@@ -12,7 +12,7 @@ primary_make
 ASAN_OPTIONS=detect_leaks=0 # it cannot trace what is traced
 export ASAN_OPTIONS
 strace -o "$tmp/trace" true 2>/dev/null || skip_all 'strace cannot trace here'
-plan 19
+plan 21
 make_conf 'min-free = 0' '[example.com]' '[example.net]'
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
     'RCPT TO:<1@example.net>' DATA 'Subject: x' '' 'text' . QUIT >"$tmp/in"
@@ -134,3 +134,27 @@ ENOSPC 452 4.3.1'
 each write error=ENOSPC '' >"$tmp/wrong"
 is 'D49 a write that fails: acknowledged is stored' "$(cat "$tmp/wrong")" ''
 like 'D49 and is answered 452' "$(cat "$tmp/runs")" '452 4.3.1'
+
+# ---- the Maildir goes away between two messages of a session ----
+
+# next N: one more message; its last reply is the Nth.
+next()
+{
+	tells 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' DATA
+	answers $(($1 - 1))
+	tells 'Subject: x' '' 'text' .
+	answers "$1"
+}
+
+empty_spool
+opens
+tells 'EHLO c'
+next 6
+mv "$tmp/spool/example.com" "$tmp/away"
+next 10
+tells QUIT
+closes
+is 'the Maildir is moved away: both are accepted' \
+    "$(grep -c '^250 2\.0\.0 Queued' "$tmp/out")" 2
+is 'the first went with it, the second is in the spool' \
+    "$(find "$tmp/away/new" -type f | wc -l) $(queued example.com | wc -l)" '1 1'

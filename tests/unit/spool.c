@@ -526,6 +526,82 @@ lock_from_another_process(struct world *w)
 	return WEXITSTATUS(status) - 1;
 }
 
+/* What becomes of a Maildir between two messages of a session. */
+static void
+remove_domain(struct world *w)
+{
+	assert_int_equal(spool_domain_lock(&w->d, &w->e), 1);
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 1);
+}
+
+static void
+rename_domain(struct world *w)
+{
+	char old[] = "oldN";
+
+	for (old[3] = '0'; faccessat(w->sp.fd, old, F_OK, 0) == 0; old[3]++)
+		;
+	assert_int_equal(renameat(w->sp.fd, "example.com", w->sp.fd, old), 0);
+}
+
+static void
+replace_domain(struct world *w)
+{
+	struct spool_domain d;
+
+	rename_domain(w);
+	assert_int_equal(spool_domain_open(&d, &w->sp, "example.com", true,
+			     &w->e),
+	    1);
+	spool_domain_close(&d);
+}
+
+static void
+replace_new(struct world *w)
+{
+	assert_int_equal(renameat(w->d.fd, "new", w->d.fd, "old"), 0);
+	assert_int_equal(mkdirat(w->d.fd, "new", 0700), 0);
+}
+
+static void
+a_maildir_that_is_kept_open_is_the_one_of_that_name(void **state)
+{
+	struct world *w = *state;
+	void (*const deeds[])(struct world *) = { remove_domain, rename_domain,
+		replace_new, replace_domain };
+	struct spool_domain d = SPOOL_DOMAIN_INIT;
+	struct spool_msg m;
+	struct spool_msg *msgs[] = { &m };
+	char name[SPOOL_NAME_MAX + 32];
+	int before;
+
+	assert_int_equal(spool_domain_need(&d, &w->sp, "example.com", &w->e),
+	    0);
+	before = d.new_fd;
+	assert_int_equal(spool_domain_need(&d, &w->sp, "example.com", &w->e),
+	    0);
+	assert_int_equal(d.new_fd, before);
+	for (size_t i = 0; i < COUNT(deeds); i++) {
+		deeds[i](w);
+		assert_int_equal(spool_domain_need(&d, &w->sp, "example.com",
+				     &w->e),
+		    0);
+		begin(w, &m, &d);
+		assert_int_equal(spool_commit(msgs, 1, &w->e), 0);
+		snprintf(name, sizeof name, "example.com/new/%s", m.name);
+		assert_int_equal(stat_of(w, name).st_mode & 07777, 0600);
+		unlinkat(w->sp.fd, name, 0);
+		spool_domain_close(&w->d);
+		assert_int_equal(spool_domain_open(&w->d, &w->sp, "example.com",
+				     true, &w->e),
+		    1);
+	}
+	assert_int_equal(spool_domain_need(&d, &w->sp, "example.net", &w->e),
+	    0);
+	assert_string_equal(d.name, "example.net");
+	spool_domain_close(&d);
+}
+
 static void
 two_processes_cannot_lock_one_domain(void **state)
 {
@@ -1517,6 +1593,7 @@ main(void)
 		IN_SPOOL(
 		    an_incomplete_maildir_reads_as_empty_and_is_completed_by_the_writer),
 		IN_SPOOL(domains_are_directories_and_links_with_domain_names),
+		IN_SPOOL(a_maildir_that_is_kept_open_is_the_one_of_that_name),
 		IN_SPOOL(two_processes_cannot_lock_one_domain),
 		cmocka_unit_test(ids_sort_by_arrival_and_hold_its_time),
 		cmocka_unit_test(ids_of_one_microsecond_differ),
