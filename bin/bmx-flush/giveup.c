@@ -110,7 +110,9 @@ bounce(const struct giveup *g, struct spool_entry *entry, struct spool_file *f,
 		return 0;
 	if (bounce_why_not(&f->env, &order) == NULL)
 		what = "bounced";
+	/* on disk: so is the notice, and what it settles, in a moment */
 	if (enter_in_ledger(g, entry, f, what, text, e) == -1 ||
+	    ledger_sync(g->spool, clock_wall_us(), e) == -1 ||
 	    bounce_message(&b, &order, entry, f, &r, e) == -1)
 		return -1;
 	text_quoted(safe, sizeof safe, text);

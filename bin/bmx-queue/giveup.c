@@ -63,7 +63,8 @@ fail_recipients(const struct giveup_order *order, const struct spool_domain *d,
 	return spool_file_sync(f, e);
 }
 
-/* Before it is done: a line about a message that is still there is harmless. */
+/* On disk, before it is done: a line about a message that is still there is
+ * harmless. */
 static int
 enter_in_ledger(const struct giveup_order *order, const struct spool_domain *d,
     const struct spool_entry *entry, const struct spool_file *f,
@@ -79,10 +80,14 @@ enter_in_ledger(const struct giveup_order *order, const struct spool_domain *d,
 		.reply = order->reason,
 		.arrival_us = f->env.arrival_us,
 	};
+	int64_t now_us;
 
 	for (size_t i = 0; i < f->env.nrcpt; i++)
 		line.nrcpt += is_open(f->env.rcpts[i].state);
-	return ledger_add(order->spool, &line, clock_wall_us(), e);
+	now_us = clock_wall_us();
+	if (ledger_add(order->spool, &line, now_us, e) == -1)
+		return -1;
+	return ledger_sync(order->spool, now_us, e);
 }
 
 static int

@@ -68,5 +68,5 @@ for error in EMFILE ENFILE EINTR EACCES; do
 	once socket 1+ "$error"
 done >"$tmp/wrong"
 is 'every error' "$(cat "$tmp/wrong")" ''
-faults_enough 20
+case $fault_error in kill-*) ;; *) faults_enough 20 ;; esac # it changes no file
 done_testing

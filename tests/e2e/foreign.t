@@ -10,9 +10,10 @@
 . "$top_srcdir/tests/fake/primary.sh"
 . "$top_srcdir/tests/fake/flush.sh"
 primary_make
-make_conf 'min-free = 0' '[bmx.example]' '[example.com]' \
-    "primary = 127.0.0.1:$primary_port" 'tls = none' '[example.net]' \
-    "primary = 127.0.0.1:$primary_port" 'tls = none' '[link.example]'
+make_conf 'min-free = 0' "$(for domain in example.com example.net link.example; do
+	printf '%s\n' "[$domain]" "primary = 127.0.0.1:$primary_port" 'tls = none' \
+	    'admit = spool'
+done)"
 primary_start
 bad=1jqvl3vhe60abcdefghi # of an ID, with a digit
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
