@@ -175,8 +175,9 @@ step(int64_t now_s, int64_t *failed_s)
 	if (world.fetches > 0)
 		*failed_s = found.result == TLS_OK ? 0 : now_s;
 	look(&kept, now_s, true);
-	assert(kept.has_policy ==
-	       (found.has_policy && found.policy.max_age_s > 0));
+	/* one without an age is over at once, but for a clock set back */
+	if (!found.has_policy || found.policy.max_age_s > 0)
+		assert(kept.has_policy == found.has_policy);
 	if (kept.has_policy)
 		assert_same(&kept.policy, &found.policy);
 }

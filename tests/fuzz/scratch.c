@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/dev/shm/bmx-fuzz.XXXXXX";
+static char dir[256];
 static int dir_fd = -1;
 
 static int
@@ -30,8 +30,12 @@ remove_all(void)
 int
 scratch_fd(void)
 {
+	const char *parent = getenv("FUZZ_SCRATCH");
+
 	if (dir_fd != -1)
 		return dir_fd;
+	snprintf(dir, sizeof dir, "%s/bmx-fuzz.XXXXXX",
+	    parent == NULL ? "/dev/shm" : parent);
 	if (mkdtemp(dir) == NULL ||
 	    (dir_fd = open(dir, O_RDONLY | O_DIRECTORY)) == -1) {
 		perror(dir);

@@ -5,7 +5,8 @@
 
 /*
  * A directory in memory for harnesses of what reads files: what is synced costs
- * nothing there. It is removed at exit.
+ * nothing there. It is removed at exit, but a crash leaves it: $FUZZ_SCRATCH is
+ * where it is made, /dev/shm without.
  */
 
 /* Its descriptor; the first call makes it. */
