@@ -54,6 +54,7 @@ struct serve {
 	struct tls *tls, *own_tls; /* own_tls: to be freed */
 	unsigned command_timeout_s;
 	int64_t command_deadline_ms;
+	int64_t idle_deadline_ms; /* by when a message has to come */
 	struct patience patience;
 	bool is_paced; /* a message is under way */
 	bool is_welcome;
@@ -65,6 +66,14 @@ static int64_t
 deadline_in(unsigned seconds)
 {
 	return clock_monotonic_ms() + (int64_t)seconds * 1000;
+}
+
+static void
+expect_message(struct serve *v)
+{
+	unsigned s = v->host->transaction_timeout_s;
+
+	v->idle_deadline_ms = s == 0 ? INT64_MAX : deadline_in(s);
 }
 
 /* ---- the log: one event, one line ---- */
@@ -148,7 +157,8 @@ end_session(struct serve *v, const char *reply, const char *ending)
 
 /*
  * When the patience with this client ends. A command line has its time as a
- * whole, however few bytes come at once; so has a message, see patience.h.
+ * whole, however few bytes come at once; so has a message, see patience.h, and
+ * all that is said without one.
  */
 static int64_t
 read_deadline(struct serve *v)
@@ -162,6 +172,8 @@ read_deadline(struct serve *v)
 			    deadline_in(v->command_timeout_s);
 		deadline_ms = v->command_deadline_ms;
 	}
+	if (!session_in_message(s) && deadline_ms > v->idle_deadline_ms)
+		deadline_ms = v->idle_deadline_ms;
 	if (session_in_message(s) && !v->is_paced)
 		patience_begin(&v->patience, clock_monotonic_ms());
 	v->is_paced = session_in_message(s);
@@ -188,9 +200,12 @@ read_more(struct serve *v)
 	v->patience.bytes += n > 0 ? (uint64_t)n : 0;
 	if (n == 0)
 		end_session(v, NULL, "client closed without QUIT");
+	else if (n == -1 && e.sys == ETIMEDOUT && is_pacing)
+		end_session(v, too_slow, "too slow");
 	else if (n == -1 && e.sys == ETIMEDOUT)
-		end_session(v, is_pacing ? too_slow : timed_out,
-		    is_pacing ? "too slow" : "timeout");
+		end_session(v, timed_out,
+		    deadline_ms == v->idle_deadline_ms ? "no message for long"
+						       : "timeout");
 	else if (n == -1)
 		end_session(v, NULL, "connection lost");
 }
@@ -318,6 +333,7 @@ commit(struct serve *v)
 	for (size_t i = 0; i < v->intake.ncopies; i++)
 		log_queued(v, &v->intake.copies[i]);
 	intake_release(&v->intake);
+	expect_message(v);
 	return reply;
 }
 
@@ -598,6 +614,7 @@ serve(const struct serve_params *params, struct err *e)
 		return -1;
 	session_greet(&v.session, introduce(&v));
 	intake_init(&v.intake, params->config, &v.spool);
+	expect_message(&v);
 	converse(&v);
 	log_disconnected(&v);
 	conn_finish(v.conn, deadline_in(GOODBYE_MAX_S));

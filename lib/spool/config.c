@@ -76,6 +76,8 @@ static const struct key host_keys[] = {
 	{ "min-rate", KIND_SIZE, HOST(min_rate), "500", 0, 1ULL << 30 },
 	{ "message-timeout", KIND_SPAN, HOST(message_timeout_s), "6h", 0,
 	    30 * DAY },
+	{ "transaction-timeout", KIND_SPAN, HOST(transaction_timeout_s), "1h",
+	    0, 30 * DAY },
 	{ "max-messages-per-session", KIND_COUNT, HOST(max_messages_per_session),
 	    "1000", 0, 999999 },
 	{ "tls-certificate", KIND_LIST, HOST(tls_certificate), NULL, 0, 0 },

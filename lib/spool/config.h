@@ -89,6 +89,8 @@ struct config_host {
 	uint64_t min_rate;          /* min-rate: bytes a second; 0: any */
 	unsigned message_timeout_s; /* message-timeout: for a whole message;
 				       0: any */
+	unsigned transaction_timeout_s; /* transaction-timeout: without one that
+					   ends; 0: any */
 	unsigned max_messages_per_session;  /* max-messages-per-session; 0: any
 					      number */
 	struct config_list tls_certificate; /* tls-certificate: PEM chains, */

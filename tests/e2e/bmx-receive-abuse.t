@@ -14,14 +14,15 @@ conf()
 }
 
 cat >"$tmp/slow.py" <<'E'
-"""slow.py LINE...: send the lines to bmx-receive, then a byte each tenth of a
-second until it ends. Prints its replies. In a line \\r\\n is CRLF."""
+"""slow.py LINE...: send the lines to bmx-receive, then a byte (or $STEP) each
+tenth of a second until it ends. Prints its replies."""
 import os, select, subprocess, sys
 p = subprocess.Popen(["bmx-receive"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 for line in sys.argv[1:]:
     p.stdin.write(line.encode() + b"\r\n")
 p.stdin.flush()
 out = p.stdout.fileno()
+step = os.environ.get("STEP", "x").replace("\\n", "\r\n").encode()
 while True:
     if select.select([out], [], [], 0.1)[0]:
         data = os.read(out, 4096)
@@ -30,7 +31,7 @@ while True:
         sys.stdout.write(data.decode())
         continue
     try:
-        os.write(p.stdin.fileno(), b"x")
+        os.write(p.stdin.fileno(), step)
     except BrokenPipeError:
         pass
 E
@@ -75,6 +76,19 @@ is 'D16 a command line byte by byte has the time of one command' \
 conf 'message-timeout = 1' 'min-rate = 0'
 python3 "$tmp/slow.py" 'EHLO c' "$mail" "$rcpt" DATA >"$tmp/out"
 is 'message-timeout is for the whole message' "$(last_code "$tmp/out")" '421 4.4.2'
+
+for step in 'NOOP\n' "$rcpt\\n"; do
+	conf 'transaction-timeout = 1'
+	STEP=$step python3 "$tmp/slow.py" 'EHLO c' "$mail" >"$tmp/out"
+	is "no message, though commands come: 421 4.4.2, ${step%%\\*}" \
+	    "$(last_code "$tmp/out")" '421 4.4.2'
+	like 'the log says so' "$(cat "$tmp/bmx.log")" \
+	    'end="no message for long" disconnected'
+done
+conf 'transaction-timeout = 1' 'message-timeout = 2' 'min-rate = 0'
+python3 "$tmp/slow.py" 'EHLO c' "$mail" "$rcpt" DATA >"$tmp/out"
+like 'a message that has begun is not held to it' "$(cat "$tmp/bmx.log")" \
+    'end="too slow" disconnected'
 
 # ---- endless ----
 
