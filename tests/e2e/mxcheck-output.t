@@ -50,6 +50,30 @@ exits "two formats" 2 mxcheck --brief --json good.test
 exits "no names" 2 mxcheck
 exits "a resolver that is none" 2 bmx-mxcheck --resolver ns.test good.test
 exits "a role that is none" 2 mxcheck --backup 'a b' good.test
+
+# refused MESSAGE OPTION VALUE [N]: N of them, from VALUE1 on; else VALUE as it is.
+refused()
+{
+	refused_is=$1
+	option=$2
+	value=$3
+	n=${4:-0}
+	set --
+	[ "$n" -gt 0 ] || set -- "$option" "$value"
+	while [ "$n" -gt 0 ]; do
+		set -- "$@" "$option" "$value$n"
+		n=$((n - 1))
+	done
+	exits "$option: $refused_is" 2 bmx-mxcheck "$@" good.test
+	like "and says so" "$(cat "$tmp/err")" "$refused_is"
+}
+refused 'more than 32 assumptions' --assume 'MX 10 mx' 33
+refused 'more than 8 lists' --dnsbl 'list.example,a' 9
+refused 'more than [0-9]+ hosts in one role' --primary 'mx' 1000
+refused 'more than 32 of them' --without 'mx' 33
+refused 'ttl-min' --ttl-min -1
+refused 'ttl-max' --ttl-max -1
+refused 'cert-days' --cert-days 3651
 exits "no jobs" 2 mxcheck -j 0 good.test
 exits "--help" 0 bmx-mxcheck --help
 is "which fits a terminal" \
