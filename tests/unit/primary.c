@@ -345,6 +345,42 @@ a_damaged_file_is_unknown_and_said_to_be(void **state)
 		{ "a CR", "probed 2026-11-24T03:11:14Z\r\n", 1 },
 		{ "an 8-bit byte", "probed 2026-11-24T03:11:14Z\nreason \xff\n",
 		    2 },
+		{ "a recent look that is neither",
+		    "probed 2026-11-24T03:11:14Z\nrecent udx\n", 2 },
+		{ "seconds that are none",
+		    "probed 2026-11-24T03:11:14Z\nup-time 1s\n", 2 },
+		{ "seconds beyond all time",
+		    "probed 2026-11-24T03:11:14Z\nall-time "
+		    "9999999999999999999\n",
+		    2 },
+		{ "TLS without an address",
+		    "probed 2026-11-24T03:11:14Z\ntls 2026-11-24T03:11:14Z\n",
+		    2 },
+		{ "TLS at no time",
+		    "probed 2026-11-24T03:11:14Z\ntls soon 192.0.2.1:25\n", 2 },
+		{ "TLS before the clock",
+		    "probed 2026-11-24T03:11:14Z\ntls 1970-01-01T00:00:00Z "
+		    "192.0.2.1:25\n",
+		    2 },
+		{ "TLS with a control byte",
+		    "probed 2026-11-24T03:11:14Z\ntls 2026-11-24T03:11:14Z "
+		    "a\tb\n",
+		    2 },
+		{ "a day that is none",
+		    "probed 2026-11-24T03:11:14Z\nday 2026-02-30 results=1\n",
+		    2 },
+		{ "a day cut short",
+		    "probed 2026-11-24T03:11:14Z\nday 2026-02 results=1\n", 2 },
+		{ "a day's pair without a value",
+		    "probed 2026-11-24T03:11:14Z\nday 2026-11-24 results\n",
+		    2 },
+		{ "a bucket without a count",
+		    "probed 2026-11-24T03:11:14Z\nday 2026-11-24 connect=3\n",
+		    2 },
+		{ "a bucket that is not",
+		    "probed 2026-11-24T03:11:14Z\nday 2026-11-24 "
+		    "connect=999:1\n",
+		    2 },
 	};
 	struct world *w = *state;
 	struct primary p;
