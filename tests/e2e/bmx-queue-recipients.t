@@ -136,6 +136,8 @@ forgotten"
 is "--json" "$(rcpt forget --json user3@example.net user3@example.net)" \
     '{"name":"user3@example.net","result":"forgotten","recipients":1}
 {"name":"user3@example.net","result":"unchanged","recipients":0}'
+is "a catch-all that is not known" "$(rcpt forget @example.com)" \
+    "@example.com	unchanged	0"
 exits "nonsense" 64 rcpt forget 'a b@c' user2@example.net
 is "does not keep the rest" "$(cat "$tmp/out")" "user2@example.net	forgotten	1"
 

@@ -50,6 +50,14 @@ like "the null sender" "$(bmx-queue show "$other")" '^From:      <>$'
 bmx-queue hold "$other" >/dev/null
 like "a held message" "$(bmx-queue show "$other")" \
     '^State:     held, not tried until released$'
+printf '%s\r\n' 'EHLO c' 'MAIL FROM:<a@s.example>' \
+    'RCPT TO:<bob@example.com> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b@s.example' \
+    'RCPT TO:<eve@example.com> NOTIFY=NEVER' 'RCPT TO:<joe@example.com>' \
+    DATA x . QUIT | bmx-receive >"$tmp/replies"
+dsn=$(sed -n 's/^250 2.0.0 Queued as \([^ ]*\).*/\1/p' "$tmp/replies" | tr -d '\r')
+like "what its sender wants to be told" "$(bmx-queue show --json "$dsn")" \
+    '"to":\[\{"address":"bob@example\.com","state":"unverified","notify":\["success","delay"\],"orcpt":"rfc822;b@s\.example"\},\{"address":"eve@example\.com","state":"unverified","notify":\["never"\]\},\{"address":"joe@example\.com","state":"unverified"\}\]'
+bmx-queue remove "$dsn" >/dev/null
 exits "a message that is not there" 69 bmx-queue show 00000000000aaaaaaaaaa
 
 # ---- cat ----

@@ -11,6 +11,8 @@ primary_make
 # a sanitizer keeps what was freed
 ! ldd "$top_builddir/bmx-receive" | grep -q libasan ||
     skip_all 'built with a sanitizer'
+! grep -q __sanitizer_cov_trace_pc "$top_builddir/bmx-receive" ||
+    skip_all 'built by scripts/coverage, whose notes are memory too'
 
 cat >"$tmp/large.py" <<'E2'
 """large.py HOW BYTES: one message to bmx-receive; HOW has "bdat" and "tls" in it
