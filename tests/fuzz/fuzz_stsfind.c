@@ -160,8 +160,23 @@ assert_found(const struct sts_found *found, const struct sts_found *before)
 	assert(is_served || world.fetches == 0 || found->result != TLS_OK);
 }
 
+/* When the last fetch was, in the words of the kept file: the failure that comes
+ * in the second of a success is not in it. */
+struct past {
+	int64_t good_s, failed_s;
+};
+
 static void
-step(int64_t now_s, int64_t *failed_s)
+note(struct past *past, int64_t now_s, bool is_good)
+{
+	if (is_good)
+		*past = (struct past){ .good_s = now_s };
+	else
+		past->failed_s = now_s == past->good_s ? 0 : now_s;
+}
+
+static void
+step(int64_t now_s, struct past *past)
 {
 	static struct sts_found before, found, kept;
 
@@ -170,10 +185,11 @@ step(int64_t now_s, int64_t *failed_s)
 	look(&found, now_s, false);
 	assert(world.fetches <= 1);
 	if (world.fetches > 0)
-		assert(now_s < *failed_s || now_s - *failed_s >= RETRY_S);
+		assert(now_s < past->failed_s ||
+		       now_s - past->failed_s >= RETRY_S);
 	assert_found(&found, &before);
 	if (world.fetches > 0)
-		*failed_s = found.result == TLS_OK ? 0 : now_s;
+		note(past, now_s, found.result == TLS_OK);
 	look(&kept, now_s, true);
 	/* one without an age is over at once, but for a clock set back */
 	if (!found.has_policy || found.policy.max_age_s > 0)
@@ -186,7 +202,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *p = data, *end = data + size, *part;
-	int64_t now_s = NOW_S, failed_s = 0;
+	struct past past = { 0, 0 };
+	int64_t now_s = NOW_S;
 	size_t len;
 
 	mkdirat(scratch_fd(), "mta-sts", 0700);
@@ -195,7 +212,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; p < end && i < 8; i++) {
 		part = take(&p, end, NEXT_PART, &len);
 		now_s += make_world(part, part + len);
-		step(now_s, &failed_s);
+		step(now_s, &past);
 	}
 	return 0;
 }
