@@ -45,6 +45,15 @@ spool_new_id(char id[SPOOL_ID_LEN + 1], int64_t arrival_us, struct err *e)
 	return 0;
 }
 
+/* The value of a digit; -1: it is none. A list looks at millions. */
+static int
+digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'v' ? c - 'a' + 10 : -1;
+}
+
 /* Of the first SPOOL_ID_LEN bytes of text; -1: they are not an ID. */
 static int64_t
 arrival_of(const char *text)
@@ -52,13 +61,12 @@ arrival_of(const char *text)
 	int64_t us = 0;
 
 	for (int i = 0; i < SPOOL_ID_LEN; i++) {
-		const char *digit =
-		    text[i] == '\0' ? NULL : strchr(digits, text[i]);
+		int value = digit_value(text[i]);
 
-		if (digit == NULL)
+		if (value == -1)
 			return -1;
 		if (i < TIME_DIGITS)
-			us = us << 5 | (digit - digits);
+			us = us << 5 | value;
 	}
 	return us;
 }
@@ -109,8 +117,9 @@ spool_parse_name(struct spool_entry *entry, const char *name, bool is_new)
 	const char *p = name + SPOOL_ID_LEN;
 	int64_t arrival = arrival_of(name);
 	uint64_t size, nrcpt, held_s = 0, until_s = 0;
+	size_t len = strlen(name);
 
-	if (arrival == -1 || strlen(name) >= sizeof entry->name)
+	if (arrival == -1 || len >= sizeof entry->name)
 		return false;
 	if (!take_number(&p, ",S=", INT64_MAX, &size) ||
 	    !take_number(&p, ",R=", ENVELOPE_RCPT_MAX, &nrcpt) || nrcpt == 0)
@@ -126,8 +135,9 @@ spool_parse_name(struct spool_entry *entry, const char *name, bool is_new)
 	entry->is_held = *p != '\0' && strchr(p + 3, 'F') != NULL;
 	entry->is_unwanted = *p != '\0' && strchr(p + 3, 'X') != NULL;
 	entry->is_told = *p != '\0' && strchr(p + 3, 'W') != NULL;
-	snprintf(entry->name, sizeof entry->name, "%s", name);
-	snprintf(entry->id, sizeof entry->id, "%.*s", SPOOL_ID_LEN, name);
+	memcpy(entry->name, name, len + 1);
+	memcpy(entry->id, name, SPOOL_ID_LEN);
+	entry->id[SPOOL_ID_LEN] = '\0';
 	entry->is_new = is_new;
 	entry->arrival_us = arrival;
 	entry->size = size;
