@@ -72,7 +72,8 @@ def fill(make, path, is_linked, directory, n):
 def fill_exim(path, is_linked, directory, n):
     stem = path[:-2]
     old = os.path.basename(stem).encode()
-    sources = [(s, Source(stem + s, is_linked)) for s in ("-H", "-D")]
+    # nothing here opens -D
+    sources = [("-H", Source(stem + "-H", is_linked)), ("-D", Source(stem + "-D", True))]
     owner = os.stat(directory)
     for i in range(n):
         name = exim(stem, i)

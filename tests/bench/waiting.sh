@@ -100,6 +100,9 @@ count_bmx()
 # qshape knows of domains, with the ages of their mail.
 count_rows()
 {
+	target count-20000 wall-ms '<=' 0.333 exim
+	target domains-20000 wall-ms '<=' 0.05 qshape
+	target shape-20000 wall-ms '<=' 0.05 qshape
 	fill_bmx 20000
 	! exim_up || fill_exim 20000
 	! qshape_up || fill_postfix 20000
@@ -111,9 +114,6 @@ count_rows()
 		costs domains-20000 qshape 1 qshape -c "$postfix/etc" hold
 		costs shape-20000 qshape 1 qshape -c "$postfix/etc" hold
 	done
-	target count-20000 wall-ms '<=' 0.333 exim
-	target domains-20000 wall-ms '<=' 0.05 qshape
-	target shape-20000 wall-ms '<=' 0.05 qshape
 }
 
 qshape_up()
