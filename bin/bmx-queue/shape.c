@@ -200,12 +200,12 @@ take(void *context, size_t index, const struct spool_domain *d,
 	} else {
 		rc = t->by == SHAPE_SENDER ? key_by_sender(key, d, entry, e)
 					   : key_by_error(key, d, entry, e);
-		if (rc == -1) {
+		if (rc == 0)
+			return 1;
+		if (rc != 1) {
 			output_complain(t->o, e);
 			snprintf(key, sizeof key, "(unreadable)");
 		}
-		if (rc == 0)
-			return 1;
 		row = find_row(t, key, e);
 	}
 	if (row == NULL)
