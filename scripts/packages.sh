@@ -14,7 +14,8 @@ packages_super='netbase'
 packages_servers='nsd postfix unbound'
 # pages are looked at with
 packages_browsers='chromium w3m'
-packages_lint='clang clang-format cppcheck libclang-rt-dev mandoc shellcheck valgrind xz-utils'
+packages_lint='clang clang-format cppcheck debootstrap libclang-rt-dev mandoc shellcheck valgrind
+	xz-utils'
 
 packages_missing()
 {
