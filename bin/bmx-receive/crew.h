@@ -20,7 +20,7 @@
 
 /* The files that a child may read are those that were there when it began
  * (sandbox.h). */
-#define CREW_LIFE_MS 5000
+#define CREW_LIFE_MS 15000
 
 enum child_state {
 	CHILD_NONE,
