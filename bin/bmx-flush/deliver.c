@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "bmx-flush/retry.h"
 #include "spool/bounce.h"
-#include "spool/ledger.h"
 #include "spool/lifetime.h"
 #include "spool/memory.h"
 
@@ -248,7 +247,8 @@ enter_in_ledger(struct handover *h, unsigned nrcpt, const char *reply)
 	};
 	struct err e = ERR_INIT;
 
-	if (ledger_add(h->d->spool, &line, clock_wall_us(), &e) == -1)
+	if (ledger_append(&h->d->ledger, h->d->spool, &line, clock_wall_us(),
+		&e) == -1)
 		log_alarm("id=%s ledger: %s", h->entry->id, e.text);
 }
 

@@ -9,6 +9,7 @@
 #include "smtp/client.h"
 #include "smtp/policy.h"
 #include "spool/config.h"
+#include "spool/ledger.h"
 #include "spool/memory.h"
 #include "spool/spool.h"
 
@@ -56,6 +57,7 @@ struct deliver_result {
 /* What all messages of a drain share. */
 struct delivery {
 	const struct spool *spool; /* for the ledger */
+	struct ledger ledger;
 	const struct config *config;
 	const struct spool_domain *maildir;
 	const struct config_domain *domain;

@@ -98,6 +98,7 @@ drain_init(struct drain *d, const struct drain_params *p,
 		.breaker = BREAKER_INIT,
 		.progress = PROGRESS_INIT };
 	d->delivery = (struct delivery){ .spool = p->spool,
+		.ledger = LEDGER_INIT,
 		.config = p->config,
 		.maildir = &d->maildir,
 		.domain = domain,

@@ -175,26 +175,42 @@ is_line_whole(int fd, const char *name, struct err *e)
 }
 
 int
-file_append_line(int dirfd, const char *name, const char *line, struct err *e)
+file_open_lines(int dirfd, const char *name, struct err *e)
+{
+	int fd = openat(dirfd, name,
+	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
+		O_NOCTTY,
+	    0600);
+
+	return fd == -1 ? err_sys(e, "open %s", name) : fd;
+}
+
+int
+file_add_line(int fd, const char *name, const char *line, struct err *e)
 {
 	char text[8192];
-	int fd, len, whole, rc = 0;
+	int len, whole;
 
 	len = snprintf(text, sizeof text, "\n%s\n", line);
 	if (len >= (int)sizeof text)
 		return err_temp(e, "%s: line of %d bytes is too long", name,
 		    len);
-	fd = openat(dirfd, name,
-	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
-		O_NOCTTY,
-	    0600);
-	if (fd == -1)
-		return err_sys(e, "open %s", name);
 	whole = is_line_whole(fd, name, e);
 	if (whole == -1)
-		rc = -1;
-	else if (file_write_all(fd, text + whole, (size_t)(len - whole)) == -1)
-		rc = err_sys(e, "write %s", name);
+		return -1;
+	if (file_write_all(fd, text + whole, (size_t)(len - whole)) == -1)
+		return err_sys(e, "write %s", name);
+	return 0;
+}
+
+int
+file_append_line(int dirfd, const char *name, const char *line, struct err *e)
+{
+	int fd = file_open_lines(dirfd, name, e), rc;
+
+	if (fd == -1)
+		return -1;
+	rc = file_add_line(fd, name, line, e);
 	if (close(fd) == -1 && rc == 0)
 		rc = err_sys(e, "close %s", name);
 	return rc;

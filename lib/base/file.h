@@ -33,6 +33,11 @@ int file_replace(int dirfd, const char *name, const char *data, size_t len,
 int file_append_line(int dirfd, const char *name, const char *line,
     struct err *e);
 
+/* The same in two steps, for who has many lines: the descriptor, and each
+ * line. -1. */
+int file_open_lines(int dirfd, const char *name, struct err *e);
+int file_add_line(int fd, const char *name, const char *line, struct err *e);
+
 /* write(2) until all of data is out. -1 and errno. */
 int file_write_all(int fd, const char *data, size_t len);
 

@@ -36,7 +36,7 @@ format(struct buf *b, const struct ledger_line *line, int64_t now_us)
 
 /* The directory of the months, made with the first line. -1. */
 static int
-open_ledger(const struct spool *sp, struct err *e)
+open_directory(const struct spool *sp, struct err *e)
 {
 	int fd;
 
@@ -60,21 +60,71 @@ month_of(char month[CLOCK_RFC3339_MAX], int64_t now_us)
 	return month;
 }
 
+/* Open already, and somebody can still read it: it was not removed. */
+static bool
+is_open(const struct ledger *l, const char *month)
+{
+	struct stat st;
+
+	return l->fd != -1 && strcmp(l->month, month) == 0 &&
+	       fstat(l->fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static int
+open_month(struct ledger *l, const struct spool *sp, const char *month,
+    struct err *e)
+{
+	int dir;
+
+	if (is_open(l, month))
+		return 0;
+	ledger_close(l);
+	dir = open_directory(sp, e);
+	if (dir == -1)
+		return -1;
+	l->fd = file_open_lines(dir, month, e);
+	close(dir);
+	if (l->fd == -1)
+		return -1;
+	memcpy(l->month, month, sizeof l->month);
+	return 0;
+}
+
+int
+ledger_append(struct ledger *l, const struct spool *sp,
+    const struct ledger_line *line, int64_t now_us, struct err *e)
+{
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	char month[CLOCK_RFC3339_MAX];
+	int rc;
+
+	format(&b, line, now_us);
+	rc = buf_check(&b, e);
+	if (rc == 0)
+		rc = open_month(l, sp, month_of(month, now_us), e);
+	if (rc == 0)
+		rc = file_add_line(l->fd, l->month, b.data, e);
+	buf_free(&b);
+	return rc;
+}
+
+void
+ledger_close(struct ledger *l)
+{
+	if (l->fd != -1)
+		close(l->fd);
+	l->fd = -1;
+}
+
 int
 ledger_add(const struct spool *sp, const struct ledger_line *line,
     int64_t now_us, struct err *e)
 {
-	struct buf b = BUF_INIT(LINE_MAX_BYTES);
-	char month[CLOCK_RFC3339_MAX];
-	int fd, rc = -1;
+	struct ledger l = LEDGER_INIT;
+	int rc = ledger_append(&l, sp, line, now_us, e);
 
-	format(&b, line, now_us);
-	fd = open_ledger(sp, e);
-	if (fd != -1 && buf_check(&b, e) == 0)
-		rc = file_append_line(fd, month_of(month, now_us), b.data, e);
-	if (fd != -1)
-		close(fd);
-	buf_free(&b);
+	if (l.fd != -1 && close(l.fd) == -1 && rc == 0)
+		rc = err_sys(e, "close %s/ledger/%s", sp->path, l.month);
 	return rc;
 }
 

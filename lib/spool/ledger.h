@@ -25,6 +25,20 @@ struct ledger_line {
 int ledger_add(const struct spool *sp, const struct ledger_line *line,
     int64_t now_us, struct err *e);
 
+/* The same for who adds many: the file stays open from line to line. */
+struct ledger {
+	int fd; /* -1: not yet */
+	char month[sizeof "YYYY-MM"];
+};
+
+/* clang-format off */
+#define LEDGER_INIT { .fd = -1 }
+/* clang-format on */
+
+int ledger_append(struct ledger *l, const struct spool *sp,
+    const struct ledger_line *line, int64_t now_us, struct err *e);
+void ledger_close(struct ledger *l);
+
 /* Make this month's lines durable, one call for many. 0, -1. */
 int ledger_sync(const struct spool *sp, int64_t now_us, struct err *e);
 

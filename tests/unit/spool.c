@@ -1554,6 +1554,53 @@ a_ledger_line_cannot_be_forged(void **state)
 	buf_free(&lines);
 }
 
+static size_t
+count_lines(const struct world *w, const char *month)
+{
+	struct buf lines = BUF_INIT(8192);
+	size_t n = 0;
+
+	get_file(w, month, &lines);
+	for (size_t i = 0; i < lines.len; i++)
+		n += lines.data[i] == '\n';
+	buf_free(&lines);
+	return n;
+}
+
+static void
+a_ledger_that_stays_open_follows_the_month_and_is_made_again(void **state)
+{
+	const int64_t december_us = ARRIVAL_US + INT64_C(10) * 86400 * 1000000;
+	struct world *w = *state;
+	struct ledger l = LEDGER_INIT;
+	const struct ledger_line line = { .id = ID,
+		.domain = "example.com",
+		.what = "delivered",
+		.sender = "",
+		.nrcpt = 1,
+		.peer = "",
+		.reply = "250 OK" };
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ledger_append(&l, &w->sp, &line, ARRIVAL_US,
+				     &w->e),
+		    0);
+	assert_int_equal(count_lines(w, "ledger/2026-11"), 3);
+	assert_int_equal(ledger_append(&l, &w->sp, &line, december_us, &w->e),
+	    0);
+	assert_int_equal(count_lines(w, "ledger/2026-11"), 3);
+	assert_int_equal(count_lines(w, "ledger/2026-12"), 1);
+	/* somebody removes what is open */
+	assert_int_equal(unlinkat(w->sp.fd, "ledger/2026-12", 0), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ledger_append(&l, &w->sp, &line, december_us,
+				     &w->e),
+		    0);
+	assert_int_equal(count_lines(w, "ledger/2026-12"), 2);
+	ledger_close(&l);
+	assert_int_equal(l.fd, -1);
+}
+
 static void
 the_longest_values_fit_a_ledger_line(void **state)
 {
@@ -1643,6 +1690,8 @@ main(void)
 		IN_SPOOL(a_long_log_keeps_how_it_began_and_ended),
 		IN_SPOOL(a_log_that_is_no_file_is_not_read),
 		IN_SPOOL(a_ledger_line_cannot_be_forged),
+		IN_SPOOL(
+		    a_ledger_that_stays_open_follows_the_month_and_is_made_again),
 		IN_SPOOL(the_longest_values_fit_a_ledger_line),
 	};
 
