@@ -111,8 +111,8 @@ count_rows()
 		! exim_up ||
 		    costs count-20000 exim 1 chroot "$exim" /usr/sbin/exim4 -bpc
 		qshape_up || continue
-		costs domains-20000 qshape 1 qshape -c "$postfix/etc" hold
 		costs shape-20000 qshape 1 qshape -c "$postfix/etc" hold
+		figure domains-20000 qshape wall-ms "$(echo "$said" | word wall_ms)"
 	done
 }
 
