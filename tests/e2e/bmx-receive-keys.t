@@ -22,9 +22,9 @@ certificate()
 	    certtool --generate-self-signed --load-privkey "$tmp/$1.key" \
 		--template "$tmp/template" --outfile "$tmp/$1.pem"
 }
-if ! { certificate ecdsa ecdsa backup.example.net 2040 &&
-    certificate rsa rsa backup.example.net 2040 &&
-    certificate other ecdsa mx.example.org 2040 &&
+if ! { certificate ecdsa ecdsa backup.example.net 2037 &&
+    certificate rsa rsa backup.example.net 2037 &&
+    certificate other ecdsa mx.example.org 2037 &&
     certificate old ecdsa old.example.org 2012; } >"$tmp/certtool" 2>&1; then
 	cat "$tmp/certtool"
 	bail 'certtool makes no certificate'
