@@ -2,10 +2,12 @@
 # bmx-queue when the nth call fails, or is its last, for every n: mail is there
 # whole, or it is gone because that was asked for, and an error is reported.
 # shellcheck source=tests/lib/tap.sh source=tests/lib/faults.sh
+# shellcheck source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+. "$top_srcdir/tests/lib/receive.sh"
 . "$top_srcdir/tests/lib/faults.sh"
 faults_need
-make_conf '[example.com]'
+make_conf 'min-free = 0' '[example.com]' 'primary = 127.0.0.1:1'
 spool=$tmp/spool
 
 # Two messages; the orders are for the first.
@@ -17,6 +19,8 @@ cat "$spool"/example.com/new/"$other"* >"$tmp/content/$other"
 cp -a "$spool" "$tmp/new"
 bmx-queue hold "$id" >/dev/null
 cp -a "$spool" "$tmp/held"
+bmx-queue pause example.com >/dev/null
+cp -a "$spool" "$tmp/paused"
 
 # files ID: its files in new/ and cur/.
 files()
@@ -48,6 +52,30 @@ judge()
 		whole "$id" || wrong 'not whole'
 		[ "$1" -ne 0 ] || [ "$(is_held)" = "$2" ] || wrong "no $2, and 0"
 		;;
+	bounce)
+		[ "$1" -ne 0 ] && [ -n "$(files "$id")" ] ||
+		    grep -qs "id=$id .*what=bounced" "$spool"/ledger/* ||
+		    wrong 'given up, and the ledger does not know it'
+		[ "$1" -ne 0 ] || [ -z "$(files "$id")" ] || wrong 'not given up, and 0'
+		# the next run ends what was begun, whoever of them began it
+		bmx-queue bounce "$id" >/dev/null 2>&1
+		bmx-flush --now example.com >/dev/null 2>&1
+		[ "$(notices)" -eq 1 ] || wrong "$(notices) notices"
+		;;
+	pause | resume)
+		whole "$id" || wrong 'not whole'
+		paused=$([ -e "$spool/example.com/paused" ] && echo pause || echo resume)
+		[ "$1" -ne 0 ] || [ "$paused" = "$2" ] || wrong "no $2, and 0"
+		bmx-queue --domains >/dev/null 2>&1 || wrong 'the pause is damaged'
+		;;
+	import)
+		whole "$id" || wrong 'not whole'
+		imported=$(grep -lF 'Subject: imported' "$spool"/example.com/new/* 2>/dev/null)
+		[ "$1" -ne 0 ] || [ -n "$imported" ] || wrong 'not imported, and 0'
+		for imported_file in $imported; do
+			is_whole "$imported_file" || wrong 'imported and not whole'
+		done
+		;;
 	*)
 		whole "$id" || wrong 'not whole'
 		[ "$1" -ne 0 ] || said <"$tmp/out" | cmp -s - "$tmp/right" ||
@@ -56,10 +84,16 @@ judge()
 	esac
 }
 
+# notices: about $id, that wait or are being made
+notices()
+{
+	find "$spool" -path '*/example.org/*' -type f -exec grep -l "^Bmx-Notice: failed $id" {} + | wc -l
+}
+
 # said: without what the clock changes.
 said()
 {
-	tr -d 0-9
+	sed -E '/^Age:/d; s/[0-9]+ ?(s|min|m|h|d)?//g'
 }
 
 is_held()
@@ -113,5 +147,11 @@ try held "remove $id"
 try held "list"
 try held "show $id"
 try held "cat $id"
+printf 'Subject: imported\n\ntext\n' >"$tmp/mail"
+faults_sample 5
+try new "pause example.com"
+try paused "resume example.com"
+try new "import --from a@s.example --to bob@example.com $tmp/mail"
+try new "bounce $id"
 faults_enough 200
 done_testing
