@@ -14,7 +14,7 @@
 #include "spool/lifetime.h"
 
 #define INODES_MIN 100 /* the spool's disk keeps; a message needs one or two */
-#define HELD_MAX (256 * 1024) /* bytes of a message without a file */
+#define HELD_MAX (64 * 1024) /* bytes of a message without a file */
 
 static const char sender_ok[] = "250 2.1.0 Sender OK";
 static const char begun[] = "250 2.0.0 Send the message";
