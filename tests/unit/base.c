@@ -473,6 +473,34 @@ a_line_that_was_cut_spoils_no_other(void **state)
 	assert_int_equal(unlink("fifo"), 0);
 }
 
+static void
+what_is_too_long_changes_nothing(void **state)
+{
+	char name[255], line[8192];
+	struct buf b = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	memset(line, 'x', sizeof line - 1);
+	line[sizeof line - 1] = '\0';
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "one", &e), 0);
+	assert_int_equal(file_append_line(AT_FDCWD, "log", line, &e), -1);
+	assert_non_null(strstr(e.text, "is too long"));
+	assert_int_equal(file_read(AT_FDCWD, "log", &b, &e), 1);
+	assert_string_equal(b.data, "one\n");
+	buf_free(&b);
+
+	/* It could be there, but no temporary file beside it. */
+	assert_int_equal(file_replace(AT_FDCWD, name, "x", 1, 0600, &e), -1);
+	assert_non_null(strstr(e.text, "name too long"));
+	assert_int_equal(access(name, F_OK), -1);
+	assert_int_equal(file_append_line(AT_FDCWD, "missing/log", "x", &e),
+	    -1);
+	assert_int_equal(e.sys, ENOENT);
+}
+
 /* ---- log ---- */
 
 static void
@@ -535,6 +563,9 @@ main(void)
 		    make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(
 		    a_line_that_was_cut_spoils_no_other, make_directory,
+		    remove_directory),
+		cmocka_unit_test_setup_teardown(
+		    what_is_too_long_changes_nothing, make_directory,
 		    remove_directory),
 		cmocka_unit_test_setup_teardown(
 		    one_event_is_one_line_whatever_is_in_it, make_directory,
