@@ -54,7 +54,9 @@ once()
 	empty_spool
 	rm -f "$primary"/*.msg "$primary"/*.env "$tmp"/out.?
 	faulty "$@" >/dev/null 2>&1
-	fault_common "$(cat "$tmp/status")"
+	# no fault_common: a session of several messages syncs one directory for
+	# each, which is no second try at what failed
+	[ "$(cat "$tmp/status")" -lt 124 ] || wrong 'does not end'
 	for fault_file in "$spool"/example.com/new/* "$spool"/example.com/cur/*; do
 		[ ! -e "$fault_file" ] || is_whole "$fault_file" ||
 		    wrong "$fault_file is not whole"
