@@ -101,6 +101,10 @@ hand_next(int channel, const volatile sig_atomic_t *told_to_end, bool *is_busy)
 		n = recvmsg(channel, &message,
 		    MSG_CMSG_CLOEXEC | (*told_to_end ? MSG_DONTWAIT : 0));
 	while (n == -1 && errno == EINTR);
+	/* From here on the listener's hand_over() fails, and it finds somebody
+	 * else; who came before that is served. */
+	if (n == -1 && shutdown(channel, SHUT_RD) == 0)
+		n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	*is_busy = said != 0;
 	return n == 1 ? descriptor_of(&message) : -1;
 }

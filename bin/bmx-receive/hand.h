@@ -29,7 +29,7 @@ bool hand_is_back(int channel);
 int hand_back(int channel);
 
 /* The next client's descriptor, and what hand_over() was told of it. -1: there
- * is none to come. */
+ * is none to come, and none is lost: hand_over() fails from now on. */
 int hand_next(int channel, const volatile sig_atomic_t *told_to_end,
     bool *is_busy);
 

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "bmx-receive/hand.h"
@@ -110,6 +111,31 @@ a_listener_that_is_no_more_or_sends_no_client(void **state)
 	close_all(&ends);
 }
 
+/* A child that gave up waiting, but is still there: a client that is handed to
+ * it now would be dropped without a word. */
+static void
+a_child_that_is_about_to_end(void **state)
+{
+	const volatile sig_atomic_t told[] = { 0, 1 };
+	const struct timeval soon = { 0, 1000 };
+	bool is_busy;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+		struct ends ends = make();
+
+		assert_int_equal(setsockopt(ends.channel[1], SOL_SOCKET,
+				     SO_RCVTIMEO, &soon, sizeof soon),
+		    0);
+		assert_int_equal(hand_next(ends.channel[1], &told[i], &is_busy),
+		    -1);
+		assert_int_equal(hand_over(ends.channel[0], ends.client[0],
+				     false),
+		    -1);
+		close_all(&ends);
+	}
+}
+
 static void
 a_child_that_is_no_more(void **state)
 {
@@ -130,6 +156,7 @@ main(void)
 		cmocka_unit_test(a_client_is_handed_over),
 		cmocka_unit_test(a_child_is_not_believed),
 		cmocka_unit_test(a_listener_that_is_no_more_or_sends_no_client),
+		cmocka_unit_test(a_child_that_is_about_to_end),
 		cmocka_unit_test(a_child_that_is_no_more),
 	};
 
