@@ -127,12 +127,15 @@ bool
 crew_pass(struct crew *c, int fd, bool is_busy,
     const struct listen_network *network)
 {
+	int64_t born_ms = clock_monotonic_ms() - CREW_LIFE_MS;
+
 	for (size_t i = 0; c->nidle > 0 && i < c->used; i++) {
 		struct child *child = &c->children[i];
 
 		if (child->state != CHILD_IDLE)
 			continue;
-		if (hand_over(poll_of(c, child)->fd, fd, is_busy) == 0) {
+		if (child->born_ms > born_ms &&
+		    hand_over(poll_of(c, child)->fd, fd, is_busy) == 0) {
 			c->nidle--;
 			become_busy(c, child, network);
 			return true;

@@ -1,0 +1,135 @@
+/* Who of the listener's children gets the next client. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bmx-receive/crew.h"
+#include "bmx-receive/hand.h"
+
+#define WAIT_MS 60000 /* for a child on a slow machine */
+
+static const struct listen_network network = { { 1 } };
+
+/* Says that it is done with each client, till none comes. */
+static void
+live(struct crew *c, int channel)
+{
+	const volatile sig_atomic_t no = 0;
+	bool is_busy;
+	int fd;
+
+	crew_free(c);
+	while (hand_back(channel) == 0 &&
+	       (fd = hand_next(channel, &no, &is_busy)) != -1)
+		close(fd);
+	_exit(0);
+}
+
+static void
+hear(struct crew *c)
+{
+	assert_int_equal(poll(c->polls, LISTEN_FDS_MAX + c->used, WAIT_MS), 1);
+	crew_hear(c);
+}
+
+/* Its first child is done with its first client. */
+static struct crew
+make(void)
+{
+	struct crew c = CREW_INIT;
+	struct err e = ERR_INIT;
+	int channel;
+	pid_t pid;
+
+	c.per_process = 10;
+	assert_int_equal(crew_make_room(&c, 2, &e), 0);
+	pid = crew_fork(&c, &network, false, &channel, &e);
+	if (pid == 0)
+		live(&c, channel);
+	if (pid == -1)
+		fail_msg("%s", e.text);
+	assert_int_equal(c.nbusy, 1);
+	assert_int_equal(crew_count(&c, &network), 1);
+	hear(&c);
+	assert_int_equal(crew_count(&c, &network), 0);
+	assert_int_equal(c.nidle, 1);
+	return c;
+}
+
+static void
+end(struct crew *c)
+{
+	pid_t pid = c->children[0].pid;
+	siginfo_t info;
+
+	crew_renew(c);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	crew_reap(c);
+	assert_int_equal(c->nalive + c->nbusy + c->nidle, 0);
+	crew_free(c);
+}
+
+static bool
+pass(struct crew *c)
+{
+	int client[2];
+	bool is_passed;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	is_passed = crew_pass(c, client[0], false, &network);
+	close(client[0]);
+	close(client[1]);
+	return is_passed;
+}
+
+static void
+who_is_idle_gets_the_next_client(void **state)
+{
+	struct crew c = make();
+
+	(void)state;
+	assert_true(pass(&c));
+	assert_int_equal(c.nbusy, 1);
+	assert_int_equal(c.nidle, 0);
+	assert_false(pass(&c));
+	hear(&c);
+	assert_int_equal(c.nidle, 1);
+	end(&c);
+}
+
+/* Also where clients come so fast that nobody is ever seen waiting. */
+static void
+who_is_old_gets_none(void **state)
+{
+	struct crew c = make();
+
+	(void)state;
+	c.children[0].born_ms -= CREW_LIFE_MS;
+	assert_false(pass(&c));
+	assert_int_equal(c.nidle, 0);
+	assert_int_equal(c.nbusy, 0);
+	assert_int_equal(c.children[0].state, CHILD_LEAVING);
+	end(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_is_idle_gets_the_next_client),
+		cmocka_unit_test(who_is_old_gets_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
