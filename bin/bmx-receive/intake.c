@@ -486,8 +486,13 @@ intake_content(struct intake *in, const char *data, size_t len)
 	if (in->failed)
 		return;
 	in->failed = add_content(in, data, len, &in->why) == -1;
-	if (in->failed)
-		drop_copies(in); /* give the disk back at once */
+	if (!in->failed)
+		return;
+	drop_copies(in); /* give the disk back at once */
+	/* the client comes again with all of it: what the primary took would be
+	 * there once for each time */
+	if (in->ndomains > 1)
+		relay_cancel(&in->admission.relay);
 }
 
 /* ---- the end ---- */
