@@ -215,10 +215,10 @@ deed_of(const char *kind)
 static bool
 is_file(int fd)
 {
-	struct stat st;
+	struct statx st;
 	int saved = errno;
-	bool found =
-	    fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+	bool found = statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) == 0 &&
+		     (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode));
 
 	errno = saved;
 	return found;
@@ -269,6 +269,11 @@ opened(int fd)
 
 /* What the headers make of openat(2) with flags that are not constant. */
 int __openat64_2(int dir, const char *path, int flags);
+
+/* And, where time_t once had 32 bits, of what has to do with time. */
+int __utimensat64(int dir, const char *path, const void *times, int flags);
+int __futimens64(int fd, const void *times);
+ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags);
 
 /* clang-format off */
 #define OPEN(name)                                                             \
@@ -358,7 +363,9 @@ CALL2("chmod", int, -1, fchmod, int, mode_t)
 CALL2("truncate", int, -1, ftruncate, int, off_t)
 CALL2("truncate", int, -1, ftruncate64, int, off64_t)
 CALL4("utime", int, -1, utimensat, int, const char *, const struct timespec *, int)
+CALL4("utime", int, -1, __utimensat64, int, const char *, const void *, int)
 CALL2("utime", int, -1, futimens, int, const struct timespec *)
+CALL2("utime", int, -1, __futimens64, int, const void *)
 
 CALL3(is_file(a) ? "read" : "recv", ssize_t, -1, read, int, void *, size_t)
 CALL4("read", ssize_t, -1, pread, int, void *, size_t, off_t)
@@ -366,6 +373,7 @@ CALL4("read", ssize_t, -1, pread64, int, void *, size_t, off64_t)
 CALL4("recv", ssize_t, -1, recv, int, void *, size_t, int)
 CALL4("send", ssize_t, -1, send, int, const void *, size_t, int)
 CALL3("send", ssize_t, -1, sendmsg, int, const struct msghdr *, int)
+CALL3("send", ssize_t, -1, __sendmsg64, int, const struct msghdr *, int)
 CALL3("socket", int, -1, socket, int, int, int)
 CALL3("connect", int, -1, connect, int, const struct sockaddr *, socklen_t)
 CALL4("socket", int, -1, socketpair, int, int, int, int *)
