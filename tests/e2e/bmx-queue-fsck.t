@@ -99,13 +99,13 @@ is "and that was not touched" "$(stat -c %a /etc/passwd)" 644
 
 # What a crash leaves is old by its ctime, too, which nobody can set: only a
 # clock that is ahead shows it.
-if faketime "3 days" bmx-queue --version >/dev/null 2>&1; then
+if faketime_works; then
 	faketime '3 days' bmx-queue fsck --repair example.com >"$tmp/out" 2>&1
 	ok "what was left in tmp/ goes" test ! -e "$dir/tmp/${bad}5"
 	ok "and the log of no message" test ! -e "$dir/log/${bad}7"
 else
-	skip "what was left in tmp/ goes" "faketime does not work here"
-	skip "and the log of no message" "faketime does not work here"
+	skip "what was left in tmp/ goes" "$faketime_why"
+	skip "and the log of no message" "$faketime_why"
 fi
 
 if [ "$(id -u)" -eq 0 ]; then

@@ -53,8 +53,8 @@ ok 'but is there' test "$(primary_count)" -ge 1
 
 # ---- clocks ----
 
-if ! faketime '2001-01-01' bmx-flush --version >/dev/null 2>&1; then # as under ASan
-	skip 'clocks that jump' 'faketime does not work here'
+if ! faketime_works; then
+	skip 'clocks that jump' "$faketime_why"
 	primary_check
 	done_testing
 	exit 0

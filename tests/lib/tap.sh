@@ -338,6 +338,17 @@ make_conf()
 		END { end() }' >>"$BMX_CONF"
 }
 
+# faketime_works, or $faketime_why says why not. It replaces calls: not with ASan,
+# and not the ones for 64 bits of time on machines of 32, up to 0.9.10.
+faketime_why='libfaketime does not reach the clock of these programs'
+faketime_works()
+(
+	mkdir "$tmp/faketime" && tmp=$tmp/faketime && make_conf '[example.com]' || exit 1
+	printf 'QUIT\r\n' | FAKETIME_DONT_FAKE_MONOTONIC=1 \
+	    faketime -f '@2001-01-01 00:00:00' bmx-receive >/dev/null 2>&1
+	grep -q '^2001-' "$tmp/bmx.log" 2>/dev/null
+)
+
 # crlf: stdin with LF line ends to stdout with CRLF.
 crlf()
 {
