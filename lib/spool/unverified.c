@@ -110,24 +110,34 @@ begin_anew(int domain_fd, int64_t since_us)
 		unlinkat(domain_fd, file_name, 0);
 }
 
+/* Lines are appended so many bytes at once, and of one line more: a message may
+ * have a thousand of them. */
+#define GROUP_MAX 4096
+#define LINE_MAX_BYTES (SPOOL_ID_LEN + XTEXT_MAX + 32)
+
 int
 unverified_add(int domain_fd, int64_t since_us, const char *id, uint64_t bytes,
     const struct addr *const *rcpts, size_t nrcpts, struct err *e)
 {
-	struct buf lines = BUF_INIT(UNVERIFIED_FILE_MAX);
+	struct buf lines = BUF_INIT(GROUP_MAX + LINE_MAX_BYTES);
 	char address[XTEXT_MAX];
-	int rc = -1;
+	int rc = 0;
 
 	if (nrcpts == 0)
 		return 0;
 	begin_anew(domain_fd, since_us);
-	for (size_t i = 0; i < nrcpts; i++) {
+	for (size_t i = 0; i < nrcpts && rc == 0; i++) {
 		smtp_xtext_encode(rcpts[i]->text, rcpts[i]->len, address);
-		buf_addf(&lines, "%s%s %" PRIu64 " %s", i > 0 ? "\n" : "", id,
-		    bytes, address);
+		buf_addf(&lines, "%s%s %" PRIu64 " %s",
+		    lines.len > 0 ? "\n" : "", id, bytes, address);
+		if (lines.len < GROUP_MAX && i + 1 < nrcpts)
+			continue;
+		rc = buf_check(&lines, e);
+		if (rc == 0)
+			rc = file_append_line(domain_fd, file_name, lines.data,
+			    e);
+		buf_reset(&lines);
 	}
-	if (buf_check(&lines, e) == 0)
-		rc = file_append_line(domain_fd, file_name, lines.data, e);
 	buf_free(&lines);
 	return rc;
 }

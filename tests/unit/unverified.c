@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -130,6 +131,29 @@ odd_addresses_and_damaged_lines_do_no_harm(void **state)
 	expect(0, "a@example.com", 1, 10, 2, 20);
 }
 
+/* What a client may send counts, however much there is to be written down. */
+static void
+a_message_for_a_thousand_is_counted(void **state)
+{
+	static struct addr all[ENVELOPE_RCPT_MAX];
+	const struct addr *rcpts[ENVELOPE_RCPT_MAX];
+	char id[SPOOL_ID_LEN + 1], text[ADDR_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ENVELOPE_RCPT_MAX; i++) {
+		snprintf(text, sizeof text, "%060zu@example.com", i);
+		all[i] = addr(text);
+		rcpts[i] = &all[i];
+	}
+	assert_int_equal(spool_new_id(id, 1000000, &e), 0);
+	if (unverified_add(scratch.fd, 0, id, 500, rcpts, ENVELOPE_RCPT_MAX,
+		&e) == -1)
+		fail_msg("%s", e.text);
+	expect(0, text, 1, 500, ENVELOPE_RCPT_MAX, 500);
+	expect(0, "bob@example.com", 0, 0, ENVELOPE_RCPT_MAX, 500);
+}
+
 int
 main(void)
 {
@@ -145,6 +169,8 @@ main(void)
 		    a_file_with_history_only_is_begun_anew, scratch_empty),
 		cmocka_unit_test_teardown(
 		    odd_addresses_and_damaged_lines_do_no_harm, scratch_empty),
+		cmocka_unit_test_teardown(a_message_for_a_thousand_is_counted,
+		    scratch_empty),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
