@@ -128,26 +128,43 @@ ledger_add(const struct spool *sp, const struct ledger_line *line,
 	return rc;
 }
 
+static int
+sync_month(int dir, const char *month, struct err *e)
+{
+	int fd =
+	    openat(dir, month, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd == -1 && errno == ENOENT)
+		return 0; /* no line yet */
+	if (fd == -1 || fdatasync(fd) == -1)
+		rc = err_sys(e, "sync ledger/%s", month);
+	if (fd != -1)
+		close(fd);
+	return rc;
+}
+
+/* Lines that were added together may be of two months. */
+#define DAY_US (INT64_C(24) * 60 * 60 * 1000000)
+
 /* The lines, and the name of a month that is new. */
 int
 ledger_sync(const struct spool *sp, int64_t now_us, struct err *e)
 {
-	char month[CLOCK_RFC3339_MAX];
+	char month[CLOCK_RFC3339_MAX], before[CLOCK_RFC3339_MAX];
 	int dir = openat(sp->fd, "ledger",
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int fd = dir == -1
-		     ? -1
-		     : openat(dir, month_of(month, now_us),
-			   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int rc = 0;
+	int rc;
 
-	if (fd == -1 && errno == ENOENT)
-		rc = 0; /* no line yet */
-	else if (fd == -1 || fdatasync(fd) == -1 || fsync(dir) == -1)
+	if (dir == -1)
+		return errno == ENOENT ? 0
+				       : err_sys(e, "open %s/ledger", sp->path);
+	month_of(month, now_us);
+	rc = sync_month(dir, month, e);
+	if (rc == 0 && strcmp(month, month_of(before, now_us - DAY_US)) != 0)
+		rc = sync_month(dir, before, e);
+	if (rc == 0 && fsync(dir) == -1)
 		rc = err_sys(e, "sync %s/ledger", sp->path);
-	if (fd != -1)
-		close(fd);
-	if (dir != -1)
-		close(dir);
+	close(dir);
 	return rc;
 }

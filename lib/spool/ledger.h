@@ -39,7 +39,7 @@ int ledger_append(struct ledger *l, const struct spool *sp,
     const struct ledger_line *line, int64_t now_us, struct err *e);
 void ledger_close(struct ledger *l);
 
-/* Make this month's lines durable, one call for many. 0, -1. */
+/* Make the lines of the last day, at least, durable: one call for many. 0, -1. */
 int ledger_sync(const struct spool *sp, int64_t now_us, struct err *e);
 
 #endif

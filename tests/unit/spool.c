@@ -82,6 +82,8 @@ ssize_t __real_write(int fd, const void *data, size_t len);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
 int __real_linkat(int fd, const char *from, int to_fd, const char *to,
     int flags);
 int __wrap_linkat(int fd, const char *from, int to_fd, const char *to,
@@ -110,6 +112,12 @@ __wrap_fsync(int fd)
 		sys.synced_after_failed_sync = true;
 	sys.sync_failed |= fails;
 	return fails ? -1 : __real_fsync(fd);
+}
+
+int
+__wrap_fdatasync(int fd)
+{
+	return note("fdatasync") ? -1 : __real_fdatasync(fd);
 }
 
 int
@@ -1601,6 +1609,36 @@ a_ledger_that_stays_open_follows_the_month_and_is_made_again(void **state)
 	assert_int_equal(l.fd, -1);
 }
 
+/* Lines of the last second of a month, synced in the first of the next one. */
+static void
+a_ledger_is_synced_across_the_end_of_a_month(void **state)
+{
+	static const struct {
+		int64_t now_us; /* the line is of November */
+		bool is_synced;
+	} rows[] = {
+		{ INT64_C(1796083199000000), true },
+		{ INT64_C(1796083201000000), true },
+		{ INT64_C(1796183201000000), false },
+	};
+	const struct ledger_line line = { .id = ID,
+		.domain = "example.com",
+		.what = "delivered",
+		.sender = "",
+		.nrcpt = 1,
+		.peer = "",
+		.reply = "250 OK" };
+	struct world *w = *state;
+
+	assert_int_equal(ledger_add(&w->sp, &line, rows[0].now_us, &w->e), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		forget_calls();
+		assert_int_equal(ledger_sync(&w->sp, rows[i].now_us, &w->e), 0);
+		assert_int_equal(strstr(sys.journal, "fdatasync") != NULL,
+		    rows[i].is_synced);
+	}
+}
+
 static void
 the_longest_values_fit_a_ledger_line(void **state)
 {
@@ -1692,6 +1730,7 @@ main(void)
 		IN_SPOOL(a_ledger_line_cannot_be_forged),
 		IN_SPOOL(
 		    a_ledger_that_stays_open_follows_the_month_and_is_made_again),
+		IN_SPOOL(a_ledger_is_synced_across_the_end_of_a_month),
 		IN_SPOOL(the_longest_values_fit_a_ledger_line),
 	};
 
