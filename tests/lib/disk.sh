@@ -34,11 +34,14 @@ disk_make()
 }
 
 # btrfs remembers devices, and takes an older copy for one that is out of date.
+# XFS refuses a copy of what a process that is ending has in use.
 disk_mount()
 {
 	mkdir -p "$disk"
+	disk_options=loop
+	[ "$disk_kind" != xfs ] || disk_options=loop,nouuid
 	[ "$disk_kind" != btrfs ] || btrfs device scan --forget >/dev/null 2>&1
-	mount -t "$disk_kind" -o loop "$1" "$disk" 2>"$tmp/disk.log"
+	mount -t "$disk_kind" -o "$disk_options" "$1" "$disk" 2>"$tmp/disk.log"
 }
 
 # Nobody may write meanwhile. The disk has been given what was synced, and some
