@@ -43,7 +43,7 @@ line $((over - 68)) three delivered 500 $((over + 1 * hour)) 250 2.0.0 taken
 line $((over - 600)) four failed 100 $((over + 1 * hour)) '550 5.7.1 <script>alert("x")</script> &amp; \x1b[2J'
 line $((over - 900)) five removed 100 $((over + 1 * hour)) 'an operator'"'"'s reason'
 line $((80 * day)) old delivered 100 $((81 * day)) 250 2.0.0 before the report
-echo 'torn li' >>"$tmp/spool/ledger/$(ago 0 | cut -c 1-7)"
+printf '%s\n' '' 'torn li' '' >>"$tmp/spool/ledger/$(ago 0 | cut -c 1-7)"
 # two that wait, the older for three hours
 bmx-receive <<E >/dev/null 2>&1
 EHLO client.example.org
