@@ -587,12 +587,30 @@ count_unverified(const struct intake *in, const struct intake_copy *c)
 	admission_spooled(&c->dir, c->domain, &c->msg, rcpts, n);
 }
 
+/* Before the primary of one domain takes the message: what can fail here of
+ * the copies for the others, a full disk above all, has gone well. */
+static int
+settle_others(struct intake *in, struct err *e)
+{
+	for (size_t i = 0; i < in->ncopies; i++)
+		if (in->copies[i].domain != in->admission.relay.domain &&
+		    spool_settle(&in->copies[i].msg, e) == -1)
+			return -1;
+	return 0;
+}
+
 const char *
 intake_commit(struct intake *in)
 {
 	struct spool_msg *msgs[INTAKE_DOMAINS_MAX];
-	const char *reply = end_live(in);
+	const char *reply;
 
+	if (relay_is_live(&in->admission.relay) &&
+	    settle_others(in, &in->why) == -1) {
+		relay_cancel(&in->admission.relay);
+		return give_up(in, &in->why);
+	}
+	reply = end_live(in);
 	if (reply != NULL)
 		return reply;
 	if (in->failed || begin_copies(in, 0, &in->why) == -1)

@@ -110,8 +110,8 @@ spool_write(struct spool_msg *m, const char *data, size_t len, struct err *e)
 
 /* The bytes. A message is at most as large as its name says, and the name is
  * not yet made: it holds the final size. */
-static int
-sync_file(struct spool_msg *m, struct err *e)
+int
+spool_settle(struct spool_msg *m, struct err *e)
 {
 	if (give_pending(m, e) == -1)
 		return -1;
@@ -182,7 +182,7 @@ spool_commit(struct spool_msg *const *msgs, size_t n, struct err *e)
 	int rc = -1;
 
 	for (size_t i = 0; i < n; i++)
-		if (sync_file(msgs[i], e) == -1)
+		if (msgs[i]->name[0] == '\0' && spool_settle(msgs[i], e) == -1)
 			goto out;
 	for (; linked < n; linked++)
 		if (link_new(msgs[linked], e) == -1)
@@ -236,7 +236,7 @@ spool_prepare(struct spool_msg *m, const char *name, struct err *e)
 	char path[PATH_ROOM + SPOOL_PREPARED_MAX], from[PATH_ROOM];
 	int rc;
 
-	if (sync_file(m, e) == -1)
+	if (spool_settle(m, e) == -1)
 		return -1;
 	snprintf(path, sizeof path, "tmp/%s", name);
 	unlinkat(m->domain->fd, path, 0);
