@@ -771,6 +771,22 @@ a_message_is_synced_before_it_has_a_name_and_the_name_before_250(void **state)
 	assert_int_equal(count_files(w, "example.com/tmp"), 0);
 }
 
+/* In two steps it is the same, and nothing is synced twice. */
+static void
+a_settled_message_needs_its_name_alone(void **state)
+{
+	struct world *w = *state;
+	struct spool_msg m = SPOOL_MSG_INIT, *msgs[] = { &m };
+
+	begin(w, &m, &w->d);
+	assert_int_equal(spool_settle(&m, &w->e), 0);
+	assert_string_equal(sys.journal, "open write fsync");
+	assert_int_equal(count_files(w, "example.com/new"), 0);
+	assert_int_equal(spool_commit(msgs, 1, &w->e), 0);
+	assert_string_equal(sys.journal, "open write fsync link fsync-dir");
+	assert_int_equal(count_files(w, "example.com/new"), 1);
+}
+
 static void
 the_name_tells_the_final_size(void **state)
 {
@@ -1575,33 +1591,34 @@ count_lines(const struct world *w, const char *month)
 	return n;
 }
 
+static const struct ledger_line a_line = { .id = ID,
+	.domain = "example.com",
+	.what = "delivered",
+	.sender = "",
+	.nrcpt = 1,
+	.peer = "",
+	.reply = "250 OK" };
+
 static void
 a_ledger_that_stays_open_follows_the_month_and_is_made_again(void **state)
 {
 	const int64_t december_us = ARRIVAL_US + INT64_C(10) * 86400 * 1000000;
 	struct world *w = *state;
 	struct ledger l = LEDGER_INIT;
-	const struct ledger_line line = { .id = ID,
-		.domain = "example.com",
-		.what = "delivered",
-		.sender = "",
-		.nrcpt = 1,
-		.peer = "",
-		.reply = "250 OK" };
 
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(ledger_append(&l, &w->sp, &line, ARRIVAL_US,
+		assert_int_equal(ledger_append(&l, &w->sp, &a_line, ARRIVAL_US,
 				     &w->e),
 		    0);
 	assert_int_equal(count_lines(w, "ledger/2026-11"), 3);
-	assert_int_equal(ledger_append(&l, &w->sp, &line, december_us, &w->e),
+	assert_int_equal(ledger_append(&l, &w->sp, &a_line, december_us, &w->e),
 	    0);
 	assert_int_equal(count_lines(w, "ledger/2026-11"), 3);
 	assert_int_equal(count_lines(w, "ledger/2026-12"), 1);
 	/* somebody removes what is open */
 	assert_int_equal(unlinkat(w->sp.fd, "ledger/2026-12", 0), 0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(ledger_append(&l, &w->sp, &line, december_us,
+		assert_int_equal(ledger_append(&l, &w->sp, &a_line, december_us,
 				     &w->e),
 		    0);
 	assert_int_equal(count_lines(w, "ledger/2026-12"), 2);
@@ -1621,16 +1638,9 @@ a_ledger_is_synced_across_the_end_of_a_month(void **state)
 		{ INT64_C(1796083201000000), true },
 		{ INT64_C(1796183201000000), false },
 	};
-	const struct ledger_line line = { .id = ID,
-		.domain = "example.com",
-		.what = "delivered",
-		.sender = "",
-		.nrcpt = 1,
-		.peer = "",
-		.reply = "250 OK" };
 	struct world *w = *state;
 
-	assert_int_equal(ledger_add(&w->sp, &line, rows[0].now_us, &w->e), 0);
+	assert_int_equal(ledger_add(&w->sp, &a_line, rows[0].now_us, &w->e), 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		forget_calls();
 		assert_int_equal(ledger_sync(&w->sp, rows[i].now_us, &w->e), 0);
@@ -1691,6 +1701,7 @@ main(void)
 		cmocka_unit_test(names_are_parsed_whole),
 		IN_SPOOL(
 		    a_message_is_synced_before_it_has_a_name_and_the_name_before_250),
+		IN_SPOOL(a_settled_message_needs_its_name_alone),
 		IN_SPOOL(the_name_tells_the_final_size),
 		IN_SPOOL(copies_in_two_domains_are_all_synced_then_all_named),
 		IN_SPOOL(whatever_call_fails_nothing_is_left_in_new),
