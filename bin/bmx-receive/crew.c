@@ -170,7 +170,7 @@ crew_fork(struct crew *c, const struct listen_network *network, bool is_alone,
 	if (child == NULL)
 		return err_temp(e, "fork: no place for one more process");
 	if (!is_single && hand_pair(ends, e) == -1)
-		return -1;
+		log_warn("%s: a process for one client alone", e->text);
 	pid = fork();
 	if (pid == -1)
 		err_sys(e, "fork");

@@ -68,7 +68,8 @@ bool crew_pass(struct crew *c, int fd, bool is_busy,
 
 /*
  * fork(2) one more, for a client of this network. is_alone: it serves no other
- * one. In the child *channel is its end, -1: there is none. -1: *e.
+ * one, nor does it where there is no descriptor left for a channel. In the
+ * child *channel is its end, -1: there is none. -1: *e.
  */
 pid_t crew_fork(struct crew *c, const struct listen_network *network,
     bool is_alone, int *channel, struct err *e);

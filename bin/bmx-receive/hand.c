@@ -28,6 +28,7 @@ hand_pair(int ends[2], struct err *e)
 	err_sys(e, "SO_RCVTIMEO");
 	close(ends[0]);
 	close(ends[1]);
+	ends[0] = ends[1] = -1;
 	return -1;
 }
 

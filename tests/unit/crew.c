@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,12 +124,45 @@ who_is_old_gets_none(void **state)
 	end(&c);
 }
 
+/* Many channels may be more than the process may have open. */
+static void
+without_a_channel_a_child_serves_one_client(void **state)
+{
+	struct crew c = CREW_INIT;
+	struct rlimit before, none;
+	struct err e = ERR_INIT;
+	siginfo_t info;
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	c.per_process = 10;
+	assert_int_equal(crew_make_room(&c, 2, &e), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	pid = crew_fork(&c, &network, false, &channel, &e);
+	if (pid == 0)
+		_exit(channel == -1 ? 0 : 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	if (pid == -1)
+		fail_msg("%s", e.text);
+	assert_int_equal(crew_count(&c, &network), 1);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(info.si_status, 0);
+	crew_reap(&c);
+	assert_int_equal(c.nalive + c.nbusy + c.nidle, 0);
+	crew_free(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_idle_gets_the_next_client),
 		cmocka_unit_test(who_is_old_gets_none),
+		cmocka_unit_test(without_a_channel_a_child_serves_one_client),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
