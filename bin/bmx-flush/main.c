@@ -432,6 +432,28 @@ watch_chosen(struct flush *f, struct err *e)
 	return rc;
 }
 
+/* Is there still a spool, and one of the domains that were named? */
+static int
+check_fresh(const struct flush *f, const struct config *fresh, struct err *e)
+{
+	char folded[ADDR_DOMAIN_MAX + 1];
+	struct spool spool = SPOOL_INIT;
+	const char **name = f->options.args;
+	struct err ignored = ERR_INIT;
+
+	if (spool_open(&spool, fresh->host.spool, e) == -1)
+		return -1;
+	spool_close(&spool);
+	for (; *name != NULL; name++)
+		if (addr_fold_domain(*name, strlen(*name), folded, &ignored) ==
+			0 &&
+		    config_find(fresh, folded) != NULL)
+			return 0;
+	return name == f->options.args
+		   ? 0
+		   : err_config(e, "none of the domains is in bmx.conf");
+}
+
 /* What bmx.conf says now, and a log that was rotated; when the new one is no
  * good the old one stays. */
 static void
@@ -442,6 +464,7 @@ reload(struct flush *f)
 
 	reload_asked = 0;
 	if (config_load(&fresh, f->options.config_path, &e) == -1 ||
+	    check_fresh(f, &fresh, &e) == -1 ||
 	    log_open("bmx-flush", fresh.host.log, &e) == -1) {
 		log_alarm("reload failed, the old configuration stays: %s",
 		    e.text);

@@ -62,11 +62,25 @@ ok "when it is no good that is an alarm" wait_for 20 grep -q \
 "$mkmsg" "$spool" example.org >/dev/null
 ok "and the old one stays" wait_for 20 sh -c \
     'test "$(grep -c "domain=example.org .*delivered=1" "$0")" -eq 2' "$tmp/bmx.log"
+sed 's,^spool = .*,spool = /dev/null/none,' "$tmp/good.conf" >"$BMX_CONF"
+kill -s HUP "$(pid_of flush)"
+ok "so it is when there is no such spool" wait_for 20 grep -q \
+    'reload failed, the old configuration stays: .*/dev/null/none' "$tmp/bmx.log"
 cp "$tmp/good.conf" "$BMX_CONF"
 
 kill -s TERM "$(pid_of flush)"
 ok "SIGTERM ends it" wait_gone "$(pid_of flush)"
 like "and it says so" "$(tail -n 1 "$tmp/bmx.log")" 'watching no longer'
+start_bg flush bmx-flush --watch example.org
+ok "with a domain's name" wait_for 20 sh -c \
+    'test "$(grep -c " watching$" "$0")" -ge 2' "$tmp/bmx.log"
+sed '/^\[example.org\]/,$d' "$tmp/good.conf" >"$BMX_CONF"
+kill -s HUP "$(pid_of flush)"
+ok "which is no more in bmx.conf: the old one stays" wait_for 20 grep -q \
+    'reload failed, .* none of the domains' "$tmp/bmx.log"
+cp "$tmp/good.conf" "$BMX_CONF"
+kill -s TERM "$(pid_of flush)"
+ok "and it goes on, until a signal ends it" wait_gone "$(pid_of flush)"
 exits "a domain that is not ours: 65" 65 bmx-flush --watch example.edu
 exits "--watch and --max: 64" 64 bmx-flush --watch --max 1
 exits "--watch and names on standard input: 64" 64 bmx-flush --watch -
