@@ -27,7 +27,7 @@ complain(const struct spool_entry *entry, const char *what, const struct err *e)
 
 /* ---- one message ---- */
 
-/* It is gone, and the ledger says why. */
+/* It is gone, and the ledger, on disk, says why. */
 static void
 remove_message(const struct ageing *a, const struct spool_entry *entry,
     const struct spool_file *f, const char *why)
@@ -44,6 +44,7 @@ remove_message(const struct ageing *a, const struct spool_entry *entry,
 	struct err e = ERR_INIT;
 
 	if (ledger_add(a->giveup->spool, &line, clock_wall_us(), &e) == -1 ||
+	    ledger_sync(a->giveup->spool, clock_wall_us(), &e) == -1 ||
 	    spool_remove(a->giveup->maildir, entry, &e) == -1)
 		complain(entry, "not removed", &e);
 	else

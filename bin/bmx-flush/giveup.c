@@ -51,7 +51,8 @@ giveup_add(struct giveup *g, const char *id,
 	g->n++;
 }
 
-/* The ledger first: a line about a message that is still there is harmless. */
+/* First, and on disk: a line about a message that is still there is harmless,
+ * and nothing else tells of one that is not. */
 static int
 enter_in_ledger(const struct giveup *g, const struct spool_entry *entry,
     const struct spool_file *f, const char *what, const char *reply,
@@ -68,7 +69,9 @@ enter_in_ledger(const struct giveup *g, const struct spool_entry *entry,
 
 	for (size_t i = 0; i < f->env.nrcpt; i++)
 		line.nrcpt += f->env.rcpts[i].state == RCPT_FAILED;
-	return ledger_add(g->spool, &line, clock_wall_us(), e);
+	if (ledger_add(g->spool, &line, clock_wall_us(), e) == -1)
+		return -1;
+	return ledger_sync(g->spool, clock_wall_us(), e);
 }
 
 static bool
@@ -110,9 +113,7 @@ bounce(const struct giveup *g, struct spool_entry *entry, struct spool_file *f,
 		return 0;
 	if (bounce_why_not(&f->env, &order) == NULL)
 		what = "bounced";
-	/* on disk: so is the notice, and what it settles, in a moment */
 	if (enter_in_ledger(g, entry, f, what, text, e) == -1 ||
-	    ledger_sync(g->spool, clock_wall_us(), e) == -1 ||
 	    bounce_message(&b, &order, entry, f, &r, e) == -1)
 		return -1;
 	text_quoted(safe, sizeof safe, text);

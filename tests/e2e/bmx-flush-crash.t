@@ -123,6 +123,24 @@ is "removals are synced, 64 at most at once with those under way" "$(awk '
     /fsync\(.*\/example.com\/new>/ { n = 0 }
     END { print (all >= 303), (most <= 64 + 8), n + 0 }' "$tmp/trace")" "1 1 0"
 
+# ledger_first: is the line about a removal on disk before the removal is made?
+ledger_first()
+{
+	awk '/fdatasync\(.*\/ledger\// { synced = 1 }
+	    /unlinkat\(.*\/example.com\/(new|cur)>.*,S=/ { print synced + 0 }' "$tmp/trace"
+}
+
+begin
+rm -f "$spool"/example.com/*/*,S=*
+cp "$BMX_CONF" "$tmp/saved.conf"
+echo 'on-5xx = drop' >>"$BMX_CONF"
+primary_renew 'rcpt<bad@example.com> 550 5.1.1 unknown'
+put dropped to=bad@example.com
+strace -f -qq -y -o "$tmp/trace" -e trace=fdatasync,unlinkat bmx-flush --now
+is "what is dropped for good is in the ledger first, and that on disk" \
+    "$(ledger_first)" 1
+cp "$tmp/saved.conf" "$BMX_CONF"
+
 total=0
 for call in unlinkat renameat2 renameat utimensat pwrite64 fdatasync fsync \
     mkdirat write; do
