@@ -74,10 +74,9 @@ look_inside(struct inside *in, const struct spool_domain *d,
     const struct spool_entry *entry)
 {
 	struct spool_file f = SPOOL_FILE_INIT;
-	struct err ignored;
+	struct err ignored = ERR_INIT;
 
-	snprintf(in->sender, sizeof in->sender, "?");
-	in->size = entry->size;
+	*in = (struct inside){ .sender = "?", .size = entry->size };
 	if (spool_file_open(&f, d, entry, false, &ignored) == 1) {
 		snprintf(in->sender, sizeof in->sender, "%s",
 		    f.env.mail.reverse_path.text);
