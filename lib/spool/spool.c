@@ -253,6 +253,7 @@ spool_domain_open(struct spool_domain *d, const struct spool *sp,
 		    text_safe(safe, sizeof safe, domain));
 	}
 	snprintf(d->name, sizeof d->name, "%s", domain);
+	d->owner = geteuid();
 	rc = open_top(d, sp, create, e);
 	if (rc == 1 && open_parts(d, e) == -1)
 		rc = -1;

@@ -64,10 +64,11 @@ struct spool_domain {
 	int fd, new_fd, cur_fd, log_fd, lock_fd; /* -1 when closed */
 	bool has_proc; /* /proc/self/fd is there to name O_TMPFILE files by;
 			  set by spool_domain_open() with create */
+	uid_t owner;   /* us: whose files alone are read */
 };
 
 /* clang-format off */
-#define SPOOL_DOMAIN_INIT { "", -1, -1, -1, -1, -1, false }
+#define SPOOL_DOMAIN_INIT { "", -1, -1, -1, -1, -1, false, 0 }
 /* clang-format on */
 
 /* Can there be a Maildir of that name? It is folded, and nothing else that

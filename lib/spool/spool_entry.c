@@ -327,7 +327,7 @@ check_file(struct spool_file *f, const struct spool_domain *d,
 	if (!S_ISREG(st.st_mode))
 		return err_data(e, WHERE " is not a regular file",
 		    WHERE_ARGS(d, entry));
-	if (st.st_uid != geteuid())
+	if (st.st_uid != d->owner)
 		return err_data(e, WHERE " belongs to another user (uid %lu)",
 		    WHERE_ARGS(d, entry), (unsigned long)st.st_uid);
 	if ((uint64_t)st.st_size != entry->size)
@@ -463,7 +463,7 @@ spool_file_open_prepared(struct spool_file *f, const struct spool_domain *d,
 		return 0;
 	if (f->fd == -1 || fstat(f->fd, &st) == -1)
 		err_sys(e, "%s/%s", d->name, path);
-	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+	else if (!S_ISREG(st.st_mode) || st.st_uid != d->owner)
 		err_data(e, "%s/%s is not ours", d->name, path);
 	else if (read_envelope(f, e) == 0) {
 		f->size = (uint64_t)st.st_size;
