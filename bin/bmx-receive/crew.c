@@ -1,6 +1,7 @@
 #include "bmx-receive/crew.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,33 @@
  * the next client. */
 #define PLACES 2
 
+/* ---- who is connected ---- */
+
+struct crew_network
+crew_network_of(const struct sockaddr *addr)
+{
+	struct crew_network network = { { 0 } };
+
+	if (addr->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)addr;
+
+		network.bytes[10] = network.bytes[11] = 0xff;
+		memcpy(network.bytes + 12, &in->sin_addr, 3);
+	} else if (addr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)addr;
+		bool is_mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+
+		memcpy(network.bytes, &in6->sin6_addr, is_mapped ? 15 : 8);
+	}
+	return network;
+}
+
+/* ---- places ---- */
+
 static struct pollfd *
 poll_of(const struct crew *c, const struct child *child)
 {
-	return &c->polls[LISTEN_FDS_MAX + (child - c->children)];
+	return &c->polls[CREW_SOCKETS_MAX + (child - c->children)];
 }
 
 static void
@@ -41,15 +65,15 @@ crew_make_room(struct crew *c, unsigned sessions, struct err *e)
 	children = reallocarray(c->children, room, sizeof *children);
 	if (children != NULL)
 		c->children = children;
-	polls = reallocarray(c->polls, LISTEN_FDS_MAX + room, sizeof *polls);
+	polls = reallocarray(c->polls, CREW_SOCKETS_MAX + room, sizeof *polls);
 	if (polls != NULL)
 		c->polls = polls;
 	if (children == NULL || polls == NULL)
 		return err_temp(e, "no memory for %u sessions", sessions);
 	memset(children + c->room, 0, (room - c->room) * sizeof *children);
 	if (c->room == 0)
-		no_polls(polls, LISTEN_FDS_MAX);
-	no_polls(polls + LISTEN_FDS_MAX + c->room, room - c->room);
+		no_polls(polls, CREW_SOCKETS_MAX);
+	no_polls(polls + CREW_SOCKETS_MAX + c->room, room - c->room);
 	c->room = room;
 	return 0;
 }
@@ -76,7 +100,7 @@ crew_free(struct crew *c)
 }
 
 size_t
-crew_count(const struct crew *c, const struct listen_network *network)
+crew_count(const struct crew *c, const struct crew_network *network)
 {
 	size_t n = 0;
 
@@ -91,7 +115,7 @@ crew_count(const struct crew *c, const struct listen_network *network)
 
 static void
 become_busy(struct crew *c, struct child *child,
-    const struct listen_network *network)
+    const struct crew_network *network)
 {
 	child->state = CHILD_BUSY;
 	child->network = *network;
@@ -125,7 +149,7 @@ become_idle(struct crew *c, struct child *child)
  * that does not need, grow old. */
 bool
 crew_pass(struct crew *c, int fd, bool is_busy,
-    const struct listen_network *network)
+    const struct crew_network *network)
 {
 	int64_t born_ms = clock_monotonic_ms() - CREW_LIFE_MS;
 
@@ -159,7 +183,7 @@ free_place(struct crew *c)
 }
 
 pid_t
-crew_fork(struct crew *c, const struct listen_network *network, bool is_alone,
+crew_fork(struct crew *c, const struct crew_network *network, bool is_alone,
     int *channel, struct err *e)
 {
 	bool is_single = is_alone || c->per_process == 1;

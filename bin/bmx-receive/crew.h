@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "bmx-receive/listen.h"
 
 /*
  * The listener's children. A child serves a client, says that it is done
@@ -22,6 +22,14 @@
  * (sandbox.h). */
 #define CREW_LIFE_MS 15000
 
+#define CREW_SOCKETS_MAX 16 /* of the listener itself */
+
+/* The network a client counts under: its /24 or /64, as 16 bytes of IPv6. */
+struct crew_network {
+	unsigned char bytes[16];
+};
+struct crew_network crew_network_of(const struct sockaddr *addr);
+
 enum child_state {
 	CHILD_NONE,
 	CHILD_BUSY, /* has a client, or had: it has not been said otherwise */
@@ -32,7 +40,7 @@ enum child_state {
 struct child {
 	enum child_state state;
 	pid_t pid;
-	struct listen_network network; /* of its client */
+	struct crew_network network; /* of its client */
 	unsigned served;
 	bool is_last; /* it gets no other client after this one */
 	int64_t born_ms;
@@ -40,7 +48,7 @@ struct child {
 
 struct crew {
 	struct child *children; /* room of them, but only the first are used */
-	/* What the listener waits for: LISTEN_FDS_MAX for its sockets, then the
+	/* What the listener waits for: CREW_SOCKETS_MAX for its sockets, then the
 	 * channel of each child; -1: none. */
 	struct pollfd *polls;
 	size_t room, used;
@@ -60,18 +68,18 @@ int crew_make_room(struct crew *c, unsigned sessions, struct err *e);
 void crew_free(struct crew *c);
 
 /* Busy for clients of this network. */
-size_t crew_count(const struct crew *c, const struct listen_network *network);
+size_t crew_count(const struct crew *c, const struct crew_network *network);
 
 /* Give the client to a child that is idle. False: there is none. */
 bool crew_pass(struct crew *c, int fd, bool is_busy,
-    const struct listen_network *network);
+    const struct crew_network *network);
 
 /*
  * fork(2) one more, for a client of this network. is_alone: it serves no other
  * one, nor does it where there is no descriptor left for a channel. In the
  * child *channel is its end, -1: there is none. -1: *e.
  */
-pid_t crew_fork(struct crew *c, const struct listen_network *network,
+pid_t crew_fork(struct crew *c, const struct crew_network *network,
     bool is_alone, int *channel, struct err *e);
 
 /* After poll(2): who is done with its client? */

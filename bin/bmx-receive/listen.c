@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -13,7 +12,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "bmx-receive/crew.h"
 #include "bmx-receive/hand.h"
 #include "net/connect.h"
 
@@ -102,27 +100,6 @@ listen_inherited(int fds[LISTEN_FDS_MAX])
 	return n;
 }
 
-/* ---- who is connected ---- */
-
-struct listen_network
-listen_network_of(const struct sockaddr *addr)
-{
-	struct listen_network network = { { 0 } };
-
-	if (addr->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)addr;
-
-		network.bytes[10] = network.bytes[11] = 0xff;
-		memcpy(network.bytes + 12, &in->sin_addr, 3);
-	} else if (addr->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)addr;
-		bool is_mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-
-		memcpy(network.bytes, &in6->sin6_addr, is_mapped ? 15 : 8);
-	}
-	return network;
-}
-
 /* ---- signals ---- */
 
 static void
@@ -208,7 +185,7 @@ live(struct listener *l, int fd, bool is_busy, int channel,
 
 static void
 begin(struct listener *l, int fd, const struct endpoint *client,
-    const struct listen_network *network, const struct signals *before)
+    const struct crew_network *network, const struct signals *before)
 {
 	bool is_busy = l->crew.nbusy >= l->limits.busy;
 	char host[ENDPOINT_TEXT_MAX];
@@ -232,7 +209,7 @@ begin(struct listener *l, int fd, const struct endpoint *client,
 
 static bool
 is_too_many(const struct listener *l, const struct endpoint *client,
-    const struct listen_network *network)
+    const struct crew_network *network)
 {
 	char host[ENDPOINT_TEXT_MAX];
 
@@ -244,8 +221,8 @@ static void
 admit(struct listener *l, int fd, const struct endpoint *client,
     const struct signals *before)
 {
-	struct listen_network network =
-	    listen_network_of((const struct sockaddr *)&client->addr);
+	struct crew_network network =
+	    crew_network_of((const struct sockaddr *)&client->addr);
 	char text[ENDPOINT_TEXT_MAX];
 
 	endpoint_text(client, text);

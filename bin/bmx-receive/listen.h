@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "bmx-receive/crew.h"
 
 /*
  * Listening mode: a super-server gave us the listening socket itself (inetd
@@ -48,7 +49,7 @@ struct listen_ops {
 	void *arg;
 };
 
-#define LISTEN_FDS_MAX 16
+#define LISTEN_FDS_MAX CREW_SOCKETS_MAX
 
 /*
  * The listening sockets that this process was given: fd 0 when it is one
@@ -69,13 +70,5 @@ int listen_serve(const int *fds, size_t nfds, struct listen_limits limits,
  */
 void listen_refuse(const int *fds, size_t nfds, const char *reply,
     unsigned for_s);
-
-/* ---- the count of who is connected; pure, for tests ---- */
-
-/* The network a client counts under: its /24 or /64, as 16 bytes of IPv6. */
-struct listen_network {
-	unsigned char bytes[16];
-};
-struct listen_network listen_network_of(const struct sockaddr *addr);
 
 #endif

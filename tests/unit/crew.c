@@ -1,4 +1,5 @@
-/* Who of the listener's children gets the next client. */
+/* Who of the listener's children gets the next client, and under which network
+ * it counts. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,10 +18,12 @@
 
 #include "bmx-receive/crew.h"
 #include "bmx-receive/hand.h"
+#include "net/connect.h"
 
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 #define WAIT_MS 60000 /* for a child on a slow machine */
 
-static const struct listen_network network = { { 1 } };
+static const struct crew_network network = { { 1 } };
 
 /* Says that it is done with each client, till none comes. */
 static void
@@ -40,7 +43,8 @@ live(struct crew *c, int channel)
 static void
 hear(struct crew *c)
 {
-	assert_int_equal(poll(c->polls, LISTEN_FDS_MAX + c->used, WAIT_MS), 1);
+	assert_int_equal(poll(c->polls, CREW_SOCKETS_MAX + c->used, WAIT_MS),
+	    1);
 	crew_hear(c);
 }
 
@@ -156,6 +160,44 @@ without_a_channel_a_child_serves_one_client(void **state)
 	crew_free(&c);
 }
 
+/* ---- who is connected ---- */
+
+static struct crew_network
+network_of(const char *address)
+{
+	struct endpoint ep;
+
+	assert_true(endpoint_parse(&ep, address, 25));
+	return crew_network_of((const struct sockaddr *)&ep.addr);
+}
+
+static void
+clients_count_by_slash_24_and_slash_64(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool is_same;
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.255", true },
+		{ "192.0.2.1", "192.0.3.1", false },
+		{ "192.0.2.1", "::ffff:192.0.2.9", true },
+		{ "192.0.2.1", "::ffff:192.0.3.1", false },
+		{ "2001:db8::1", "2001:db8::ffff:0:0:1", true },
+		{ "2001:db8::1", "2001:db8:0:1::1", false },
+		{ "2001:db8::1", "192.0.2.1", false },
+		{ "::1", "0.0.0.1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct crew_network a = network_of(rows[i].a);
+		struct crew_network b = network_of(rows[i].b);
+
+		if ((memcmp(&a, &b, sizeof a) == 0) != rows[i].is_same)
+			fail_msg("%s and %s", rows[i].a, rows[i].b);
+	}
+}
+
 int
 main(void)
 {
@@ -163,6 +205,7 @@ main(void)
 		cmocka_unit_test(who_is_idle_gets_the_next_client),
 		cmocka_unit_test(who_is_old_gets_none),
 		cmocka_unit_test(without_a_channel_a_child_serves_one_client),
+		cmocka_unit_test(clients_count_by_slash_24_and_slash_64),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
