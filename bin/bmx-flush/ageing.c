@@ -44,7 +44,6 @@ remove_message(const struct ageing *a, const struct spool_entry *entry,
 	struct err e = ERR_INIT;
 
 	if (ledger_add(a->giveup->spool, &line, clock_wall_us(), &e) == -1 ||
-	    ledger_sync(a->giveup->spool, clock_wall_us(), &e) == -1 ||
 	    spool_remove(a->giveup->maildir, entry, &e) == -1)
 		complain(entry, "not removed", &e);
 	else

@@ -69,9 +69,7 @@ enter_in_ledger(const struct giveup *g, const struct spool_entry *entry,
 
 	for (size_t i = 0; i < f->env.nrcpt; i++)
 		line.nrcpt += f->env.rcpts[i].state == RCPT_FAILED;
-	if (ledger_add(g->spool, &line, clock_wall_us(), e) == -1)
-		return -1;
-	return ledger_sync(g->spool, clock_wall_us(), e);
+	return ledger_add(g->spool, &line, clock_wall_us(), e);
 }
 
 static bool

@@ -85,7 +85,6 @@ look_inside(struct inside *in, const struct spool_domain *d,
 	spool_file_close(&f);
 }
 
-/* On disk, too: a removal leaves a trace whatever happens. */
 static int
 enter_in_ledger(const struct spool *sp, const struct spool_domain *d,
     const struct spool_entry *entry, const struct inside *in,
@@ -102,11 +101,8 @@ enter_in_ledger(const struct spool *sp, const struct spool_domain *d,
 		.reply = reason,
 		.arrival_us = entry->arrival_us,
 	};
-	int64_t now_us = clock_wall_us();
 
-	if (ledger_add(sp, &line, now_us, e) == -1)
-		return -1;
-	return ledger_sync(sp, now_us, e);
+	return ledger_add(sp, &line, clock_wall_us(), e);
 }
 
 /* In syslog and, while there is a message, in its own log. */

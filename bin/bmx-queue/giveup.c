@@ -80,14 +80,10 @@ enter_in_ledger(const struct giveup_order *order, const struct spool_domain *d,
 		.reply = order->reason,
 		.arrival_us = f->env.arrival_us,
 	};
-	int64_t now_us;
 
 	for (size_t i = 0; i < f->env.nrcpt; i++)
 		line.nrcpt += is_open(f->env.rcpts[i].state);
-	now_us = clock_wall_us();
-	if (ledger_add(order->spool, &line, now_us, e) == -1)
-		return -1;
-	return ledger_sync(order->spool, now_us, e);
+	return ledger_add(order->spool, &line, clock_wall_us(), e);
 }
 
 static int

@@ -70,11 +70,24 @@ is_open(const struct ledger *l, const char *month)
 	       fstat(l->fd, &st) == 0 && st.st_nlink > 0;
 }
 
+/* Before the first line: who finds lines need not ask for the name. */
+static int
+sync_name(int fd, int dir, const char *month, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return err_sys(e, "stat ledger/%s", month);
+	if (st.st_size == 0 && fsync(dir) == -1)
+		return err_sys(e, "sync the name of ledger/%s", month);
+	return 0;
+}
+
 static int
 open_month(struct ledger *l, const struct spool *sp, const char *month,
     struct err *e)
 {
-	int dir;
+	int dir, rc = -1;
 
 	if (is_open(l, month))
 		return 0;
@@ -83,11 +96,14 @@ open_month(struct ledger *l, const struct spool *sp, const char *month,
 	if (dir == -1)
 		return -1;
 	l->fd = file_open_lines(dir, month, e);
+	if (l->fd != -1)
+		rc = sync_name(l->fd, dir, month, e);
 	close(dir);
-	if (l->fd == -1)
-		return -1;
-	memcpy(l->month, month, sizeof l->month);
-	return 0;
+	if (rc == -1)
+		ledger_close(l);
+	else
+		memcpy(l->month, month, sizeof l->month);
+	return rc;
 }
 
 int
@@ -123,6 +139,8 @@ ledger_add(const struct spool *sp, const struct ledger_line *line,
 	struct ledger l = LEDGER_INIT;
 	int rc = ledger_append(&l, sp, line, now_us, e);
 
+	if (rc == 0 && fdatasync(l.fd) == -1)
+		rc = err_sys(e, "sync ledger/%s", l.month);
 	if (l.fd != -1 && close(l.fd) == -1 && rc == 0)
 		rc = err_sys(e, "close %s/ledger/%s", sp->path, l.month);
 	return rc;
@@ -147,7 +165,6 @@ sync_month(int dir, const char *month, struct err *e)
 /* Lines that were added together may be of two months. */
 #define DAY_US (INT64_C(24) * 60 * 60 * 1000000)
 
-/* The lines, and the name of a month that is new. */
 int
 ledger_sync(const struct spool *sp, int64_t now_us, struct err *e)
 {
@@ -163,8 +180,6 @@ ledger_sync(const struct spool *sp, int64_t now_us, struct err *e)
 	rc = sync_month(dir, month, e);
 	if (rc == 0 && strcmp(month, month_of(before, now_us - DAY_US)) != 0)
 		rc = sync_month(dir, before, e);
-	if (rc == 0 && fsync(dir) == -1)
-		rc = err_sys(e, "sync %s/ledger", sp->path);
 	close(dir);
 	return rc;
 }

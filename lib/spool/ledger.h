@@ -22,10 +22,12 @@ struct ledger_line {
 	int64_t arrival_us;
 };
 
+/* One line, on disk when this returns. 0, -1. */
 int ledger_add(const struct spool *sp, const struct ledger_line *line,
     int64_t now_us, struct err *e);
 
-/* The same for who adds many: the file stays open from line to line. */
+/* For who adds many: the file stays open from line to line, and lines are on
+ * disk only after ledger_sync(). */
 struct ledger {
 	int fd; /* -1: not yet */
 	char month[sizeof "YYYY-MM"];
@@ -39,7 +41,8 @@ int ledger_append(struct ledger *l, const struct spool *sp,
     const struct ledger_line *line, int64_t now_us, struct err *e);
 void ledger_close(struct ledger *l);
 
-/* Make the lines of the last day, at least, durable: one call for many. 0, -1. */
+/* Make the lines of the last day, at least, durable: one call for many. 0, -1.
+ * (The name of a month is before its first line.) */
 int ledger_sync(const struct spool *sp, int64_t now_us, struct err *e);
 
 #endif

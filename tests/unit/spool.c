@@ -1568,8 +1568,13 @@ a_ledger_line_cannot_be_forged(void **state)
 		.arrival_us = ARRIVAL_US - 1000000,
 	};
 
+	forget_calls();
 	assert_int_equal(ledger_add(&w->sp, &line, ARRIVAL_US, &w->e), 0);
+	assert_string_equal(sys.journal,
+	    "fsync-dir open fsync-dir write fdatasync");
+	forget_calls();
 	assert_int_equal(ledger_add(&w->sp, &line, ARRIVAL_US, &w->e), 0);
+	assert_string_equal(sys.journal, "open write fdatasync");
 	get_file(w, "ledger/2026-11", &lines);
 	assert_int_equal(lines.len, 2 * strlen(expected));
 	assert_memory_equal(lines.data, expected, strlen(expected));
