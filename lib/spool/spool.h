@@ -154,8 +154,8 @@ int spool_begin(struct spool_msg *m, const struct spool_domain *d,
 int spool_write(struct spool_msg *m, const char *data, size_t len,
     struct err *e);
 
-/* Have all bytes on disk: what remains for spool_commit() seldom fails. No more
- * is written then. -1: ERR_TEMP, m is to be aborted. */
+/* Have all bytes on disk, once: what remains for spool_commit() seldom fails. No
+ * more is written then. -1: ERR_TEMP, m is to be aborted. */
 int spool_settle(struct spool_msg *m, struct err *e);
 
 /*

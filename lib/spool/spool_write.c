@@ -113,6 +113,8 @@ spool_write(struct spool_msg *m, const char *data, size_t len, struct err *e)
 int
 spool_settle(struct spool_msg *m, struct err *e)
 {
+	if (m->name[0] != '\0')
+		return 0; /* it is done */
 	if (give_pending(m, e) == -1)
 		return -1;
 	if (fsync(m->fd) == -1)
@@ -182,7 +184,7 @@ spool_commit(struct spool_msg *const *msgs, size_t n, struct err *e)
 	int rc = -1;
 
 	for (size_t i = 0; i < n; i++)
-		if (msgs[i]->name[0] == '\0' && spool_settle(msgs[i], e) == -1)
+		if (spool_settle(msgs[i], e) == -1)
 			goto out;
 	for (; linked < n; linked++)
 		if (link_new(msgs[linked], e) == -1)
