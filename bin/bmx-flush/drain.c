@@ -66,7 +66,6 @@ struct drain {
 	unsigned long unsynced; /* see SYNC_EVERY */
 	bool is_ending;    /* r->end is decided: what is under way is awaited */
 	bool was_open;     /* there was a session in this run */
-	bool was_told;     /* the workers have been told of a signal */
 	unsigned lost;     /* see LOST_MAX */
 	unsigned losses;   /* all that counted */
 	int64_t reopen_ms; /* no new session before that */
@@ -688,7 +687,6 @@ heed_stop(struct drain *d)
 {
 	if (!*d->p->stop)
 		return;
-	d->was_told = true;
 	come_to_an_end(d, DRAIN_STOPPED);
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		worker_stop(&d->workers[i]);
@@ -711,7 +709,7 @@ wait_ms(struct drain *d)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
-	if (d->was_told)
+	if (*d->p->stop)
 		return STOP_AGAIN_MS;
 	if (vacancy(d) != NULL)
 		return clock_left_ms(d->reopen_ms);
