@@ -206,20 +206,29 @@ reject_name(struct flush *f, const char *name, const char *why)
 	tell(f, safe, why);
 }
 
-static void
-flush_name(struct flush *f, const char *name)
+/* NULL: it is none, or not ours, as *e says. */
+static const struct config_domain *
+find_named(const struct config *config, const char *name, struct err *e)
 {
 	char folded[ADDR_DOMAIN_MAX + 1];
 	const struct config_domain *domain;
-	struct err e = ERR_INIT;
 
-	if (addr_fold_domain(name, strlen(name), folded, &e) == -1) {
-		reject_name(f, name, e.text);
-		return;
-	}
-	domain = config_find(&f->config, folded);
+	if (addr_fold_domain(name, strlen(name), folded, e) == -1)
+		return NULL;
+	domain = config_find(config, folded);
 	if (domain == NULL)
-		reject_name(f, name, "not in bmx.conf");
+		err_config(e, "not in bmx.conf");
+	return domain;
+}
+
+static void
+flush_name(struct flush *f, const char *name)
+{
+	struct err e = ERR_INIT;
+	const struct config_domain *domain = find_named(&f->config, name, &e);
+
+	if (domain == NULL)
+		reject_name(f, name, e.text);
 	else
 		flush_domain(f, domain);
 }
@@ -333,17 +342,15 @@ static int
 choose_domains(struct flush *f, bool *is_chosen, struct err *e)
 {
 	struct names names = NAMES_INIT(f->options.args, stdin);
-	char folded[ADDR_DOMAIN_MAX + 1];
 	const struct config_domain *domain;
 	const char *name;
+	struct err why = ERR_INIT;
 	int rc;
 
 	while ((rc = names_next(&names, &name, e)) == 1) {
-		domain = NULL;
-		if (addr_fold_domain(name, strlen(name), folded, e) == 0)
-			domain = config_find(&f->config, folded);
+		domain = find_named(&f->config, name, &why);
 		if (domain == NULL)
-			reject_name(f, name, "not in bmx.conf");
+			reject_name(f, name, why.text);
 		else
 			is_chosen[domain - f->config.domains] = true;
 	}
@@ -436,7 +443,6 @@ watch_chosen(struct flush *f, struct err *e)
 static int
 check_fresh(const struct flush *f, const struct config *fresh, struct err *e)
 {
-	char folded[ADDR_DOMAIN_MAX + 1];
 	struct spool spool = SPOOL_INIT;
 	const char **name = f->options.args;
 	struct err ignored = ERR_INIT;
@@ -445,9 +451,7 @@ check_fresh(const struct flush *f, const struct config *fresh, struct err *e)
 		return -1;
 	spool_close(&spool);
 	for (; *name != NULL; name++)
-		if (addr_fold_domain(*name, strlen(*name), folded, &ignored) ==
-			0 &&
-		    config_find(fresh, folded) != NULL)
+		if (find_named(fresh, *name, &ignored) != NULL)
 			return 0;
 	return name == f->options.args
 		   ? 0
