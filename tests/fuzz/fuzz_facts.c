@@ -12,16 +12,9 @@
 
 #include "bmx-mxcheck/facts_json.h"
 #include "bmx-mxcheck/judge.h"
+#include "same.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-assert_printable(const char *text, size_t size)
-{
-	assert(memchr(text, '\0', size) != NULL);
-	for (; *text != '\0'; text++)
-		assert(*text >= 0x20 && *text < 0x7f);
-}
 
 static void
 assert_judged(const struct facts *f)

@@ -14,18 +14,11 @@
 
 #include "bmx-queue/journal.h"
 #include "bmx-queue/measure.h"
+#include "same.h"
 
 #define NOW_US 1795489874123456 /* 2026-11-24 */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-assert_printable(const char *text, size_t size)
-{
-	assert(memchr(text, '\0', size) != NULL);
-	for (; *text != '\0'; text++)
-		assert(*text >= 0x20 && *text < 0x7f);
-}
 
 static void
 try_journal(const char *text, size_t len)

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "smtp/sts.h"
+#include "same.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,15 +24,6 @@ try_record(const char *text, size_t len)
 
 	if (sts_parse_txt(text, len, id, &e) == 1)
 		assert(strlen(id) >= 1 && strlen(id) <= STS_ID_MAX);
-}
-
-static void
-assert_same(const struct sts_policy *a, const struct sts_policy *b)
-{
-	assert(a->mode == b->mode && a->max_age_s == b->max_age_s);
-	assert(a->nmx == b->nmx);
-	for (size_t i = 0; i < a->nmx; i++)
-		assert(strcmp(a->mx[i], b->mx[i]) == 0);
 }
 
 static void
@@ -57,7 +49,7 @@ try_policy(const char *text, size_t len)
 		assert(!sts_is_match(host, ""));
 	}
 	assert(sts_parse(b.data, b.len, &again, &e) == 0);
-	assert_same(&policy, &again);
+	assert_same_policy(&policy, &again);
 	buf_free(&b);
 }
 

@@ -19,6 +19,7 @@
 #include "net/https.h"
 #include "scratch.h"
 #include "smtp/sts_find.h"
+#include "same.h"
 
 #define NOW_S 1795489874 /* 2026-11-24 */
 #define RETRY_S 300      /* RFC 8461 3.3 */
@@ -124,18 +125,7 @@ look(struct sts_found *found, int64_t now_s, bool is_offline)
 	struct err e = ERR_INIT;
 
 	assert(sts_find(DOMAIN, &from, now_s, found, &e) == 0);
-	assert(memchr(found->why, '\0', sizeof found->why) != NULL);
-	for (const char *p = found->why; *p != '\0'; p++)
-		assert(*p >= 0x20 && *p < 0x7f);
-}
-
-static void
-assert_same(const struct sts_policy *a, const struct sts_policy *b)
-{
-	assert(a->mode == b->mode && a->max_age_s == b->max_age_s);
-	assert(a->nmx == b->nmx);
-	for (size_t i = 0; i < a->nmx; i++)
-		assert(strcmp(a->mx[i], b->mx[i]) == 0);
+	assert_printable(found->why, sizeof found->why);
 }
 
 static bool
@@ -155,7 +145,7 @@ assert_found(const struct sts_found *found, const struct sts_found *before)
 
 	assert(found->has_policy == (is_served || before->has_policy));
 	if (found->has_policy)
-		assert_same(&found->policy,
+		assert_same_policy(&found->policy,
 		    is_served ? &served : &before->policy);
 	assert(is_served || world.fetches == 0 || found->result != TLS_OK);
 }
@@ -195,7 +185,7 @@ step(int64_t now_s, struct past *past)
 	if (!found.has_policy || found.policy.max_age_s > 0)
 		assert(kept.has_policy == found.has_policy);
 	if (kept.has_policy)
-		assert_same(&kept.policy, &found.policy);
+		assert_same_policy(&kept.policy, &found.policy);
 }
 
 int
