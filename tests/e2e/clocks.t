@@ -41,8 +41,9 @@ is 'it goes on: the mail does not wait any more' "$(waiting)" 0
 ok 'it goes on: and is there' test "$(primary_count)" -ge 1
 exits 'it goes on: up' 0 bmx-probe
 
+# its thread for the session goes on until all of it has stopped
 # shellcheck disable=SC2016 # for the primary's shell
-primary_renew 'rcpt#1 run kill -s STOP $PPID'
+primary_renew 'rcpt#1 run kill -s STOP $PPID; '"$tap_await"' true 20 grep -q "^State:.T" /proc/$PPID/status'
 empty_spool
 is 'frozen in a session: live relay leaves it to the spool' "$(sent env)" '250 2.0.0 0 1'
 thaw primary
