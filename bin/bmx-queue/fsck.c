@@ -105,17 +105,19 @@ look_for_copies(struct fsck *f, const struct spool_domain *d)
 		struct spool_list l;
 		struct err e;
 		size_t found = 0;
+		int rc;
 
 		if (memcmp(one, one + SPOOL_ID_LEN, SPOOL_ID_LEN) != 0)
 			continue;
 		memcpy(id, one, SPOOL_ID_LEN);
 		id[SPOOL_ID_LEN] = '\0';
-		if (spool_list_open(&l, d, &e) == -1)
-			continue;
-		while (spool_list_next(&l, &entry, &e) == 1)
+		rc = spool_list_open(&l, d, &e);
+		while (rc != -1 && (rc = spool_list_next(&l, &entry, &e)) == 1)
 			found += strcmp(entry.id, id) == 0;
 		spool_list_close(&l);
-		if (found > 1)
+		if (rc == -1)
+			fsck_tell(f, "", id, false, e.text);
+		else if (found > 1)
 			fsck_tell(f, "", id, false, "is there twice");
 	}
 }
@@ -217,8 +219,7 @@ look_at_part(struct fsck *f, const struct spool_domain *d, size_t i)
 	if (fsck_look(f, d->fd, "", parts[i].name, FSCK_DIRECTORY, &st) == 0)
 		return;
 	if (fd == -1)
-		fd = openat(d->fd, parts[i].name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = fsck_open(f, d->fd, parts[i].name);
 	if (fd == -1)
 		return;
 	fsck_each(f, d, fd, parts[i].name, parts[i].take);
@@ -346,8 +347,7 @@ look_at_ledger(struct fsck *f, int dirfd, const char *name)
 
 	if (fsck_look(f, dirfd, "", name, FSCK_DIRECTORY, &st) == 0)
 		return;
-	fd = openat(dirfd, name,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = fsck_open(f, dirfd, name);
 	if (fd == -1)
 		return;
 	fsck_each(f, NULL, fd, name, take_month);

@@ -111,6 +111,17 @@ fsck_look(struct fsck *f, int dirfd, const char *directory, const char *name,
 	return 1;
 }
 
+int
+fsck_open(struct fsck *f, int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd == -1 && errno != ENOENT)
+		fsck_tell(f, "", name, false, strerror(errno));
+	return fd;
+}
+
 void
 fsck_each(struct fsck *f, const struct spool_domain *d, int fd,
     const char *directory, fsck_take *take)
@@ -120,14 +131,17 @@ fsck_each(struct fsck *f, const struct spool_domain *d, int fd,
 	DIR *dir = again == -1 ? NULL : fdopendir(again);
 	struct dirent *entry;
 
-	while (errno = 0, dir != NULL && (entry = readdir(dir)) != NULL)
+	if (dir == NULL) {
+		fsck_tell(f, directory, "", false, strerror(errno));
+		if (again != -1)
+			close(again);
+		return;
+	}
+	while (errno = 0, (entry = readdir(dir)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 &&
 		    strcmp(entry->d_name, "..") != 0)
 			take(f, d, fd, directory, entry->d_name);
 	if (errno != 0)
 		fsck_tell(f, directory, "", false, strerror(errno));
-	if (dir != NULL)
-		closedir(dir);
-	else if (again != -1)
-		close(again);
+	closedir(dir);
 }

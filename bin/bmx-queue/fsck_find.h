@@ -36,6 +36,10 @@ enum fsck_kind { FSCK_FILE, FSCK_DIRECTORY };
 int fsck_look(struct fsck *f, int dirfd, const char *directory,
     const char *name, enum fsck_kind kind, struct stat *st);
 
+/* A directory, not followed. -1: it is gone, or cannot be opened, which was
+ * told. */
+int fsck_open(struct fsck *f, int dirfd, const char *name);
+
 /* The names of a directory, but "." and "..", each to take(); one that cannot
  * be read is told. fd stays open. */
 typedef void fsck_take(struct fsck *f, const struct spool_domain *d, int dirfd,

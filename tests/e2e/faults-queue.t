@@ -76,6 +76,13 @@ judge()
 			is_whole "$imported_file" || wrong 'imported and not whole'
 		done
 		;;
+	fsck)
+		whole "$id" || wrong 'not whole'
+		case "$1 $(cat "$tmp/fault-run")" in "0 create"* | "0 open"* | "0 read"*)
+			! was_hit || wrong 'it could not look, and all is sound'
+			;;
+		esac
+		;;
 	*)
 		whole "$id" || wrong 'not whole'
 		[ "$1" -ne 0 ] || said <"$tmp/out" | cmp -s - "$tmp/right" ||
@@ -147,6 +154,7 @@ try held "remove $id"
 try held "list"
 try held "show $id"
 try held "cat $id"
+try held "fsck"
 printf 'Subject: imported\n\ntext\n' >"$tmp/mail"
 faults_sample 5
 try new "pause example.com"
