@@ -99,14 +99,34 @@ is "and that was not touched" "$(stat -c %a /etc/passwd)" 644
 
 # What a crash leaves is old by its ctime, too, which nobody can set: only a
 # clock that is ahead shows it.
+linked=$(cd "$dir" && ls new/"$(echo "$good" | tail -n 1)"*)
+ln "$dir/$linked" "$tmp/other-name"
+(cd "$dir" && umask 077 && : >log/odd && : >.primary.1.0000 && : >tmp/odd)
 if faketime_works; then
 	faketime '3 days' bmx-queue fsck --repair example.com >"$tmp/out" 2>&1
 	ok "what was left in tmp/ goes" test ! -e "$dir/tmp/${bad}5"
 	ok "and the log of no message" test ! -e "$dir/log/${bad}7"
+	ok "and a file of state that was never in its place" \
+	    test ! -e "$dir/.primary.1.0000"
+	like "which is told" "$(cat "$tmp/out")" \
+	    '	\.primary\.1\.0000	left behind, older than 36 hours	repaired$'
+	like "a notice that nobody finished is bmx-flush's" "$(cat "$tmp/out")" \
+	    '	tmp/odd	older than 36 hours: does bmx-flush run\?	reported$'
+	like "a log of nothing is told" "$(cat "$tmp/out")" \
+	    "	log/odd	not a name of bmx's	reported\$"
+	is "a hard link is told, and of no other file" \
+	    "$(grep 'has another name' "$tmp/out" | cut -f 2-)" \
+	    "$linked	has another name (a hard link)	reported"
+	same "and both names are left" "$dir/$linked" "$tmp/other-name"
+	ok "as is what nobody knows" test -e "$dir/log/odd" -a -e "$dir/tmp/odd"
 else
-	skip "what was left in tmp/ goes" "$faketime_why"
-	skip "and the log of no message" "$faketime_why"
+	for what in "what was left in tmp/ goes" "and the log of no message" \
+	    "and a file of state" "which is told" "a notice that nobody finished" \
+	    "a log of nothing" "a hard link" "both names" "what nobody knows"; do
+		skip "$what" "$faketime_why"
+	done
 fi
+rm "$tmp/other-name"
 
 if [ "$(id -u)" -eq 0 ]; then
 	three=$(mk example.net)
@@ -133,6 +153,14 @@ exits "fsck while mail comes and goes" 0 timeout 20 bmx-queue fsck --repair
 is "finds nothing" "$(cat "$tmp/out" "$tmp/err")" ""
 wait_gone "$(pid_of remove)"
 wait_gone "$(pid_of writer)"
+
+# ---- a domain that cannot be opened ----
+
+mkdir -m 700 "$spool/example.org"
+: >"$spool/example.org/cur"
+exits "a domain without directories" 65 bmx-queue fsck example.org
+is "is told, and why" "$(cut -f 1-3 "$tmp/out")" \
+    "example.org		open example.org/cur: Not a directory"
 
 exits "it takes domains" 64 bmx-queue fsck "$one"
 exits "and no filter" 64 bmx-queue fsck --held
