@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +72,8 @@ text_number(const char *text, size_t len, unsigned long long max,
 	for (size_t i = 0; i < len; i++) {
 		unsigned digit = (unsigned char)text[i] - (unsigned)'0';
 
-		if (digit > 9 || digit > max || n > (max - digit) / 10)
+		if (digit > 9 || digit > max || n > ULLONG_MAX / 10 ||
+		    n * 10 > max - digit)
 			return -1;
 		n = n * 10 + digit;
 	}

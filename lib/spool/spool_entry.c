@@ -45,29 +45,32 @@ spool_new_id(char id[SPOOL_ID_LEN + 1], int64_t arrival_us, struct err *e)
 	return 0;
 }
 
-/* The value of a digit; -1: it is none. A list looks at millions. */
-static int
-digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'v' ? c - 'a' + 10 : -1;
-}
+/* clang-format off */
+/* One more than the value of each digit, 0 for every other byte. */
+static const unsigned char digit_of[UCHAR_MAX + 1] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['a'] = 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+	22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
+};
+/* clang-format on */
 
 /* Of the first SPOOL_ID_LEN bytes of text; -1: they are not an ID. */
 static int64_t
 arrival_of(const char *text)
 {
 	int64_t us = 0;
+	int i;
 
-	for (int i = 0; i < SPOOL_ID_LEN; i++) {
-		int value = digit_value(text[i]);
+	for (i = 0; i < TIME_DIGITS; i++) {
+		int digit = digit_of[(unsigned char)text[i]];
 
-		if (value == -1)
+		if (digit == 0)
 			return -1;
-		if (i < TIME_DIGITS)
-			us = us << 5 | value;
+		us = us << 5 | (digit - 1);
 	}
+	for (; i < SPOOL_ID_LEN; i++)
+		if (digit_of[(unsigned char)text[i]] == 0)
+			return -1;
 	return us;
 }
 
@@ -82,20 +85,29 @@ spool_id_arrival_us(const char *id)
 
 #define HELD_MAX_S 9999999999 /* 316 years, and ten digits */
 
-/* key and a decimal number without leading zeros at *p, which moves on. */
+/* True when ",X=" is at p, X being key. A list looks at millions. */
 static bool
-take_number(const char **p, const char *key, uint64_t max, uint64_t *value)
+is_key(const char *p, char key)
 {
-	size_t key_len = strlen(key), len;
+	return p[0] == ',' && p[1] == key && p[2] == '=';
+}
+
+/* ",X=" and a decimal number without leading zeros at *p, which moves on. */
+static bool
+take_number(const char **p, char key, uint64_t max, uint64_t *value)
+{
+	const char *first, *end;
 	unsigned long long n;
 
-	if (strncmp(*p, key, key_len) != 0)
+	if (!is_key(*p, key))
 		return false;
-	*p += key_len;
-	len = strspn(*p, "0123456789");
-	if ((len > 1 && **p == '0') || text_number(*p, len, max, &n) == -1)
+	first = end = *p + 3;
+	while (*end >= '0' && *end <= '9')
+		end++;
+	if ((end - first > 1 && *first == '0') ||
+	    text_number(first, (size_t)(end - first), max, &n) == -1)
 		return false;
-	*p += len;
+	*p = end;
 	*value = n;
 	return true;
 }
@@ -121,14 +133,12 @@ spool_parse_name(struct spool_entry *entry, const char *name, bool is_new)
 
 	if (arrival == -1 || len >= sizeof entry->name)
 		return false;
-	if (!take_number(&p, ",S=", INT64_MAX, &size) ||
-	    !take_number(&p, ",R=", ENVELOPE_RCPT_MAX, &nrcpt) || nrcpt == 0)
+	if (!take_number(&p, 'S', INT64_MAX, &size) ||
+	    !take_number(&p, 'R', ENVELOPE_RCPT_MAX, &nrcpt) || nrcpt == 0)
 		return false;
-	if (strncmp(p, ",H=", 3) == 0 &&
-	    !take_number(&p, ",H=", HELD_MAX_S, &held_s))
+	if (is_key(p, 'H') && !take_number(&p, 'H', HELD_MAX_S, &held_s))
 		return false;
-	if (strncmp(p, ",U=", 3) == 0 &&
-	    !take_number(&p, ",U=", HELD_MAX_S, &until_s))
+	if (is_key(p, 'U') && !take_number(&p, 'U', HELD_MAX_S, &until_s))
 		return false;
 	if (*p != '\0' && (strncmp(p, ":2,", 3) != 0 || !are_flags(p + 3)))
 		return false;
@@ -224,11 +234,11 @@ next_in_dir(struct spool_list *l, struct spool_entry *entry, struct err *e)
 	if (l->dir == NULL)
 		return 0;
 	while (errno = 0, (file = readdir(l->dir)) != NULL) {
+		if (spool_parse_name(entry, file->d_name, l->in_new))
+			return 1;
 		if (strcmp(file->d_name, ".") == 0 ||
 		    strcmp(file->d_name, "..") == 0)
 			continue;
-		if (spool_parse_name(entry, file->d_name, l->in_new))
-			return 1;
 		l->foreign++;
 	}
 	if (errno != 0)
