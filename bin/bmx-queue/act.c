@@ -85,26 +85,6 @@ look_inside(struct inside *in, const struct spool_domain *d,
 	spool_file_close(&f);
 }
 
-static int
-enter_in_ledger(const struct spool *sp, const struct spool_domain *d,
-    const struct spool_entry *entry, const struct inside *in,
-    const char *reason, struct err *e)
-{
-	const struct ledger_line line = {
-		.id = entry->id,
-		.domain = d->name,
-		.what = "removed",
-		.size = in->size,
-		.sender = in->sender,
-		.nrcpt = entry->nrcpt,
-		.peer = "",
-		.reply = reason,
-		.arrival_us = entry->arrival_us,
-	};
-
-	return ledger_add(sp, &line, clock_wall_us(), e);
-}
-
 /* In syslog and, while there is a message, in its own log. */
 static void
 record(const struct act_order *order, const struct spool_domain *d,
@@ -130,42 +110,102 @@ struct hand {
 	const struct spool *sp;
 	struct output *o;
 	size_t n, busy; /* messages so far, and of them */
+	struct ledger ledger;
+	/* in which, on disk, are lines of the messages to remove: of those in
+	 * the batch, and of the one at hand */
+	bool have_lines[SELECT_BATCH], has_line;
 };
 
-/*
+/* ---- removing ----
+ *
  * The ledger first: a line about a message that is still there is harmless, and
- * one that is not there is looked for in vain. Where there is no room for a
- * line, the message makes some. *is_entered: the line is there.
+ * one that is not there is looked for in vain. One sync is for many lines.
  */
-static int
-remove_one(const struct hand *h, const struct spool_domain *d,
-    const struct spool_entry *entry, bool *is_entered, struct err *e)
+
+static struct ledger_line
+line_of(const struct hand *h, const struct spool_domain *d,
+    const struct spool_entry *entry, const struct inside *in)
 {
+	return (struct ledger_line){
+		.id = entry->id,
+		.domain = d->name,
+		.what = "removed",
+		.size = in->size,
+		.sender = in->sender,
+		.nrcpt = entry->nrcpt,
+		.peer = "",
+		.reply = h->order->reason,
+		.arrival_us = entry->arrival_us,
+	};
+}
+
+/* Where that fails, it is remove_alone()'s. */
+static int
+add_line(void *context, size_t at, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
+{
+	struct hand *h = context;
+	struct ledger_line line;
+	struct inside in;
+
+	look_inside(&in, d, entry);
+	line = line_of(h, d, entry, &in);
+	h->have_lines[at] =
+	    ledger_append(&h->ledger, h->sp, &line, clock_wall_us(), e) == 0;
+	return 0;
+}
+
+static int
+sync_lines(void *context, struct err *e)
+{
+	struct hand *h = context;
+
+	if (ledger_sync(h->sp, clock_wall_us(), e) == -1)
+		memset(h->have_lines, 0, sizeof h->have_lines);
+	return 0;
+}
+
+/* With a line of its own. Where there is no room for one, the message makes
+ * some. */
+static int
+remove_alone(struct hand *h, const struct spool_domain *d,
+    const struct spool_entry *entry, struct err *e)
+{
+	struct ledger_line line;
 	struct inside in;
 	int rc;
 
 	look_inside(&in, d, entry);
-	if (!*is_entered)
-		*is_entered = enter_in_ledger(h->sp, d, entry, &in,
-				  h->order->reason, e) == 0;
-	if (!*is_entered && e->sys != ENOSPC && e->sys != EDQUOT)
+	line = line_of(h, d, entry, &in);
+	h->has_line = ledger_add(h->sp, &line, clock_wall_us(), e) == 0;
+	if (!h->has_line && e->sys != ENOSPC && e->sys != EDQUOT)
 		return -1;
 	rc = spool_remove(d, entry, e);
-	if (rc == 1 && !*is_entered &&
-	    enter_in_ledger(h->sp, d, entry, &in, h->order->reason, e) == -1)
+	if (rc == 1 && !h->has_line &&
+	    ledger_add(h->sp, &line, clock_wall_us(), e) == -1)
 		output_complain(h->o, e);
 	return rc;
 }
 
 static int
-change(const struct hand *h, const struct spool_domain *d,
-    struct spool_entry *entry, bool *is_entered, struct err *e)
+remove_one(struct hand *h, const struct spool_domain *d,
+    const struct spool_entry *entry, struct err *e)
+{
+	return h->has_line ? spool_remove(d, entry, e)
+			   : remove_alone(h, d, entry, e);
+}
+
+/* ---- all of them ---- */
+
+static int
+change(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
 {
 	const struct act_order *order = h->order;
 
 	switch (order->act) {
 	case ACT_REMOVE:
-		return remove_one(h, d, entry, is_entered, e);
+		return remove_one(h, d, entry, e);
 	case ACT_HOLD:
 		return spool_hold_until(d, entry, order->until_s, e);
 	case ACT_RELEASE:
@@ -182,18 +222,17 @@ change(const struct hand *h, const struct spool_domain *d,
 /* What was found to be done with it, and done: for people. NULL: trouble, of
  * which *e tells. */
 static const char *
-change_one(const struct hand *h, const struct spool_domain *d,
+change_one(struct hand *h, const struct spool_domain *d,
     struct spool_entry *entry, struct err *e)
 {
 	const struct act_order *order = h->order;
-	bool is_entered = false;
 	int rc;
 
 	do {
 		/* what it has become meanwhile may be what nobody meant */
 		if (is_done(order, entry) || !select_wants(h->s, entry))
 			return "unchanged";
-		rc = change(h, d, entry, &is_entered, e);
+		rc = change(h, d, entry, e);
 	} while (rc == 0 && select_follow(d, entry));
 	if (rc == -1)
 		return NULL;
@@ -279,13 +318,36 @@ act_on_one(void *context, const struct spool_domain *d,
 	return 0;
 }
 
+static int
+remove_listed(void *context, size_t at, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
+{
+	struct hand *h = context;
+
+	h->has_line = h->have_lines[at];
+	return act_on_one(h, d, entry, e);
+}
+
+static const struct select_batches removal = {
+	.prepare = add_line,
+	.settle = sync_lines,
+	.visit = remove_listed,
+};
+
 int
 act_on_messages(const struct act_order *order, const struct select *s,
     const struct spool *sp, size_t *n, struct output *o, struct err *e)
 {
-	struct hand h = { order, s, sp, o, 0, 0 };
-	int rc = select_in_order(s, sp, act_on_one, &h, o, e);
+	struct hand h = {
+		.order = order, .s = s, .sp = sp, .o = o, .ledger = LEDGER_INIT
+	};
+	int rc;
 
+	if (order->act == ACT_REMOVE && !order->dry)
+		rc = select_in_batches(s, sp, &removal, &h, o, e);
+	else
+		rc = select_in_order(s, sp, act_on_one, &h, o, e);
+	ledger_close(&h.ledger);
 	*n = h.n;
 	if (rc == 0 && h.busy > 0) {
 		err_temp(e, "%zu busy: bmx-flush has the domain; try again",

@@ -13,10 +13,12 @@
  * so a flusher at work is not disturbed, and one that was quicker is no
  * error. Each message prints a line (ID, domain, what happened: "removed",
  * "held", "released", "due", "bounced", "expired"; "dropped" for the last two
- * when no notice was owed, "unchanged" when it was so before, "gone" when it is not there any more, "busy" when bmx-flush has the
- * domain, which bounce and expire have to have for themselves). Each change
- * writes a line to the log, a removal also one to the ledger. Trouble with one
- * message is told to o and the rest goes on; -1 is out of memory.
+ * when no notice was owed, "unchanged" when it was so before, "gone" when it is
+ * not there any more, "busy" when bmx-flush has the domain, which bounce and
+ * expire have to have for themselves). Each change writes a line to the log, a
+ * removal also one to the ledger; that is on disk before, with one sync for
+ * SELECT_BATCH of them. Trouble with one message is told to o and the rest goes
+ * on; -1 is out of memory.
  */
 enum act {
 	ACT_REMOVE,

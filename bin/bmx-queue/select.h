@@ -105,6 +105,23 @@ typedef int select_visit(void *context, const struct spool_domain *d,
 int select_in_order(const struct select *s, const struct spool *sp,
     select_visit *visit, void *context, struct output *o, struct err *e);
 
+/*
+ * The same for what many share, as a sync of the disk: each of up to
+ * SELECT_BATCH messages goes to prepare(), then settle() is called, then each
+ * goes to visit(). at: its place among them, the same both times.
+ */
+#define SELECT_BATCH 256
+
+typedef int select_visit_at(void *context, size_t at,
+    const struct spool_domain *d, struct spool_entry *entry, struct err *e);
+struct select_batches {
+	select_visit_at *prepare, *visit;
+	int (*settle)(void *context, struct err *e);
+};
+int select_in_batches(const struct select *s, const struct spool *sp,
+    const struct select_batches *to, void *context, struct output *o,
+    struct err *e);
+
 /* False: since it was listed it has become what the filter does not want. */
 bool select_wants(const struct select *s, const struct spool_entry *entry);
 

@@ -113,6 +113,27 @@ bmx-queue hold "$seen" >/dev/null
 ok "a mail reader's flags stay" test -f "$spool/example.com/cur/${1##*/}:2,FRS"
 bmx-queue remove "$seen" >/dev/null
 
+# ---- many at once share a sync, and each is in the ledger before it is gone ----
+
+mk example.com n=300 >/dev/null
+if strace -qq -o /dev/null true 2>/dev/null; then
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -s 300 \
+	    -o "$tmp/calls" -e trace=write,fdatasync,fsync,unlinkat \
+	    bmx-queue remove --yes example.com >"$tmp/out"
+	is "what is removed has a line that is synced" "$(awk '
+	    /what=removed/ { sub(/.* id=/, ""); written[$1] = 1 }
+	    / f(data)?sync\(/ { for (id in written) synced[id] = 1 }
+	    / unlinkat\(.*,S=/ { sub(/.*unlinkat\([0-9]+, "/, ""); sub(/,.*/, "")
+		n++
+		if (!($0 in synced)) early++ }
+	    END { print n, early + 0 }' "$tmp/calls")" "$(wc -l <"$tmp/out" | tr -d ' ') 0"
+	ok "and not a sync of its own" test "$(grep -c 'fdatasync(' "$tmp/calls")" -lt 5
+else
+	skip "what is removed has a line that is synced" "strace is not there, or may not"
+	skip "and not a sync of its own" "strace is not there, or may not"
+fi
+bmx-queue remove --yes example.com >/dev/null
+
 # ---- root acts as the owner ----
 
 if [ "$(id -u)" -eq 0 ]; then
