@@ -68,8 +68,7 @@ close_session(struct relay *r)
 void
 relay_free(struct relay *r)
 {
-	if (r->step == RELAY_IN_DATA || r->unheard > 0 || r->is_data_due)
-		end_session(r); /* QUIT would be content */
+	relay_cancel(r); /* in content QUIT would be more of it */
 	close_session(r);
 	dns_close(r->dns);
 	r->dns = NULL;
@@ -532,11 +531,10 @@ relay_begin(struct relay *r)
 	struct err e = ERR_INIT;
 
 	begin_step(r, DATA_MAX_S);
-	if (!r->is_data_due && client_say_data(&r->client, &e) == -1)
+	if ((!r->is_data_due && client_say_data(&r->client, &e) == -1) ||
+	    client_hear_data(&r->client, &e) == -1)
 		return fail(r, r->domain, &e);
 	r->is_data_due = false;
-	if (client_hear_data(&r->client, &e) == -1)
-		return fail(r, r->domain, &e);
 	if (r->client.reply.code / 100 == 3) {
 		r->step = RELAY_IN_DATA;
 		return RELAY_TAKEN;

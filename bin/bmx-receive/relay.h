@@ -74,7 +74,7 @@ struct relay {
 void relay_init(struct relay *r, const struct config *config,
     const struct spool *spool);
 
-/* QUIT, and release all. */
+/* QUIT, after relay_cancel(), and release all. */
 void relay_free(struct relay *r);
 
 /* May a recipient of the domain go this way in this transaction? */

@@ -9,7 +9,8 @@ need python3
 # A primary that writes down what comes together, one line for each time it
 # has to answer: "EHLO", "MAIL RCPT RCPT DATA", "content".
 #	primary.py PORT DIR [WORD...]	slow: pipelining is not offered;
-#	eager: wants content for nobody; leaves: closes after each message;
+#	eager: wants content for nobody; leaves: closes after each message; ahead:
+#	says 354 behind its answer to RCPT, and nothing to DATA;
 #	forward: XFORWARD is offered; full: 451 4.3.0 to who begins with "full"; dies: at that recipient
 cat >"$tmp/primary.py" <<'E2'
 import os, socket, sys, threading
@@ -47,11 +48,14 @@ class Session:
         elif verb == b"RCPT":
             self.rcpts += 1
             self.reply(b"250 2.1.5 OK")
+            if "ahead" in words:
+                self.reply(b"354 go on")
         elif verb == b"DATA" and self.rcpts == 0 and "eager" not in words:
             self.reply(b"554 5.5.1 no valid recipients")
         elif verb == b"DATA":
             self.content = b"\r\n"
-            self.reply(b"354 go on")
+            if "ahead" not in words:
+                self.reply(b"354 go on")
         elif verb == b"QUIT":
             self.reply(b"221 2.0.0 bye")
             raise EOFError
@@ -253,6 +257,21 @@ group "$from" "$(to a@example.com)" DATA x . "$from" "$(to b@example.com)" \
 is 'a session that was closed between two messages is replaced' \
     "$(answers) $(stored)$(spooled example.com)" \
     '250 2.1.0,250 2.1.5,354,250 2.0.0,250 2.1.0,250 2.1.5,250 2.1.5,354,250 2.0.0 1 2 0'
+
+begin ahead
+opens
+tells 'EHLO c' "$from" "$(to a@example.com)"
+answers 4
+tells DATA
+answers 5
+tells x . QUIT
+closes
+rm "$tmp/in" # no file
+is 'it answers ahead of a command: what it says then is not believed' \
+    "$(last_code "$tmp/out") $(stored)$(spooled example.com)" '250 2.0.0 1 1'
+like 'and the log says why' "$(cat "$tmp/bmx.log")" \
+    'relay failed: a reply ahead of the end of the content'
+like 'and that the primary may have it' "$(cat "$tmp/bmx.log")" 'state=unknown'
 
 # ---- a hundred, and more ----
 

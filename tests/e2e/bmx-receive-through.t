@@ -135,6 +135,32 @@ is 'each recipient has its answer' "$(codes "$tmp/out" | sed -n '4,6p')" \
 550 5.1.1
 250 2.1.5'
 is 'and the message goes to the others' "$(grep -c RCPT "$primary/1.env")" 2
+begin 'mail 550 5.7.1 not you'
+message a@example.com b@example.com
+is 'the sender is refused: so is each recipient of a group' \
+    "$(codes "$tmp/out" | sed -n '4,6p' | tr '\n' ,) $(primary_count) $(spooled example.com)" \
+    '550 5.7.1,550 5.7.1,503 5.5.1, 0 0'
+
+# ---- it has limits ----
+
+begin -x 'LIMITS RCPTMAX=1'
+message a@example.com b@example.com
+is 'RFC 9422: a recipient over its RCPTMAX is to come again, and is not spooled' \
+    "$(codes "$tmp/out" | sed -n '4,5p' | tr '\n' ,) $(last_code "$tmp/out") $(spooled example.com)" \
+    '250 2.1.5,452 4.5.3, 250 2.0.0 0'
+is 'RFC 9422: and the primary does not hear of it' \
+    "$(primary_said 'C: RCPT') $(grep -c RCPT "$primary/1.env")" '1 1'
+
+# sessions: at the primary, of the messages that it has.
+sessions()
+{
+	sed -n 's/^session //p' "$primary"/*.env | tr '\n' ' '
+}
+begin -x 'LIMITS MAILMAX=1'
+session 'MAIL FROM:<a@s.example>' 'RCPT TO:<a@example.com>' DATA x . \
+    'MAIL FROM:<a@s.example>' 'RCPT TO:<b@example.com>' DATA y .
+is 'RFC 9422: over its MAILMAX a message goes in another session' \
+    "$(sessions)$(spooled example.com)" '1 2 0'
 
 # ---- it fails on the way ----
 
@@ -234,6 +260,18 @@ both 'dot hangup'
 is 'two domains: the primary breaks, both are spooled' \
     "$(last_code "$tmp/out") $(primary_count) $(spooled example.com) $(spooled example.net)" \
     '250 2.0.0 0 1 1'
+conf '[example.net]' "primary = 127.0.0.1:$primary_port"
+begin
+message bob@example.net bob@example.com
+is 'two domains, the other way round: one is spooled, the other goes through' \
+    "$(last_code "$tmp/out") $(primary_count) $(spooled example.com) $(spooled example.net)" \
+    '250 2.0.0 1 0 1'
+conf '[example.net]' "primary = 127.0.0.1:$primary_port" 'admit = through'
+begin
+session 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' DATA x . \
+    'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.net>' DATA y .
+is 'two domains one after the other: each has a session of its own' \
+    "$(sessions)$(spooled example.com) $(spooled example.net)" '1 2 0 0'
 conf '[example.net]' "primary = 127.0.0.1:$primary_port"
 for n in 1000 12000; do # lines of 57 bytes: all of it is written at the end, or not
 	begin
@@ -387,6 +425,17 @@ is 'D13 postmaster is taken all the same' "$(codes "$tmp/out" | sed -n 4p)" \
 conf 'unknown = accept'
 message new7@example.com
 is 'C2 unknown = accept' "$(codes "$tmp/out" | sed -n 4p)" '250 2.1.5'
+
+# ---- there is no way to it ----
+
+make_conf 'min-free = 1M' "state = $tmp/state" \
+    '[example.com]' 'primary = 127.0.0.1' 'admit = through'
+empty_spool
+message bob@example.com
+is 'D3 the primary is this host: the mail is spooled' \
+    "$(last_code "$tmp/out") $(spooled example.com)" '250 2.0.0 1'
+like 'D3 and the log says so' "$(cat "$tmp/bmx.log")" \
+    'domain=example.com peer=- relay failed: 4.4.6 primary: none is better than this host$'
 
 # ---- admit = defer ----
 
