@@ -43,32 +43,38 @@ find(struct rehearsal *r, const char *id, enum rehearse_outcome outcome,
 
 /* ---- commands ---- */
 
+/* The session is over: without a word it is as if that had been 421. */
+static void
+end_broken(struct scene *s, const struct err *e)
+{
+	s->has_broken = true;
+	if (s->client.reply.code == 421)
+		return;
+	s->client.reply = (struct smtp_reply)SMTP_REPLY_INIT;
+	s->client.reply.code = 421;
+	snprintf(s->client.reply.text, sizeof s->client.reply.text, "%.200s",
+	    e->text);
+}
+
 /* One command; false: the session broke (421 is an answer, and the last). */
 static bool
 say(struct scene *s, const char *line)
 {
 	struct err e = ERR_INIT;
 
-	if (s->has_broken)
-		return false;
 	if (client_ask(&s->client, line, &e) == 0)
 		return true;
-	s->has_broken = true;
-	if (s->client.reply.code == 0) {
-		s->client.reply.code = 421;
-		snprintf(s->client.reply.text, sizeof s->client.reply.text,
-		    "%.200s", e.text);
-	}
+	end_broken(s, &e);
 	return false;
 }
 
-/* MAIL and RCPT: true when both were taken. The reply that decided is
- * client.reply; nothing is open at the server after it. */
+/* MAIL, RCPT and RSET: true when all were taken, so that the next can come;
+ * *said is the reply that decided. */
 static bool
 try_transaction(struct scene *s, const char *sender, const char *rcpt,
     struct smtp_reply *said)
 {
-	struct err ignored = ERR_INIT;
+	struct err e = ERR_INIT;
 	char line[SMTP_COMMAND_MAX];
 	bool is_taken;
 
@@ -80,9 +86,11 @@ try_transaction(struct scene *s, const char *sender, const char *rcpt,
 		is_taken = say(s, line) && smtp_reply_ok(&s->client.reply);
 	}
 	*said = s->client.reply;
-	if (!s->has_broken && client_reset(&s->client, &ignored) == -1)
-		s->has_broken = true;
-	return is_taken;
+	if (s->has_broken || client_reset(&s->client, &e) == 0)
+		return is_taken;
+	end_broken(s, &e);
+	*said = s->client.reply;
+	return false;
 }
 
 static void
@@ -164,7 +172,7 @@ ask_often(struct scene *s)
 	for (n = 0; n < s->how->burst; n++)
 		if (!try_transaction(s, "", "postmaster", &said))
 			break;
-	if (n == s->how->burst && !s->has_broken) {
+	if (n == s->how->burst) {
 		find(s->r, "many-transactions", REHEARSE_PASS,
 		    REHEARSE_NO_CAUSE, "takes %u transactions in one session",
 		    n);

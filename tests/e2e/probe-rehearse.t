@@ -69,6 +69,11 @@ refuses 'a relay that is denied' 69 foreign-sender policy \
 refuses 'trouble of its own' 75 postmaster temporary 'rcpt#1 451 4.3.0 oops'
 refuses 'a session that breaks' 75 foreign-sender temporary \
     'mail<bmx-rehearsal@example.com> hangup'
+refuses 'one that breaks between two transactions' 75 postmaster temporary 'rset#1 hangup'
+refuses 'the same behind a recipient who is refused' 75 unknown-recipient temporary \
+    'rset#3 421 4.3.2 bye'
+refuses 'the same in a row of transactions' 75 many-transactions temporary 'rset#9 hangup'
+refuses 'a transaction that cannot be undone' 75 postmaster temporary 'rset#1 500 5.5.1 what?'
 stop primary
 exits "nobody there: 75" 75 bmx-probe -n --rehearse
 like "is said" "$(cat "$tmp/out")" 'slow +session: no session: .*refused'
