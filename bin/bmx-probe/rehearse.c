@@ -190,12 +190,16 @@ ask_often(struct scene *s)
 static void
 find_tls(struct scene *s, const struct policy_hop *hop)
 {
+	static const char *const wanted[] = {
+		[POLICY_NONE] = "",
+		[POLICY_TLSA] = ", as DANE wants",
+		[POLICY_STS] = ", as MTA-STS wants",
+	};
 	const char *text = conn_tls_text(s->client.conn);
 
 	if (text[0] != '\0')
 		find(s->r, "tls", REHEARSE_PASS, REHEARSE_NO_CAUSE,
-		    "in TLS (%s), as policy %s wants", text,
-		    policy_source_name(hop->source));
+		    "in TLS (%s)%s", text, wanted[hop->source]);
 	else
 		find(s->r, "tls", REHEARSE_NOTE, REHEARSE_NO_CAUSE,
 		    "mail would go in the clear%s%.200s",

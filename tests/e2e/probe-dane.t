@@ -42,6 +42,10 @@ print(row["result"], row["code"], a["tls_result"], a["tls_policy"])' <"$tmp/out"
 
 primary_start
 dane 'a record fits' 0 self ee.example.com dane up ok ok tlsa
+primary_renew --tls "$certs/self.chain" "$certs/self.key" 'rcpt#3 550 5.1.1 unknown user'
+exits "a rehearsal: 0" 0 bmx-probe -n --rehearse --burst 1
+like "tells whose wish TLS is" "$(cat "$tmp/out")" \
+    '^	pass +tls: in TLS \(TLS1\.3/[A-Z0-9-]*\), as DANE wants$'
 dane 'none fits' 69 stranger ee.example.com dane down tls-failed tlsa-invalid tlsa
 dane 'there is none: any certificate' 0 stranger none.example.com dane up ok \
     ok no-policy-found

@@ -73,6 +73,14 @@ tls 'ehlo#2 550 5.7.1 no' 'helo 550 5.7.1 no'
 exits "refused within TLS: 69" 69 bmx-probe -n
 is "is policy" "$(word)" 'down refused-by-policy'
 
+tls 'ehlo#2 hangup'
+exits "closed at EHLO within TLS: 69" 69 bmx-probe -n
+is "is down" "$(word)" 'down closed'
+
+tls 'starttls#1 hangup'
+exits "a handshake that broke once, two tries: 0" 0 bmx-probe -nv --tries 2 --gap 0
+like "the second is good" "$(cat "$tmp/out")" ' TLS1\.3/.* tries=2$'
+
 primary_renew
 exits "STARTTLS not offered where TLS must be: 69" 69 bmx-probe -n
 is "is down" "$(word)" 'down tls-not-offered'
@@ -143,6 +151,9 @@ level 'verify, signed by itself' 69 'down tls-failed' ' certificate-not-trusted$
 level 'encrypt takes any' 0 'up ok' ', not trusted, for another name$' \
     cert.pem 'tls = encrypt'
 level 'pin, the right key' 0 'up ok' 'certificate ' cert.pem 'tls = pin' "tls-pin = $pin"
+primary_renew --tls "$tmp/cert.pem" "$tmp/key.pem" 'rcpt#3 550 5.1.1 unknown user'
+exits "a rehearsal where TLS must be: 0" 0 bmx-probe -n --rehearse --burst 1
+like "is in TLS" "$(cat "$tmp/out")" '^	pass +tls: in TLS \(TLS1\.3/[A-Z0-9-]*\)$'
 level 'pin, another key' 69 'down tls-failed' 'pinned' cert.pem 'tls = pin' \
     'tls-pin = 0000000000000000000000000000000000000000000000000000000000000000'
 conf "$verify"
