@@ -57,5 +57,34 @@ for error in ENOSPC EDQUOT EROFS EMFILE ENFILE ENOMEM EINTR EACCES; do
 	once socket 1+ "$error"
 done >"$tmp/wrong"
 is 'every error' "$(cat "$tmp/wrong")" ''
+
+# What a rehearsal learns, that this primary takes mail for anybody, is in the
+# state directory; what becomes of that is no word about the primary.
+echo "state = $tmp/state" >"$tmp/line"
+sed -i "/^spool/r $tmp/line" "$BMX_CONF"
+
+# rehearse_once KINDS N DEED
+rehearse_once()
+{
+	rm -rf "$tmp/state"
+	mkdir -m 700 "$tmp/state"
+	status=0
+	faulty "$@" bmx-probe --rehearse --burst 1 >"$tmp/out" 2>"$tmp/err" ||
+	    status=$?
+	fault_common "$status"
+	case "$1 $3" in *kill-*) ;; *)
+		grep -q ': a drain would be taken$' "$tmp/out" || [ "$status" -ge 64 ] ||
+		    wrong "$status, and $(cat "$tmp/out")"
+		[ "$status" -eq 0 ] || [ -s "$tmp/err" ] || wrong "status $status, and no word"
+		;;
+	esac
+	bmx-probe --rehearse --burst 1 >/dev/null 2>"$tmp/err" ||
+	    wrong "then: $(cat "$tmp/err")"
+	bmx-queue recipients list 2>&1 | grep -q catch-all || wrong 'then: it is not learned'
+}
+rehearse_once sync 1 EIO >"$tmp/wrong"
+is 'what was learned cannot be synced' "$(cat "$tmp/wrong")" ''
+ok 'there was such a call' was_hit
+faults_of rehearse_once create mkdir write sync disk=kill-before
 faults_enough 100
 done_testing

@@ -22,7 +22,7 @@ E
 chmod 755 "$tmp/told"
 told()
 {
-	bmx-probe --brief --on-change "$tmp/told"
+	BMX_VERDICT=stale BMX_REASON=stale bmx-probe --brief --on-change "$tmp/told"
 }
 lines()
 {
@@ -89,6 +89,20 @@ chmod 755 "$tmp/hang"
 fails "one that hangs" "$tmp/hang: killed after 1 s" "$tmp/hang" --change-timeout 1
 ok "its child is gone with it" wait_gone "$(cat "$tmp/child")"
 exits "with --no-state there is no change: 64" 64 bmx-probe -n --on-change /bin/true
+
+primary_state=$tmp/spool/example.com/primary
+cat >"$tmp/spoil" <<E
+#!/bin/sh
+rm "$primary_state" && mkdir "$primary_state"
+E
+chmod 755 "$tmp/spoil"
+stop primary
+rm -f "$primary_state"
+exits "it was told, and that cannot be noted: 69" 69 bmx-probe --brief --on-change "$tmp/spoil"
+like "is said" "$(cat "$tmp/err")" '^bmx-probe: example\.com: .*primary'
+is "its record is out" "$(cut -f 1,2 "$tmp/out")" 'example.com	down'
+rmdir "$primary_state"
+primary_start
 
 # ---- two runs at once ----
 

@@ -43,6 +43,10 @@ like "but named" "$(cat "$tmp/err")" 'foreign.example: not in bmx.conf'
 exits "nor one that is none: 65" 65 bmx-probe -n --up "$(printf 'a\033[31mb;c')"
 like "and it is made printable" "$(cat "$tmp/err")" '\\x1b\[31mb'
 
+# shellcheck disable=SC2016 # for the inner shell
+exits "names that cannot be read: 75" 75 sh -c 'bmx-probe -n --up - <"$tmp"'
+like "that is said" "$(cat "$tmp/err")" '^bmx-probe: read names: Is a directory$'
+
 # up by its verdict, but not right now: not passed on
 make_conf '[up1.example]' "primary = 127.0.0.1:$primary_port"
 exits "up" 0 bmx-probe --up

@@ -64,6 +64,8 @@ refuses 'a rate limit' 75 many-transactions rate-limit \
     'mail#9 421 4.7.0 Too many messages, slow down'
 refuses 'a limit for good' 69 many-transactions rate-limit \
     'mail#9+ 550 5.7.1 rate limit exceeded'
+refuses 'a recipient that may be known or not' 75 unknown-recipient temporary \
+    'rcpt#3 450 4.1.1 cannot say'
 refuses 'a relay that is denied' 69 foreign-sender policy \
     'rcpt#2 554 5.7.1 Relay access denied'
 refuses 'trouble of its own' 75 postmaster temporary 'rcpt#1 451 4.3.0 oops'
@@ -78,13 +80,25 @@ stop primary
 exits "nobody there: 75" 75 bmx-probe -n --rehearse
 like "is said" "$(cat "$tmp/out")" 'slow +session: no session: .*refused'
 
+primary_start 'mail 550 5.7.1 no'
+exits "refused, in words: 69" 69 bmx-probe -n --rehearse
+like "the verdict comes first" "$(sed -n 1p "$tmp/out")" ': mail would be refused$'
+make_conf "state = $tmp/state" 'resolver = 127.0.0.1:1' '[example.org]' 'primary = nowhere.invalid'
+exits "nowhere to go: 75" 75 bmx-probe -n --rehearse -t 4
+like "is said" "$(cat "$tmp/out")" 'slow +session: no route: 4\.4\.[0-9] '
+conf 'tls = none'
+
 # ---- what is learned ----
 
-primary_start
+primary_renew
 exits "a primary that takes anything: 0" 0 bmx-probe --rehearse
 like "is a catch-all" "$(cat "$tmp/out")" 'note +unknown-recipient: takes mail for any'
 like "which is remembered" "$(bmx-queue recipients list 2>&1)" 'catch-all'
 primary_renew "$unknown"
 exits "and one that does not: 0" 0 bmx-probe --rehearse
+rm -r "$tmp/state"
+: >"$tmp/state"
+exits "what is learned cannot be kept: 0" 0 bmx-probe --rehearse
+like "that is said" "$(cat "$tmp/err")" "^bmx-probe: .*$tmp/state"
 primary_check
 done_testing

@@ -3,6 +3,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -107,6 +109,44 @@ percentiles_are_upper_bounds(void **state)
 	assert_int_equal(sla_percentile_ms(&s, PRIMARY_RCPT, 0.5), -2);
 }
 
+/* The lines behind the first. */
+static void
+expect_lines(const struct sla *s, const char *wanted)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	sla_print(out, "a.example", s, -1);
+	fclose(out);
+	assert_string_equal(strchr(text, '\n') + 1, wanted);
+	free(text);
+}
+
+static void
+a_report_tells_what_is_known(void **state)
+{
+	struct primary_day day = { .start_s = 1 };
+	struct history_spell up = { .verdict = PRIMARY_UP, .to_s = 4 * H };
+	struct history h = {
+		.spells = &up, .nspells = 1, .days = &day, .ndays = 1
+	};
+	struct sla s;
+
+	(void)state;
+	day.took[PRIMARY_EHLO][0] = 96;
+	day.took[PRIMARY_EHLO][PRIMARY_BUCKETS - 1] = 4;
+	sla_compute(&s, &h, 0, 4 * H);
+	expect_lines(&s, "\tavailable  100.0000 %\n\toutages    none\n"
+			 "\tehlo       p50 <= 1 ms, p95 <= 1 ms, p99 > 20 s, "
+			 "of 100\n");
+	compute(&s, "ud");
+	expect_lines(&s, "\tavailable  50.0000 %\n"
+			 "\toutages    1, 1.0 h in all, longest 1.0 h from "
+			 "1970-01-01T01:00Z; the last is not over\n"
+			 "\tMTBF       1.0 h, MTTR 1.0 h\n");
+}
+
 int
 main(void)
 {
@@ -114,6 +154,7 @@ main(void)
 		cmocka_unit_test(outages_are_counted_and_measured),
 		cmocka_unit_test(a_budget_is_what_may_be_lost_of_known_time),
 		cmocka_unit_test(percentiles_are_upper_bounds),
+		cmocka_unit_test(a_report_tells_what_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
