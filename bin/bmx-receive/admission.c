@@ -13,12 +13,10 @@ static const char list_broken[] =
 
 void
 admission_init(struct admission *a, const struct config *config,
-    const struct spool *spool)
+    const struct spool *spool, struct memory *memory)
 {
-	static const struct memory closed = MEMORY_INIT;
-
 	*a = (struct admission){
-		.config = config, .memory = closed, .notes = MEMORY_NOTES_INIT
+		.config = config, .memory = memory, .notes = MEMORY_NOTES_INIT
 	};
 	relay_init(&a->relay, config, spool);
 }
@@ -32,6 +30,13 @@ admission_begin(struct admission *a)
 /* ---- memory ---- */
 
 static void
+fail_memory(struct admission *a, const struct err *why)
+{
+	log_alarm("%s", why->text);
+	a->has_memory_failed = true;
+}
+
+static void
 open_memory(struct admission *a)
 {
 	struct err e = ERR_INIT;
@@ -39,7 +44,7 @@ open_memory(struct admission *a)
 	if (a->is_memory_tried)
 		return;
 	a->is_memory_tried = true;
-	if (memory_open(&a->memory, a->config->host.state, &e) != 0)
+	if (memory_need(a->memory, a->config->host.state, &e) != 0)
 		log_alarm("%s", e.text);
 }
 
@@ -55,9 +60,9 @@ remember(struct admission *a, const struct config_domain *domain,
 	int rc;
 
 	open_memory(a);
-	rc = memory_find(&a->memory, domain->name, rcpt, &fact, &e);
+	rc = memory_find(a->memory, domain->name, rcpt, &fact, &e);
 	if (rc == -1)
-		log_alarm("%s", e.text);
+		fail_memory(a, &e);
 	if (rc == 1)
 		answer =
 		    memory_believe(&fact, &ages, clock_wall_us() / 1000000);
@@ -74,9 +79,10 @@ admission_free(struct admission *a)
 	relay_free(&a->relay);
 	if (a->notes.n > 0)
 		open_memory(a);
-	if (memory_learn_notes(&a->notes, &a->memory, MEMORY_SESSION, &e) == -1)
-		log_alarm("%s", e.text);
-	memory_close(&a->memory);
+	if (memory_learn_notes(&a->notes, a->memory, MEMORY_SESSION, &e) == -1)
+		fail_memory(a, &e);
+	if (a->has_memory_failed) /* the next session looks at it anew */
+		memory_close(a->memory);
 }
 
 /* ---- what there is to know ---- */

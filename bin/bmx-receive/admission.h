@@ -15,22 +15,23 @@
  * Who is let in: admit.h decides, this finds out what it has to know (the
  * primary's state, the list, the recipient memory, what was taken already)
  * and asks the primary where that is the decision. What the primary says of
- * recipients is learned when the session is over.
+ * recipients is learned when the session is over. The recipient memory may
+ * be open from the session before, and is left open for the next.
  */
 
 struct admission {
 	const struct config *config; /* borrowed */
 	struct relay relay;
-	struct memory memory; /* opened when it is first asked */
-	bool is_memory_tried;
+	struct memory *memory; /* borrowed; opened when it is first asked */
+	bool is_memory_tried, has_memory_failed;
 	struct memory_notes notes; /* for the end of the session */
 	bool is_trial;             /* nobody is there: no try is counted */
 };
 
 void admission_init(struct admission *a, const struct config *config,
-    const struct spool *spool);
+    const struct spool *spool, struct memory *memory);
 
-/* The client has gone: learn, release all. */
+/* The client has gone: learn, release all but the memory. */
 void admission_free(struct admission *a);
 
 /* A transaction begins: nothing of another is under way. */

@@ -259,6 +259,7 @@ check_case(const struct config *config, const struct check_case *c,
     struct err *e)
 {
 	struct spool spool = SPOOL_INIT;
+	struct memory memory = MEMORY_INIT;
 	struct check k = { .config = config };
 	struct check_case plain = *c;
 	char from[SMTP_COMMAND_MAX], rcpt[SMTP_COMMAND_MAX];
@@ -276,13 +277,14 @@ check_case(const struct config *config, const struct check_case *c,
 	session_init(&k.session, &k.rules);
 	snprintf(k.session.env.client.addr, sizeof k.session.env.client.addr,
 	    "%s", c->client);
-	intake_init(&k.intake, config, &spool);
+	intake_init(&k.intake, config, &spool, &memory);
 	k.intake.admission.is_trial = true;
 	explain_client(config, c->client);
 	explain_primary(config, &spool, plain.rcpt);
 	digit = talk(&k, &plain);
 	session_free(&k.session);
 	intake_free(&k.intake);
+	memory_close(&memory);
 	spool_close(&spool);
 	return digit == 2 || digit == 4 ? digit : 5;
 }

@@ -28,13 +28,13 @@ static const char spool_broken[] = "451 4.3.0 Cannot store mail now, try later";
 
 void
 intake_init(struct intake *in, const struct config *config,
-    const struct spool *spool)
+    const struct spool *spool, struct memory *memory)
 {
 	*in = (struct intake){ .config = config,
 		.spool = spool,
 		.kept = SPOOL_DOMAIN_INIT,
 		.held = BUF_INIT(HELD_MAX) };
-	admission_init(&in->admission, config, spool);
+	admission_init(&in->admission, config, spool, memory);
 }
 
 void

@@ -61,7 +61,7 @@ struct intake {
 };
 
 void intake_init(struct intake *in, const struct config *config,
-    const struct spool *spool);
+    const struct spool *spool, struct memory *memory);
 
 /* After the client has gone: ends the session to a primary, learns. */
 void intake_free(struct intake *in);

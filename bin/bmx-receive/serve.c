@@ -613,7 +613,7 @@ serve(const struct serve_params *params, struct err *e)
 	if (v.conn == NULL)
 		return -1;
 	session_greet(&v.session, introduce(&v));
-	intake_init(&v.intake, params->config, &v.spool);
+	intake_init(&v.intake, params->config, &v.spool, params->memory);
 	expect_message(&v);
 	converse(&v);
 	log_disconnected(&v);

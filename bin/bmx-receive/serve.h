@@ -9,6 +9,7 @@
 #include "bmx-receive/session.h"
 #include "net/tls.h"
 #include "spool/config.h"
+#include "spool/memory.h"
 
 /*
  * One SMTP session over two descriptors, which may be one: the engine of
@@ -25,6 +26,7 @@ struct serve_params {
 	 * good). Else it is loaded at the first STARTTLS. */
 	struct tls *tls;
 	bool is_preloaded;
+	struct memory *memory; /* borrowed; may be open, and is left open */
 	const struct sandbox_plan *sandbox; /* borrowed; NULL: prepare one */
 	bool is_confined; /* rights are given up already, for another session:
 			     this one cannot have ETRN */

@@ -27,6 +27,7 @@ service_free(struct service *s)
 {
 	tls_free(s->tls);
 	sandbox_forget(&s->sandbox);
+	memory_close(&s->memory);
 	config_free(&s->config);
 	s->tls = NULL;
 }
@@ -39,6 +40,7 @@ service_one(struct service *s, struct err *e)
 		.in_fd = STDIN_FILENO,
 		.out_fd = STDOUT_FILENO,
 		.told_to_end = s->told_to_end,
+		.memory = &s->memory,
 	};
 
 	return serve(&params, e) == -1 ? -1 : 0;
@@ -115,6 +117,7 @@ session(void *arg, int fd, bool is_busy, bool *is_clean)
 		.told_to_end = s->told_to_end,
 		.tls = s->tls,
 		.is_preloaded = true,
+		.memory = &s->memory,
 		.sandbox = &s->sandbox,
 		.is_confined = s->is_confined,
 		.is_busy = is_busy,

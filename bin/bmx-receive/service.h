@@ -10,6 +10,7 @@
 #include "net/sandbox.h"
 #include "net/tls.h"
 #include "spool/config.h"
+#include "spool/memory.h"
 
 /*
  * What the sessions of one process share: the configuration, and in listening
@@ -22,14 +23,17 @@ struct service {
 	struct config config;
 	struct tls *tls;
 	struct sandbox_plan sandbox;
-	int64_t sandbox_ms; /* when it was prepared */
+	int64_t sandbox_ms;   /* when it was prepared */
+	struct memory memory; /* the listener never opens it; in a child it
+				 stays open from session to session */
 	/* in a child: */
 	bool is_confined; /* rights were given up, for the session before */
 	long first_kib;   /* memory after the first session; 0: none was yet */
 };
 
 /* clang-format off */
-#define SERVICE_INIT { .config = CONFIG_INIT, .sandbox = SANDBOX_PLAN_INIT }
+#define SERVICE_INIT \
+	{ .config = CONFIG_INIT, .sandbox = SANDBOX_PLAN_INIT, .memory = MEMORY_INIT }
 /* clang-format on */
 
 /* Read the configuration, send the log where it says. */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "mail/addr.h"
@@ -70,12 +71,15 @@ struct memory {
 	struct MDB_env *env; /* NULL: closed */
 	unsigned dbi;
 	int dir_fd, busy_fd;
+	dev_t dev; /* of data.mdb, when it was opened */
+	ino_t ino;
+	off_t size;
 	char path[1024];  /* STATE/recipients */
 	size_t bytes_max; /* set before opening, for tests */
 };
 
 /* clang-format off */
-#define MEMORY_INIT { NULL, 0, -1, -1, "", MEMORY_BYTES_MAX }
+#define MEMORY_INIT { NULL, 0, -1, -1, 0, 0, 0, "", MEMORY_BYTES_MAX }
 /* clang-format on */
 
 /*
@@ -85,6 +89,14 @@ struct memory {
  * alarm; or -1: m is closed.
  */
 int memory_open(struct memory *m, const char *state, struct err *e);
+
+/*
+ * The same for one that may be open already, of this state directory: it stays
+ * open while its file is the one that others find, whole, and nobody has died
+ * at work in it. Between calls an open one holds no page and no lock that
+ * others wait for.
+ */
+int memory_need(struct memory *m, const char *state, struct err *e);
 void memory_close(struct memory *m);
 
 /* What is known of a recipient, however old. 1 and *fact, 0: nothing, -1. */

@@ -89,9 +89,9 @@ is_running(uint32_t pid)
 	return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
-/* Has anybody died at work? Their entries are taken out. */
+/* Has anybody died at work? Their entries are taken out, or left. */
 static bool
-take_dead(const struct memory *m)
+find_dead(const struct memory *m, bool is_taken)
 {
 	uint32_t slots[BUSY_SLOTS] = { 0 };
 	const uint32_t nobody = 0;
@@ -103,8 +103,8 @@ take_dead(const struct memory *m)
 		if (slots[i] == 0 || is_running(slots[i]))
 			continue;
 		found = true;
-		if (pwrite(m->busy_fd, &nobody, sizeof nobody,
-			(off_t)(i * sizeof nobody)) == -1)
+		if (!is_taken || pwrite(m->busy_fd, &nobody, sizeof nobody,
+				     (off_t)(i * sizeof nobody)) == -1)
 			break;
 	}
 	return found;
@@ -161,19 +161,34 @@ open_dbi(struct memory *m)
 	return status;
 }
 
+/* Which file it is; LMDB has just read its first pages. */
+static int
+note_file(struct memory *m)
+{
+	mdb_filehandle_t fd;
+	struct stat st;
+	int status = mdb_env_get_fd(m->env, &fd);
+
+	if (status != 0)
+		return status;
+	if (fstat(fd, &st) == -1)
+		return errno;
+	m->dev = st.st_dev;
+	m->ino = st.st_ino;
+	m->size = st.st_size;
+	return 0;
+}
+
 /* Pages that count but are not there: reading them is death by SIGBUS. */
 static bool
-is_cut(const struct memory *m)
+is_cut(const struct memory *m, off_t size)
 {
 	MDB_envinfo info;
 	MDB_stat pages;
-	struct stat st;
-	mdb_filehandle_t fd;
 
 	return mdb_env_info(m->env, &info) == 0 &&
 	       mdb_env_stat(m->env, &pages) == 0 &&
-	       mdb_env_get_fd(m->env, &fd) == 0 && fstat(fd, &st) == 0 &&
-	       (uint64_t)st.st_size <
+	       (uint64_t)size <
 		   ((uint64_t)info.me_last_pgno + 1) * pages.ms_psize;
 }
 
@@ -409,7 +424,9 @@ attach(struct memory *m)
 {
 	int status = open_env(&m->env, m, 0);
 
-	return status != 0 ? status : open_dbi(m);
+	if (status == 0)
+		status = open_dbi(m);
+	return status != 0 ? status : note_file(m);
 }
 
 static void
@@ -426,7 +443,7 @@ check(struct memory *m, int status, bool has_dead, struct err *e)
 {
 	int dead;
 
-	if (status == 0 && (has_dead || is_cut(m))) {
+	if (status == 0 && (has_dead || is_cut(m, m->size))) {
 		mdb_reader_check(m->env, &dead); /* their slots hold pages */
 		detach(m);
 		if (!survives_walk(m))
@@ -448,7 +465,7 @@ try_open(struct memory *m, const char *state, struct err *e)
 		return -1;
 	rc = open_directory(m, state_fd, e);
 	if (rc == 0) {
-		has_dead = take_dead(m);
+		has_dead = find_dead(m, true);
 		status = attach(m); /* by name: LMDB takes no descriptor */
 		rc = is_in_place(m, state_fd) ? check(m, status, has_dead, e)
 					      : 1;
@@ -482,6 +499,34 @@ memory_open(struct memory *m, const char *state, struct err *e)
 		return 0;
 	*e = alarm_text;
 	return 1;
+}
+
+/*
+ * The same for what is open, without opening it again: two calls. A file of
+ * LMDB never shrinks, and one that has is not even asked for its first pages.
+ * Who died at work is left to memory_open().
+ */
+static bool
+is_current(const struct memory *m)
+{
+	char file[sizeof m->path + sizeof "/data.mdb"];
+	struct stat st;
+
+	if (m->env == NULL)
+		return false;
+	snprintf(file, sizeof file, "%s/data.mdb", m->path);
+	return stat(file, &st) == 0 && st.st_dev == m->dev &&
+	       st.st_ino == m->ino && st.st_size >= m->size &&
+	       !is_cut(m, st.st_size) && !find_dead(m, false);
+}
+
+int
+memory_need(struct memory *m, const char *state, struct err *e)
+{
+	if (is_current(m))
+		return 0;
+	memory_close(m);
+	return memory_open(m, state, e);
 }
 
 void

@@ -69,11 +69,13 @@ processes()
 }
 
 # is_waiting FDS PID: a process that waits to be given a client. It sleeps, and
-# has nothing open but its channel to the listener and what is not of a session.
+# has nothing open but its channel to the listener, the recipient memory and what
+# is not of a session.
 cat >"$tmp/is_waiting" <<'E'
 [ "$(sed 's/.*) //; s/ .*//' "/proc/$2/stat" 2>/dev/null)" = S ] &&
     ls -l "/proc/$2/fd" >"$1" 2>/dev/null &&
-    [ "$(grep -c 'socket:' "$1")" -eq 1 ] && ! grep -q '/spool\|/state' "$1"
+    [ "$(grep -c 'socket:' "$1")" -eq 1 ] &&
+    ! sed '/\/state\/recipients/d' "$1" | grep -q '/spool\|/state'
 E
 
 is_waiting()
@@ -216,6 +218,75 @@ like 'the next client does not inherit it' "$(cat "$tmp/out")" '^503 5\.5\.1'
 lines 'MAIL FROM:<a@s.example>' QUIT >"$tmp/rest"
 ok 'after a session' together "$tmp/plain" "$tmp/rest"
 like 'nobody inherits its greeting' "$(cat "$tmp/out")" '^503 5\.5\.1'
+
+# ---- the recipient memory, which stays open ----
+
+memory=$tmp/state/recipients
+# as together, and something is done to the memory between the two sessions
+between()
+{
+	for _ in 1 2 3 4 5; do
+		fresh
+		run "$tmp/plain"
+		first=$last
+		"$@" >"$tmp/between" 2>&1 || break
+		run "$tmp/plain"
+		[ "$last" != "$first" ] || return 0
+	done
+	return 1
+}
+
+# why the two recipients were let in
+reasons()
+{
+	log_lines ' admit=spool ' | sed 's/.* reason=\([^ ]*\) .*/\1/' | xargs
+}
+
+forget()
+{
+	bmx-queue recipients --yes forget example.com
+}
+
+import()
+{
+	forget || return 1
+	echo 1@example.com | bmx-queue recipients import example.com -
+}
+
+swap()
+{
+	mv "$memory" "$tmp/state/old-$n" && import
+}
+
+spoil()
+{
+	dd if=/dev/urandom of="$memory/data.mdb" bs=4096 count=2 conv=notrunc
+}
+
+shorten()
+{
+	truncate -s 0 "$memory/data.mdb"
+}
+
+forget >/dev/null
+ok 'between two sessions of a process recipients are imported' between import
+is 'which the second knows' "$(reasons)" 'unknown known'
+like 'for the memory stays open' "$(cat "$tmp/fds")" '/state/recipients/data.mdb$'
+ok 'between two they are forgotten' between forget
+is 'which the second sees' "$(reasons)" 'known unknown'
+ok 'between two another memory takes its place' between swap
+is 'in which the second looks' "$(reasons)" 'unknown known'
+ok 'between two it is removed' between rm -r "$memory"
+is 'and the second has a new one' "$(reasons)" 'known unknown'
+import >/dev/null
+ok 'between two it is cut to nothing' between shorten
+is 'which is an empty one' "$(reasons)" 'known unknown'
+import >/dev/null
+ok 'between two it is damaged' between spoil
+is 'the second forgets it' "$(reasons)" 'known unknown'
+is 'with one alarm' "$(log_lines 'alarm=yes .*recipients .*damaged' | wc -l)" 1
+is 'and both take their mail' "$(queued example.com | wc -l)" 2
+sed -i '/ alarm=yes /d' "$tmp/bmx.log"
 
 # ---- rights ----
 

@@ -950,6 +950,17 @@ fill_memory(void)
 	memory_close(&m);
 }
 
+/* Each row of a table has a memory of its own. */
+static void
+begin_row(void **state, size_t i)
+{
+	if (i > 0) {
+		assert_int_equal(scratch_remove(state), 0);
+		assert_int_equal(scratch_make(state), 0);
+	}
+	fill_memory();
+}
+
 /* Bytes of junk over the file, from from to to (-1: its end). */
 static void
 overwrite(off_t from, off_t to)
@@ -1008,9 +1019,7 @@ a_damaged_file_is_set_aside_with_an_alarm(void **state)
 		struct memory m = MEMORY_INIT;
 		struct err e = ERR_INIT;
 
-		if (i > 0)
-			assert_int_equal(scratch_make(state), 0);
-		fill_memory();
+		begin_row(state, i);
 		overwrite(rows[i].junk_from, rows[i].junk_to);
 		if (rows[i].size > 0)
 			cut(rows[i].size);
@@ -1020,8 +1029,6 @@ a_damaged_file_is_set_aside_with_an_alarm(void **state)
 		assert_non_null(strstr(e.text, "recipients.damaged-20"));
 		expect_a_new_one(&m);
 		memory_close(&m);
-		if (i + 1 < COUNT(rows))
-			assert_int_equal(scratch_remove(state), 0);
 	}
 }
 
@@ -1098,6 +1105,120 @@ after_a_death_at_work_all_is_looked_through(void **state)
 	assert_non_null(strstr(e.text, "does not bear reading"));
 	expect_a_new_one(&m);
 	memory_close(&m);
+}
+
+/* ---- from session to session ---- */
+
+static int
+need(struct memory *m)
+{
+	struct err e = ERR_INIT;
+	int rc = memory_need(m, scratch.path, &e);
+
+	if (rc != 0)
+		print_message("# %s\n", e.text);
+	return rc;
+}
+
+/* The memory, or one of its files: with another name. */
+static void
+move_away(const char *name)
+{
+	char path[128], other[160];
+
+	snprintf(path, sizeof path, "%s/%s", scratch.path, name);
+	snprintf(other, sizeof other, "%s.away", path);
+	assert_int_equal(rename(path, other), 0);
+}
+
+static void
+what_is_open_stays_open_and_shows_what_others_learn(void **state)
+{
+	struct memory m = MEMORY_INIT;
+	const struct MDB_env *env;
+	MDB_envinfo info;
+	int dead = -1;
+
+	(void)state;
+	assert_int_equal(need(&m), 0);
+	env = m.env;
+	for (int i = 0; i < 20; i++) {
+		char text[64];
+
+		snprintf(text, sizeof text, "new%d@example.com", i);
+		expect_session(text);
+		assert_int_equal(need(&m), 0);
+		assert_ptr_equal(m.env, env);
+		assert_true(knows(&m, text, MEMORY_GOOD));
+	}
+	/* nor does it hold what they free: twenty writes, and few pages */
+	assert_int_equal(mdb_reader_check(m.env, &dead), 0);
+	assert_int_equal(mdb_env_info(m.env, &info), 0);
+	assert_true(info.me_last_pgno < 20);
+	memory_close(&m);
+}
+
+static void
+what_is_not_there_any_more_is_opened_anew(void **state)
+{
+	static const char *const names[] = { "recipients",
+		"recipients/data.mdb" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct memory m = MEMORY_INIT;
+		struct memory_fact fact;
+
+		begin_row(state, i);
+		assert_int_equal(need(&m), 0);
+		assert_true(knows(&m, "user000001@example.com", MEMORY_GOOD));
+		move_away(names[i]);
+		if (i == 0) /* who has m's lock.mdb wants its data.mdb */
+			expect_session("ann@example.com");
+		assert_int_equal(need(&m), 0);
+		assert_int_equal(find(&m, "user000001@example.com", &fact), 0);
+		assert_int_equal(knows(&m, "ann@example.com", MEMORY_GOOD),
+		    i == 0);
+		memory_close(&m);
+	}
+}
+
+static void
+damage_is_seen_by_who_has_it_open(void **state)
+{
+	static const struct {
+		const char *name;
+		off_t junk_from, junk_to, size; /* size -1: not cut */
+		bool has_dead;
+		int rc;
+	} rows[] = {
+		{ "the first pages are junk", 0, 8192, -1, false, 1 },
+		{ "cut to one page", 0, 0, 4096, false, 1 },
+		{ "cut in the middle", 0, 0, 40960, false, 1 },
+		{ "cut to nothing, which is empty", 0, 0, 0, false, 0 },
+		{ "junk that has killed another", 8192, -1, -1, true, 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct memory m = MEMORY_INIT;
+		struct memory_fact fact;
+
+		begin_row(state, i);
+		assert_int_equal(need(&m), 0);
+		assert_true(knows(&m, "user000001@example.com", MEMORY_GOOD));
+		if (rows[i].has_dead)
+			let_die(false);
+		overwrite(rows[i].junk_from, rows[i].junk_to);
+		if (rows[i].size >= 0)
+			cut(rows[i].size);
+		if (need(&m) != rows[i].rc)
+			fail_msg("%s: not noticed", rows[i].name);
+		assert_int_equal(count_aside(), rows[i].rc);
+		assert_int_equal(find(&m, "user000001@example.com", &fact), 0);
+		assert_int_equal(learn(&m, "user000001@example.com",
+				     MEMORY_GOOD, MEMORY_SESSION, NOW),
+		    1);
+		memory_close(&m);
+	}
 }
 
 static void
@@ -1233,6 +1354,9 @@ main(void)
 		IN_STATE(an_empty_file_is_an_empty_memory),
 		IN_STATE(damaged_pages_cost_one_session_at_most),
 		IN_STATE(after_a_death_at_work_all_is_looked_through),
+		IN_STATE(what_is_open_stays_open_and_shows_what_others_learn),
+		IN_STATE(what_is_not_there_any_more_is_opened_anew),
+		IN_STATE(damage_is_seen_by_who_has_it_open),
 		IN_STATE(what_took_the_place_of_a_damaged_one_is_left_alone),
 		IN_STATE(many_who_find_it_damaged_set_it_aside_once),
 		IN_STATE(an_unsafe_state_directory_is_not_used),
