@@ -174,6 +174,7 @@ start_bg idle python3 "$top_srcdir/tests/lib/activate.py" "$idle_port" \
     "$top_builddir/bmx-receive" -c "$tmp/idle.conf"
 wait_port "$idle_port"
 python3 -IS "$tmp/talk.py" "$idle_port" <"$tmp/plain" >/dev/null
+wait_for 20 grep -q ' messages=1 .* disconnected$' "$tmp/idle.log"
 idle=$(sed -n 's/.*bmx-receive\[\([0-9]*\)\].* messages=1 .* disconnected$/\1/p' \
     "$tmp/idle.log")
 ok 'a process waits for its second client' wait_for 10 sh "$tmp/is_waiting" \
