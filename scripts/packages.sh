@@ -4,7 +4,7 @@
 
 packages_build='autoconf automake gcc libc6-dev make pkg-config
 	libcurl4-gnutls-dev libgnutls28-dev libidn2-dev libinih-dev libjansson-dev liblmdb-dev
-	libpopt-dev libseccomp-dev nettle-dev'
+	libpopt-dev nettle-dev'
 packages_test='btrfs-progs ca-certificates curl e2fsprogs faketime gnutls-bin iproute2 jq
 	ldnsutils libcmocka-dev libnet-ssleay-perl libtirpc3
 	libwrap0 logrotate openssl python3 rsync strace swaks ucspi-tcp

@@ -28,7 +28,7 @@ struct sandbox {
  * children. It names the files that are there at that time: what is replaced
  * later (resolv.conf) cannot be read, so it must not be old.
  */
-#define SANDBOX_FILTER_MAX 256 /* instructions */
+#define SANDBOX_FILTER_MAX 384 /* instructions */
 struct sandbox_plan {
 	int ruleset_fd; /* -1: no Landlock */
 	int landlock;   /* its version */

@@ -45,7 +45,7 @@ if [ -r /proc/self/status ]; then
 	case $sandbox in
 	*seccomp=yes*)
 		like 'a filter for system calls' "$(cat "$tmp/status")" '^Seccomp:[[:space:]]2$' ;;
-	*) skip 'a filter for system calls' 'built without libseccomp' ;;
+	*) skip 'a filter for system calls' 'built without it' ;;
 	esac
 else
 	skip 'no new privileges' 'no /proc'

@@ -490,8 +490,8 @@ close(int fd)
 
 /*
  * ---- memory: what the program itself asks for ----
- * Foreign libraries have their own ways to fail without it, libseccomp a double
- * free. dlsym(3) may want some itself.
+ * Foreign libraries have their own ways to fail without it. dlsym(3) may want
+ * some itself.
  */
 
 extern void *__libc_malloc(size_t);

@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/net.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,9 +61,9 @@ remove_spool(void **state)
 	return rmdir(root);
 }
 
-/* Run try() in a child inside the sandbox; its result. */
+/* Run try() in a child inside the sandbox; what came of it. */
 static int
-inside(int (*try)(const struct sandbox *))
+status_inside(int (*try)(const struct sandbox *))
 {
 	char spool[96], written[96];
 	struct config_domain domain = { .recipients = list };
@@ -81,6 +84,14 @@ inside(int (*try)(const struct sandbox *))
 		_exit(chdir(root) == 0 ? try(&s) : 99);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static int
+inside(int (*try)(const struct sandbox *))
+{
+	int status = status_inside(try);
+
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -193,6 +204,132 @@ use_identity(const struct sandbox *s)
 	return setresgid(gid, gid, gid) == -1 && errno == EPERM ? 0 : 4;
 }
 
+/* Arguments that no call does anything with. */
+static long
+call(long number)
+{
+	errno = 0;
+	return syscall(number, -1L, -1L, -1L, -1L, -1L, -1L);
+}
+
+/* Each of the calls, or none of them. */
+static int
+expect_eperm(const struct sandbox *s, const long *calls, size_t n, bool wanted)
+{
+	if (!s->seccomp)
+		return 77;
+	for (size_t i = 0; i < n; i++)
+		if ((call(calls[i]) == -1 && errno == EPERM) != wanted) {
+			print_error("call %ld\n", calls[i]);
+			return 1;
+		}
+	return 0;
+}
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+static int
+use_refused_calls(const struct sandbox *s)
+{
+	/* clang-format off */
+	static const long refused[] = {
+		SYS_execveat, SYS_process_vm_writev, SYS_personality, SYS_accept4,
+		SYS_chroot, SYS_mount, SYS_umount2, SYS_mount_setattr, SYS_fspick,
+		SYS_unshare, SYS_setns, SYS_mknodat, SYS_open_by_handle_at,
+		SYS_bpf, SYS_userfaultfd, SYS_io_uring_setup, SYS_keyctl,
+		SYS_finit_module, SYS_kexec_load, SYS_reboot, SYS_acct,
+		SYS_setdomainname, SYS_settimeofday, SYS_clock_adjtime,
+		SYS_setreuid, SYS_setregid, SYS_setgroups,
+#ifdef SYS_setuid32 /* 32 bits: what the C library does not call */
+		SYS_setuid, SYS_setgid, SYS_setresuid, SYS_setresgid,
+		SYS_setreuid32, SYS_setregid32, SYS_setgroups32,
+		SYS_adjtimex, SYS_clock_settime64, SYS_clock_settime,
+#endif
+#ifdef __i386__
+		SYS_umount, SYS_stime, SYS_iopl,
+#endif
+	};
+	/* clang-format on */
+
+	return expect_eperm(s, refused, LENGTH(refused), true);
+}
+
+/* Those whose numbers are next to a refused one, on some architecture. */
+static int
+use_neighbours(const struct sandbox *s)
+{
+	static const long allowed[] = { SYS_getpid, SYS_getuid, SYS_geteuid,
+		SYS_getgid, SYS_getegid, SYS_getppid, SYS_getgroups, SYS_uname,
+		SYS_bind, SYS_socketpair, SYS_connect, SYS_getsockname,
+		SYS_shutdown, SYS_setsockopt, SYS_recvmsg, SYS_umask,
+		SYS_fchdir, SYS_fchmod, SYS_chdir, SYS_wait4, SYS_gettimeofday,
+		SYS_clock_gettime, SYS_clock_getres, SYS_getresuid, SYS_gettid,
+		SYS_getresgid, SYS_readahead, SYS_capget, SYS_prctl,
+		SYS_mkdirat, SYS_fchownat, SYS_unlinkat, SYS_fanotify_mark,
+		SYS_prlimit64, SYS_syncfs, SYS_sendmmsg, SYS_renameat2,
+		SYS_getrandom, SYS_memfd_create, SYS_mlock2, SYS_membarrier,
+		SYS_copy_file_range, SYS_pidfd_send_signal, SYS_faccessat2,
+		SYS_pidfd_open, SYS_close_range, SYS_landlock_add_rule };
+
+	return expect_eperm(s, allowed, LENGTH(allowed), false);
+}
+
+/* ---- other doors into the kernel ---- */
+
+#ifdef __i386__
+static int
+use_socketcall(const struct sandbox *s)
+{
+	long args[6] = { -1, -1, -1, -1, -1, -1 };
+
+	if (!s->seccomp)
+		return 77;
+	for (long n = SYS_SOCKET; n <= SYS_SENDMMSG; n++) {
+		bool is_refused =
+		    n == SYS_LISTEN || n == SYS_ACCEPT || n == SYS_ACCEPT4;
+
+		errno = 0;
+		syscall(SYS_socketcall, n, args);
+		if ((errno == EPERM) != is_refused)
+			return (int)n;
+	}
+	return 0;
+}
+#endif
+
+#if defined __x86_64__ && !defined __ILP32__
+#define GETPID_I386 20
+
+/* As a process of 32 bits calls, which any may. */
+static int
+use_old_door(const struct sandbox *s)
+{
+	long rc = GETPID_I386;
+
+	if (!s->seccomp)
+		return 77;
+	__asm__ volatile("int $0x80" : "+a"(rc) : : "memory");
+	return rc == getpid() ? 1 : 2;
+}
+
+static int
+use_x32(const struct sandbox *s)
+{
+	if (!s->seccomp)
+		return 77;
+	call(__X32_SYSCALL_BIT | SYS_getpid);
+	return 1;
+}
+
+/* A tracer that has skipped a call leaves this number. */
+static int
+use_none(const struct sandbox *s)
+{
+	(void)s;
+	return call(-1) == -1 && errno == ENOSYS ? 0 : 1;
+}
+#endif
+
 /* Who changes nothing needs no privilege. */
 static int
 use_clock(const struct sandbox *s)
@@ -279,6 +416,51 @@ the_clock_is_left_alone(void **state)
 	check(use_clock);
 }
 
+static void
+calls_that_serve_breaking_out_are_refused(void **state)
+{
+	(void)state;
+	check(use_refused_calls);
+}
+
+static void
+and_those_beside_them_are_not(void **state)
+{
+	(void)state;
+	check(use_neighbours);
+}
+
+#ifdef __i386__
+static void
+sockets_by_their_old_call_as_well(void **state)
+{
+	(void)state;
+	check(use_socketcall);
+}
+#endif
+
+#if defined __x86_64__ && !defined __ILP32__
+static void
+check_killed(int (*try)(const struct sandbox *))
+{
+	int status = status_inside(try);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		print_message("# SKIPPED: this kernel or build cannot\n");
+	else
+		assert_true(WIFSIGNALED(status)); /* some have no such door */
+}
+
+static void
+another_architecture_is_no_way_round(void **state)
+{
+	(void)state;
+	check_killed(use_old_door);
+	check_killed(use_x32);
+	check(use_none);
+}
+#endif
+
 int
 main(void)
 {
@@ -292,6 +474,14 @@ main(void)
 		cmocka_unit_test(privileges_are_not_regained),
 		cmocka_unit_test(nobody_else_can_be_become),
 		cmocka_unit_test(the_clock_is_left_alone),
+		cmocka_unit_test(calls_that_serve_breaking_out_are_refused),
+		cmocka_unit_test(and_those_beside_them_are_not),
+#ifdef __i386__
+		cmocka_unit_test(sockets_by_their_old_call_as_well),
+#endif
+#if defined __x86_64__ && !defined __ILP32__
+		cmocka_unit_test(another_architecture_is_no_way_round),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, make_spool, remove_spool);
