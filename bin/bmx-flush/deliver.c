@@ -166,6 +166,7 @@ find_open(struct handover *h)
 			      : state == RCPT_FAILED || state == RCPT_UNWANTED;
 
 		h->room->fate[i] = is_wanted ? FATE_OPEN : FATE_SETTLED;
+		h->room->outcome[i] = (struct client_outcome){ false };
 	}
 }
 
@@ -641,24 +642,27 @@ is_expired(const struct handover *h)
 	return lifetime_is_over(&life, h->d->domain);
 }
 
-/* Who still waited has failed, by the last reply. */
+/* Who still waited has failed, by the last reply that was no success: where the
+ * session broke that of RCPT may have been one. */
 static int
 expire_message(struct handover *h, struct err *e)
 {
+	static const struct smtp_reply over = { 554, "5.4.7",
+		"Delivery time expired", 1 };
+
 	h->r->is_expired = true;
 	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
+		const struct smtp_reply *reply = &h->room->outcome[i].reply;
+
 		if (h->room->fate[i] != FATE_LATER &&
 		    h->room->fate[i] != FATE_OPEN)
 			continue;
 		h->room->fate[i] = FATE_REFUSED;
-		if (h->room->outcome[i].reply.code != 0)
-			h->r->refusal = h->room->outcome[i].reply;
+		if (reply->code != 0 && !smtp_reply_ok(reply))
+			h->r->refusal = *reply;
 	}
-	if (h->r->refusal.code == 0) {
-		h->r->refusal.code = 554;
-		snprintf(h->r->refusal.enhanced, sizeof h->r->refusal.enhanced,
-		    "5.4.7");
-	}
+	if (h->r->refusal.code == 0)
+		h->r->refusal = over;
 	spool_note(h->d->maildir, h->entry->id, "expired");
 	if (record(h, e) == -1)
 		return -1;

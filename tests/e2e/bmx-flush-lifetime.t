@@ -93,6 +93,32 @@ Status: 4.2.1
 Remote-MTA: dns; [127.0.0.1]
 Diagnostic-Code: smtp; 450 4.2.1 mailbox busy"
 
+# The primary said 250 to the recipients, or nothing, and broke off: no success.
+while IFS='|' read -r row reply; do
+	new "$row"
+	put old age=$((20 * day)) up=0 all=0 to=bob@example.com \
+	    to=last@example.com
+	clocks $((6 * day)) $((6 * day))
+	bmx-flush example.com
+	is "$row, and it has expired: its sender is told" \
+	    "$(waiting) $(sender_notice 1 | grep -c '^Action: failed$')" "0 2"
+	like "$row: what the ledger says" "$(cat "$spool"/ledger/*)" \
+	    "what=bounced .* reply=$reply\$"
+done <<'E'
+data hangup|554 5\.4\.7 Delivery time expired
+rcpt<last@example.com> hangup|554 5\.4\.7 Delivery time expired
+mail hangup|554 5\.4\.7 Delivery time expired
+E
+
+# One has it, the other has waited for too long.
+new 'rcpt<slow@example.com> 450 4.2.1 mailbox busy'
+put old age=$((20 * day)) up=0 all=0 to=bob@example.com to=slow@example.com
+clocks $((6 * day)) $((6 * day))
+bmx-flush example.com
+is "of two recipients one expires: it alone is in the notice" \
+    "$(waiting) $(primary_count) $(sender_notice 1 | grep '^Final')" \
+    "0 1 Final-Recipient: rfc822; slow@example.com"
+
 # ---- lifetime-max, also while the primary is down ----
 
 conf 'on-expiry = bounce' 'lifetime-max = 30d'
@@ -112,6 +138,22 @@ is "its sender is told, in nobody's name" \
 Action: failed
 Status: 5.4.7
 Diagnostic-Code: X-bmx; 554 5.4.7 older than lifetime-max"
+
+# What is beside it: one recipient has it already; a file that nobody can read.
+new
+stop primary
+put partly age=$((31 * day)) up=0 all=0 to=bob@example.com to=carol@example.com
+LC_ALL=C sed -i 's/^Bmx-To: P <bob/Bmx-To: D <bob/' "$spool/example.com/new/$id"*
+put damaged age=$((31 * day)) up=0 all=0
+damaged=$(cd "$spool/example.com" && echo new/"$id"*)
+echo more >>"$spool/example.com/$damaged"
+clocks 0 $((30 * day))
+exits "lifetime-max beside a damaged file: 75" 75 bmx-flush example.com
+is "who has it is not said to have failed" \
+    "$(sender_notice 1 | grep '^Final')" "Final-Recipient: rfc822; carol@example.com"
+is "the damaged one is left as it is" "$(cd "$spool/example.com" && echo new/*)" \
+    "$damaged"
+primary_start
 
 # More at once than are listed to be given up.
 new
