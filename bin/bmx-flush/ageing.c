@@ -50,8 +50,9 @@ remove_message(const struct ageing *a, const struct spool_entry *entry,
 		log_warn("id=%s expired: %s", entry->id, why);
 }
 
-/* Whoever still waits has failed; the message is held, for giveup.h. */
-static void
+/* Whoever still waits has failed; the message is held, for giveup.h. -1: it
+ * stays as it is. */
+static int
 fail_message(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
     const struct deliver_result *result)
 {
@@ -80,12 +81,13 @@ fail_message(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
 	if (rc == -1)
 		complain(entry, "not held", &e);
 	if (rc != 1)
-		return;
+		return rc;
 	log_warn("id=%s held: %s", entry->id, reply->text);
 	a->failed++;
 	if (a->giveup->n == GIVEUP_MAX) /* it is no sign of a broken primary */
 		a->gone += giveup_all(a->giveup);
 	giveup_add(a->giveup, entry->id, result);
+	return rc;
 }
 
 static void
@@ -270,7 +272,7 @@ ageing_is_undeliverable(const struct config_domain *domain,
 		   status == ROUTE_WE_ARE_BEST);
 }
 
-void
+bool
 ageing_refuse(struct ageing *a, struct spool_entry *entry,
     const struct route *route)
 {
@@ -283,7 +285,7 @@ ageing_refuse(struct ageing *a, struct spool_entry *entry,
 	if (rc == -1)
 		complain(entry, "cannot be read", &e);
 	if (rc != 1)
-		return;
+		return rc == 0;
 	result.is_notice = f.env.notice != NULL;
 	snprintf(result.refusal.enhanced, sizeof result.refusal.enhanced, "%s",
 	    route->status == ROUTE_NULL_MX     ? "5.1.10"
@@ -291,8 +293,9 @@ ageing_refuse(struct ageing *a, struct spool_entry *entry,
 					       : "5.4.6");
 	text_quoted(result.refusal.text, sizeof result.refusal.text,
 	    route->why);
-	fail_message(a, entry, &f, &result);
+	rc = fail_message(a, entry, &f, &result);
 	spool_file_close(&f);
+	return rc != -1;
 }
 
 void

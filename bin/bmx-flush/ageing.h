@@ -40,8 +40,9 @@ bool ageing_is_due(const struct config_domain *domain, unsigned long unwanted);
 bool ageing_is_undeliverable(const struct config_domain *domain,
     enum route_status status);
 
-/* Then this message is refused as if the primary had said so. */
-void ageing_refuse(struct ageing *a, struct spool_entry *entry,
+/* Then this message is refused as if the primary had said so. False: it waits
+ * as before, which is in the log. */
+bool ageing_refuse(struct ageing *a, struct spool_entry *entry,
     const struct route *route);
 
 /* Notices that a crash left half made (bounce.h). */

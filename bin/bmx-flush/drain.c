@@ -795,10 +795,9 @@ refuse_all(struct drain *d)
 	struct ageing ageing = { .giveup = &d->giveup };
 	struct spool_entry entry;
 
-	while (work_next(&d->work, &entry)) {
-		ageing_refuse(&ageing, &entry, &d->route);
-		d->r->left--;
-	}
+	while (work_next(&d->work, &entry))
+		if (ageing_refuse(&ageing, &entry, &d->route))
+			d->r->left--;
 	settle(d, &ageing);
 }
 

@@ -77,6 +77,12 @@ undeliverable()
 undeliverable null-mx.test 5.1.10 D8
 undeliverable we-are-best.test 5.4.6 D3
 undeliverable gone.parent.test 5.1.2 D5
+"$mkmsg" "$spool" null-mx.test >"$tmp/id"
+echo more >>"$(echo "$spool"/null-mx.test/new/*)"
+exits "D8: strict-routing, and a damaged file" 75 bmx-flush null-mx.test
+is "it is left as it is" "$(there null-mx.test)" 1
+like "which is an alarm" "$(logged 'alarm=yes')" \
+    "id=$(cat "$tmp/id") cannot be read: .* bytes"
 "$mkmsg" "$spool" not-listed.test >"$tmp/id"
 exits "D4: strict-routing, a primary that cannot be told: 75" 75 \
     bmx-flush not-listed.test
