@@ -71,6 +71,22 @@ like "the log has it" "$(logged "id=$id ")" ' bounced notice=[^ ]* reply="550'
 like "the ledger too" "$(cat "$spool"/ledger/*)" \
     "id=$id domain=example.com what=bounced .*nrcpt=1 .*reply=550 5.1.1"
 
+# ---- an operator is quicker ----
+
+# While the next message is at the primary, before the run gives up the first.
+new
+put refused to=bad@example.com
+refused=$id
+primary_renew "dot#1 run bmx-queue release $refused >/dev/null 2>&1" \
+    'rcpt<bad@example.com>#1 550 5.1.1 no'
+put good
+exits "a refused message is released before it was given up: 69" 69 \
+    bmx-flush example.com
+is "it waits for the next run, and no sender is told" \
+    "$(waiting) $(held) $(sender_count)" "1 0 0"
+exits "which hands it over: 0" 0 bmx-flush --now example.com
+is "it is there" "$(primary_count) $(waiting) $(sender_count)" "2 0 0"
+
 # ---- D37: for the null reverse-path there is none ----
 
 new 'rcpt<bad@example.com> 550 5.1.1 unknown'

@@ -50,6 +50,11 @@ is "were flushed" "$(primary_count) $(waiting)" "2 0"
 exits "mail for a domain that is not in bmx.conf any more: 65" 65 bmx-flush
 like "is an alarm" "$(logged alarm=yes)" 'domain=example.org mail waits'
 rm -rf "$spool/example.org"
+mkdir -m 700 "$spool/example.org"
+: >"$spool/example.org/cur"
+exits "a directory beside the domains that cannot be read: 75" 75 bmx-flush
+like "is an alarm" "$(logged alarm=yes)" 'domain=example.org open example.org/cur: '
+rm -rf "$spool/example.org"
 
 # ---- --dry-run, --max ----
 

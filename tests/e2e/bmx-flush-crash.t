@@ -93,6 +93,20 @@ is "a worker is killed: the others are delivered by the next one" \
 like "the log says so" "$(logged alarm=yes)" ' id=[^ ]* worker [0-9]* died$'
 after "a worker is killed"
 
+# Each worker that meets the primary is killed before it has sent anything.
+begin "mail run p=\$(cat $tmp/flush.pid)
+kill -9 \$(cat /proc/\$p/task/\$p/children)"
+put five
+put six
+put seven
+: >"$tmp/bmx.log"
+start_bg flush bmx-flush
+wait_gone "$(pid_of flush)"
+is "every worker is killed: after six no more is tried" \
+    "$(logged 'worker [0-9]* died' | wc -l) $(primary_count) $(waiting)" "6 0 7"
+like "which is the end of the run" "$(logged ' end=')" 'end=sessions-lost$'
+after "every worker is killed"
+
 # ---- at each system call that changes the disk ----
 
 strace -qq -o /dev/null true 2>/dev/null || {

@@ -59,6 +59,19 @@ stories()
 	is "$peer: alone" "$(cat "$primary"/*.env | grep RCPT | sort |
 	    uniq -c | awk '{ print $1 $3 }' | tr '\n' ' ')" \
 	    "1TO:<a@example.com> 1TO:<b@example.com> 1TO:<c@example.com> "
+
+	primary_renew --lmtp "$@" 'dot<b@example.com>#1 421 4.3.2 shutting down'
+	# shellcheck disable=SC2086 # words
+	put closing $to_three
+	exits "$peer: it shuts down between two replies: 75" 75 \
+	    bmx-flush example.com
+	is "$peer: who had a reply has it, the others know they wait" \
+	    "$(states "$id") $(grep -c state=unknown "$spool/example.com/log/$id")" \
+	    "D P P 0"
+	exits "$peer: they are asked again: 0" 0 bmx-flush --now example.com
+	is "$peer: and nobody got it twice" "$(cat "$primary"/*.env |
+	    grep RCPT | sort | uniq -d)$(waiting)" 0
+
 	stop primary
 	put down
 	exits "$peer: it is down: 75" 75 bmx-flush example.com

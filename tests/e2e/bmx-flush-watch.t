@@ -68,19 +68,33 @@ ok "so it is when there is no such spool" wait_for 20 grep -q \
     'reload failed, the old configuration stays: .*/dev/null/none' "$tmp/bmx.log"
 cp "$tmp/good.conf" "$BMX_CONF"
 
+# Where a domain's lock should be is something else: its mail waits, and it is told.
+rm -f "$spool/example.org/lock"
+mkdir "$spool/example.org/lock"
+"$mkmsg" "$spool" example.org >/dev/null
+ok "a domain that cannot be locked is an alarm" wait_for 20 grep -q \
+    'alarm=yes domain=example.org open example.org/lock' "$tmp/bmx.log"
+n=$(primary_count)
+put other
+ok "and is no reason for others to wait" stored $((n + 1))
+
 kill -s TERM "$(pid_of flush)"
 ok "SIGTERM ends it" wait_gone "$(pid_of flush)"
 like "and it says so" "$(tail -n 1 "$tmp/bmx.log")" 'watching no longer'
-start_bg flush bmx-flush --watch example.org
-ok "with a domain's name" wait_for 20 \
+rmdir "$spool/example.org/lock"
+start_bg flush bmx-flush --watch example.edu example.org
+ok "with a domain's name, and one that is not ours" wait_for 20 \
     grep -q "\[$(pid_of flush)\]: watching\$" "$tmp/bmx.log"
+ok "which is an alarm" grep -q 'domain=example.edu not in bmx.conf' "$tmp/bmx.log"
+ok "the other one is served: what waited goes" stored $((n + 2))
 sed '/^\[example.org\]/,$d' "$tmp/good.conf" >"$BMX_CONF"
 kill -s HUP "$(pid_of flush)"
 ok "which is no more in bmx.conf: the old one stays" wait_for 20 grep -q \
     'reload failed, .*: none of the domains' "$tmp/bmx.log"
 cp "$tmp/good.conf" "$BMX_CONF"
 kill -s TERM "$(pid_of flush)"
-ok "and it goes on, until a signal ends it" wait_gone "$(pid_of flush)"
+wait "$(pid_of flush)"
+is "and it goes on, until a signal ends it: 65, for the name" $? 65
 exits "a domain that is not ours: 65" 65 bmx-flush --watch example.edu
 exits "--watch and --max: 64" 64 bmx-flush --watch --max 1
 exits "--watch and names on standard input: 64" 64 bmx-flush --watch -
@@ -90,7 +104,7 @@ exits "--watch and --dry-run: 64" 64 bmx-flush --watch --dry-run
 
 primary_renew 'etrn#1 250 2.0.0 Queuing for it started' \
     'etrn#2 458 4.3.0 Not now' 'etrn#3 459 Not for you' \
-    'etrn#4 500 5.5.2 What'
+    'etrn#4 500 5.5.2 What' 'etrn 458 4.3.0 Not now'
 unset BMX_CONF
 exits "--ask needs no bmx.conf: 0" 0 bmx-flush --ask "127.0.0.1:$primary_port" \
     Example.COM
@@ -101,6 +115,17 @@ exits "458, not now: 75" 75 bmx-flush --ask "127.0.0.1:$primary_port" example.co
 exits "459, not for us: 75" 75 bmx-flush --ask "127.0.0.1:$primary_port" example.com
 exits "500, it knows no ETRN: 69" 69 bmx-flush --ask "127.0.0.1:$primary_port" \
     example.com
+exits "with a bmx.conf it is greeted by the name in there" 75 \
+    bmx-flush -c "$tmp/bmx.conf" --ask "127.0.0.1:$primary_port" example.com
+is "of this host" "$(primary_said 'C: EHLO backup.example.net$')" 1
+sed "s/^spool = .*/&\nresolver = 127.0.0.1:$(free_port)/" "$tmp/bmx.conf" \
+    >"$tmp/no-dns.conf"
+exits "a backup that DNS does not tell of: 75" 75 \
+    bmx-flush -c "$tmp/no-dns.conf" --ask mx2.example.net example.com
+like "is told, with the domain" "$(cat "$tmp/err")" \
+    '^bmx-flush: example\.com: .*mx2\.example\.net'
+exits "--ask and --now: 64" 64 bmx-flush --now \
+    --ask "127.0.0.1:$primary_port" example.com
 stop primary
 exits "the backup is down: 75" 75 bmx-flush --ask "127.0.0.1:$primary_port" \
     example.com
