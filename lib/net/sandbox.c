@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,7 +22,8 @@
 #define LANDLOCK_MIN 2
 #define RIGHT_TRUNCATE (1ULL << 14) /* version 3; headers may not have it */
 
-#define READ_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define READ_FILE LANDLOCK_ACCESS_FS_READ_FILE
+#define READ_RIGHTS (READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 /* Who moves aside a link, FIFO or socket that somebody left in the spool needs
  * the right to make one. */
 #define ODD_RIGHTS                                                             \
@@ -34,28 +34,30 @@
 	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |        \
 	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |   \
 	    LANDLOCK_ACCESS_FS_REFER | RIGHT_TRUNCATE | ODD_RIGHTS)
-#define FILE_RIGHTS                                                            \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |        \
-	    RIGHT_TRUNCATE)
+#define FILE_RIGHTS (READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE)
 
 /* What the C library, the resolver and TLS read, and a leak detector, which
  * looks at this process. */
-static const char *const system_files[] = {
-	"/proc/self",
-	"/usr",
-	"/lib",
-	"/lib64",
-	"/etc/ld.so.cache",
-	"/etc/localtime",
-	"/etc/resolv.conf",
-	"/etc/hosts",
-	"/etc/host.conf",
-	"/etc/gai.conf",
-	"/etc/nsswitch.conf",
-	"/etc/gnutls",
-	"/etc/ssl", /* the system's roots */
-	"/etc/crypto-policies",
-	"/dev/urandom",
+static const struct {
+	const char *path;
+	uint64_t rights;
+} system_places[] = {
+	{ "/proc/self", READ_RIGHTS },
+	{ "/usr", READ_RIGHTS },
+	{ "/lib", READ_RIGHTS },
+	{ "/lib64", READ_RIGHTS },
+	{ "/etc/ld.so.cache", READ_FILE },
+	{ "/etc/localtime", READ_FILE },
+	{ "/etc/resolv.conf", READ_FILE },
+	{ "/etc/hosts", READ_FILE },
+	{ "/etc/host.conf", READ_FILE },
+	{ "/etc/gai.conf", READ_FILE },
+	{ "/etc/nsswitch.conf", READ_FILE },
+	{ "/etc/gnutls", READ_RIGHTS },
+	{ "/etc/ssl", READ_RIGHTS }, /* the system's roots */
+	{ "/etc/crypto-policies", READ_RIGHTS },
+	{ "/dev/urandom", READ_FILE },
+	{ "/dev/null", FILE_RIGHTS },
 };
 
 struct rules {
@@ -73,27 +75,33 @@ handled_rights(int version)
 	return version >= 3 ? rights | RIGHT_TRUNCATE : rights;
 }
 
-/* Allow rights on path and below. A file that is not there needs none. */
+static int
+add_rule(const struct rules *r, int fd, uint64_t rights)
+{
+	struct landlock_path_beneath_attr rule = {
+		.parent_fd = fd,
+		.allowed_access = rights & r->handled,
+	};
+
+	return (int)syscall(SYS_landlock_add_rule, r->fd,
+	    LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+/* Allow rights on path and below. A file that is not there needs none; one that
+ * is no directory cannot have the rights of one: EINVAL. */
 static void
 allow(struct rules *r, const char *path, uint64_t rights)
 {
-	struct landlock_path_beneath_attr rule = {
-		.parent_fd = open(path, O_PATH | O_CLOEXEC),
-	};
-	struct stat st;
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	if (rule.parent_fd == -1)
+	if (fd == -1)
 		return;
-	rights &= r->handled;
-	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
-		rights &= FILE_RIGHTS;
-	rule.allowed_access = rights;
-	if (syscall(SYS_landlock_add_rule, r->fd, LANDLOCK_RULE_PATH_BENEATH,
-		&rule, 0) == -1) {
+	if (add_rule(r, fd, rights) == -1 &&
+	    (errno != EINVAL || add_rule(r, fd, rights & FILE_RIGHTS) == -1)) {
 		log_alarm("landlock: %s: %s", path, strerror(errno));
 		r->failed = true;
 	}
-	close(rule.parent_fd);
+	close(fd);
 }
 
 /* The directory a file is in: the file may be replaced by rename(2). */
@@ -143,8 +151,8 @@ allow_configured(struct rules *r, const struct config *config)
 	allow(r, host->state, SPOOL_RIGHTS);
 	allow_lists(r, config);
 	for (size_t i = 0; i < host->tls_key.n; i++) {
-		allow(r, host->tls_certificate.word[i], READ_RIGHTS);
-		allow(r, host->tls_key.word[i], READ_RIGHTS);
+		allow(r, host->tls_certificate.word[i], READ_FILE);
+		allow(r, host->tls_key.word[i], READ_FILE);
 	}
 	allow_if_any(r, host->tls_client_ca);
 	allow_if_any(r, host->tls_client_certificate);
@@ -176,9 +184,9 @@ prepare_files(struct sandbox_plan *plan, const struct config *config,
 		log_alarm("landlock: %s", strerror(errno));
 		return;
 	}
-	for (size_t i = 0; i < sizeof system_files / sizeof *system_files; i++)
-		allow(&r, system_files[i], READ_RIGHTS);
-	allow(&r, "/dev/null", FILE_RIGHTS);
+	for (size_t i = 0; i < sizeof system_places / sizeof *system_places;
+	     i++)
+		allow(&r, system_places[i].path, system_places[i].rights);
 	allow_configured(&r, config);
 	if (written != NULL)
 		allow_directory_of(&r, written, SPOOL_RIGHTS);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <linux/net.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 
 #include "net/sandbox.h"
 
-static char root[64], list[96];
+static char root[64], list[96], roots[96];
 
 static int
 make_spool(void **state)
@@ -41,8 +42,10 @@ make_spool(void **state)
 	snprintf(list, sizeof list, "%s/lists", root);
 	if (mkdir(list, 0700) == -1)
 		return -1;
+	snprintf(roots, sizeof roots, "%s/roots.pem", root);
 	snprintf(list, sizeof list, "%s/lists/example.com", root);
-	return close(open(list, O_WRONLY | O_CREAT, 0600));
+	return close(open(roots, O_WRONLY | O_CREAT, 0600)) |
+	       close(open(list, O_WRONLY | O_CREAT, 0600));
 }
 
 static int
@@ -50,7 +53,7 @@ remove_spool(void **state)
 {
 	static const char *const names[] = { "spool/d/file", "spool/d/linked",
 		"spool/file", "spool/d", "spool", "lists/example.com",
-		"lists/new", "lists", "out/report", "out" };
+		"lists/new", "lists", "out/report", "out", "roots.pem" };
 	char path[128];
 
 	(void)state;
@@ -66,7 +69,7 @@ static int
 status_inside(int (*try)(const struct sandbox *))
 {
 	char spool[96], written[96];
-	struct config_domain domain = { .recipients = list };
+	struct config_domain domain = { .recipients = list, .tls_ca = roots };
 	struct config config = {
 		.host = { .spool = spool, .state = (char *)"/nonexistent" },
 		.domains = &domain,
@@ -137,6 +140,14 @@ use_list(const struct sandbox *s)
 }
 
 static int
+use_roots(const struct sandbox *s)
+{
+	if (open_errno(roots, O_RDONLY) != 0)
+		return 1;
+	return s->landlock > 0 && open_errno(roots, O_WRONLY) != EACCES ? 2 : 0;
+}
+
+static int
 use_output(const struct sandbox *s)
 {
 	(void)s;
@@ -145,11 +156,16 @@ use_output(const struct sandbox *s)
 	return rename("out/part", "out/report") == -1 ? 2 : 0;
 }
 
+#define LANDLOCK_MIN 2
+
 static int
 use_other_files(const struct sandbox *s)
 {
 	if (s->landlock == 0)
-		return 77;
+		return syscall(SYS_landlock_create_ruleset, NULL, 0,
+			   LANDLOCK_CREATE_RULESET_VERSION) < LANDLOCK_MIN
+			   ? 77
+			   : 3;
 	if (open_errno("/etc/passwd", O_RDONLY) != EACCES)
 		return 1;
 	if (open_errno("/tmp", O_RDONLY | O_DIRECTORY) != EACCES)
@@ -368,6 +384,13 @@ lists_are_read_and_not_written(void **state)
 }
 
 static void
+a_file_is_read_and_not_written(void **state)
+{
+	(void)state;
+	check(use_roots);
+}
+
+static void
 the_output_is_replaced(void **state)
 {
 	(void)state;
@@ -467,6 +490,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_spool_is_all_ours),
 		cmocka_unit_test(lists_are_read_and_not_written),
+		cmocka_unit_test(a_file_is_read_and_not_written),
 		cmocka_unit_test(the_output_is_replaced),
 		cmocka_unit_test(other_files_are_out_of_reach),
 		cmocka_unit_test(no_program_is_started),
