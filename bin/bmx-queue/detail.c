@@ -1,5 +1,6 @@
 #include "bmx-queue/detail.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "spool/lifetime.h"
@@ -26,27 +27,33 @@ detail_read(struct detail *m, struct output *o)
 									  : 1;
 }
 
-/* A pause that cannot be read is one: so says paused.h. */
+static void
+complain_of(const struct spool_domain *d, struct output *o, struct err *e)
+{
+	if (o == NULL)
+		return;
+	err_prefix(e, "%s", d->name);
+	output_complain(o, e);
+}
+
+/* A pause that cannot be read is one: so says paused.h. o: NULL, when the
+ * trouble was told before. */
 static void
 read_domain(struct detail_domain *known, const struct spool_domain *d,
-    struct output *o)
+    int64_t now_s, struct output *o)
 {
-	int64_t now_s = o->now_us / 1000000;
 	struct err e = ERR_INIT;
 	int rc = paused_read(d->fd, now_s, &known->paused, &e);
 
 	known->is_paused = rc != 0;
 	if (rc == -1) {
-		err_prefix(&e, "%s", d->name);
-		output_complain(o, &e);
+		complain_of(d, o, &e);
 		known->paused = (struct paused){ .reason = "unreadable" };
 	}
 	rc = primary_read(d->fd, now_s, 0, &known->primary, &e);
 	known->has_primary = rc != -1;
-	if (rc == -1) {
-		err_prefix(&e, "%s", d->name);
-		output_complain(o, &e);
-	}
+	if (rc == -1)
+		complain_of(d, o, &e);
 	snprintf(known->name, sizeof known->name, "%s", d->name);
 }
 
@@ -60,8 +67,40 @@ detail_domain(struct detail *m, struct output *o)
 		hash = hash * 31 + (unsigned char)*c;
 	known = &m->domains[hash % DETAIL_DOMAINS];
 	if (strcmp(known->name, m->d->name) != 0)
-		read_domain(known, m->d, o);
+		read_domain(known, m->d, o->now_us / 1000000,
+		    m->are_domains_told ? NULL : o);
 	return known;
+}
+
+static void
+tell_domain(const char *name, const struct spool *sp, struct output *o)
+{
+	struct detail_domain known;
+	struct spool_domain d;
+	struct err ignored; /* it is told where its messages are looked for */
+
+	if (spool_domain_open(&d, sp, name, false, &ignored) == 1)
+		read_domain(&known, &d, o->now_us / 1000000, o);
+	spool_domain_close(&d);
+}
+
+int
+detail_tell_domains(const struct select *s, const struct spool *sp,
+    struct output *o, struct err *e)
+{
+	bool *is_told = calloc(s->ndomains + 1, sizeof *is_told);
+
+	if (is_told == NULL)
+		return err_temp(e, "out of memory");
+	for (size_t i = 0; i < s->nitems; i++) {
+		size_t domain = s->items[i].domain;
+
+		if (!is_told[domain])
+			tell_domain(s->domains[domain], sp, o);
+		is_told[domain] = true;
+	}
+	free(is_told);
+	return 0;
 }
 
 /* Where the envelope has no clock, the history has to be asked. */

@@ -38,6 +38,7 @@ struct detail {
 	struct journal journal;
 	const struct detail_domain *domain;
 	int64_t left_s; /* of its lifetime; -1: for ever, -2: not known */
+	bool are_domains_told; /* by detail_tell_domains() */
 	struct detail_domain domains[DETAIL_DOMAINS];
 };
 
@@ -56,6 +57,12 @@ void detail_read_more(struct detail *m, struct output *o);
 /* What is known of the domain m->d, read when it was not. Valid until
  * DETAIL_DOMAINS others were asked for. */
 const struct detail_domain *detail_domain(struct detail *m, struct output *o);
+
+/* Tell o what is wrong with the domains of the selected messages, each once:
+ * for who goes through many messages, perhaps in several processes. -1: out of
+ * memory. */
+int detail_tell_domains(const struct select *s, const struct spool *sp,
+    struct output *o, struct err *e);
 
 void detail_close(struct detail *m);
 

@@ -6,6 +6,7 @@
 
 #include "bmx-queue/census.h"
 #include "bmx-queue/detail.h"
+#include "bmx-queue/readers.h"
 
 #define TABLE_RCPTS 3 /* recipients of a message that the table names */
 
@@ -126,10 +127,12 @@ print_head(struct output *o)
 }
 
 struct lister {
+	const struct select *s;
 	struct output *o;
+	struct counts *listed;
+	bool has_head; /* printed, or the affair of another process */
 	struct detail m;
 	struct jline j;
-	struct counts listed;
 };
 
 static int
@@ -143,11 +146,41 @@ list_one(void *context, const struct spool_domain *d, struct spool_entry *entry,
 	l->m.entry = *entry;
 	if (detail_read(&l->m, l->o) == 0)
 		return 0;
-	if (l->listed.messages == 0)
+	if (!l->has_head)
 		print_head(l->o);
-	counts_add(&l->listed, &l->m.entry);
+	l->has_head = true;
+	counts_add(l->listed, &l->m.entry);
 	rc = print_message(&l->j, l->o, &l->m, e);
 	detail_close(&l->m);
+	return rc;
+}
+
+static int
+list_some(void *context, size_t first, size_t n, struct output *o,
+    struct counts *sum, struct err *e)
+{
+	struct lister *l = context;
+	struct select some = *l->s;
+
+	some.items += first;
+	some.nitems = n;
+	l->o = o;
+	l->listed = sum;
+	return select_in_order(&some, l->m.spool, list_one, l, o, e);
+}
+
+/* 0: there is too little for several, or they could not be started. */
+static int
+list_with_readers(struct lister *l, struct counts *sum, struct err *e)
+{
+	const struct readers_job job = { list_some, print_head, l };
+	size_t total = l->s->nitems, n = readers_wanted(total);
+	int rc = 0;
+
+	l->has_head = true;
+	if (n > 1)
+		rc = readers_run(n, &job, total, sum, l->o, e);
+	l->has_head = false;
 	return rc;
 }
 
@@ -155,12 +188,24 @@ int
 list_messages(const struct select *s, const struct config *conf,
     const struct spool *sp, struct output *o, struct err *e)
 {
-	struct lister l = { o, DETAIL_INIT(conf, sp), JLINE_INIT, { 0 } };
-	int rc = select_in_order(s, sp, list_one, &l, o, e);
+	struct counts sum = { 0 };
+	struct lister l = {
+		.s = s,
+		.o = o,
+		.m = DETAIL_INIT(conf, sp),
+		.j = JLINE_INIT,
+	};
+	int rc;
 
+	if (o->form == OUTPUT_JSON && detail_tell_domains(s, sp, o, e) == -1)
+		return -1;
+	l.m.are_domains_told = o->form == OUTPUT_JSON;
+	rc = list_with_readers(&l, &sum, e);
+	if (rc == 0)
+		rc = list_some(&l, 0, s->nitems, o, &sum, e);
 	jline_free(&l.j);
-	print_totals(o, &l.listed);
-	return rc;
+	print_totals(o, &sum);
+	return rc == -1 ? -1 : 0;
 }
 
 static int
