@@ -12,6 +12,7 @@
 #include "mail/addr.h"
 #include "net/dns.h"
 #include "smtp/policy.h"
+#include "smtp/route.h"
 
 #define POLICY_TIMEOUT_S 5 /* for the web server of MTA-STS */
 
@@ -179,8 +180,27 @@ refresh_policy(const struct run *r, const struct job *j, struct dns *dns)
 		log_warn("domain=%s mta-sts: %s", j->row.domain->name, e.text);
 }
 
+/* Unless it is open, or the domain needs none. MX, then addresses, one after the
+ * other: half of the time for each. */
 static int
-do_job(struct run *r, struct job *j, struct dns *dns, struct err *e)
+need_dns(const struct crowd *c, const struct config_domain *domain,
+    struct dns **dns, struct err *e)
+{
+	const struct config_host *host = &c->config->host;
+	const struct dns_options options = {
+		.servers = (const char *const *)host->resolver.word,
+		.nservers = host->resolver.n,
+		.deadline_ms = c->how->timeout_s * 1000 / 2,
+	};
+
+	if (*dns != NULL || !route_asks_dns(domain))
+		return 0;
+	*dns = dns_open(&options, e);
+	return *dns == NULL ? -1 : 0;
+}
+
+static int
+do_job(struct run *r, struct job *j, struct dns **dns, struct err *e)
 {
 	struct report_row *row = &j->row;
 
@@ -190,10 +210,12 @@ do_job(struct run *r, struct job *j, struct dns *dns, struct err *e)
 	row->now_s = clock_wall_us() / 1000000;
 	if (row->domain == NULL)
 		return 0;
-	probe_domain(r->c->how, dns, &r->seen, row->domain, &j->result);
+	if (need_dns(r->c, row->domain, dns, e) == -1)
+		return -1;
+	probe_domain(r->c->how, *dns, &r->seen, row->domain, &j->result);
 	if (learn(r, j, e) == -1)
 		return -1;
-	refresh_policy(r, j, dns);
+	refresh_policy(r, j, *dns);
 	return 0;
 }
 
@@ -222,37 +244,16 @@ end_job(struct run *r, struct job *j, int rc, const struct err *e)
 
 /* ---- threads ---- */
 
-/* MX, then addresses, one after the other: half of the time for each. */
-static struct dns *
-open_dns(const struct crowd *c, struct err *e)
-{
-	const struct config_host *host = &c->config->host;
-	const struct dns_options options = {
-		.servers = (const char *const *)host->resolver.word,
-		.nservers = host->resolver.n,
-		.deadline_ms = c->how->timeout_s * 1000 / 2,
-	};
-
-	return dns_open(&options, e);
-}
-
 static void *
 work(void *arg)
 {
 	struct run *r = arg;
 	struct err e = ERR_INIT;
-	struct dns *dns = open_dns(r->c, &e);
+	struct dns *dns = NULL;
 	struct job *j;
 
-	if (dns == NULL) {
-		pthread_mutex_lock(&r->lock);
-		fail(r, &e);
-		pthread_cond_broadcast(&r->out);
-		pthread_mutex_unlock(&r->lock);
-		return NULL;
-	}
 	while ((j = take_job(r)) != NULL)
-		end_job(r, j, do_job(r, j, dns, &e), &e);
+		end_job(r, j, do_job(r, j, &dns, &e), &e);
 	dns_close(dns);
 	return NULL;
 }
