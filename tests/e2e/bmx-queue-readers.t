@@ -52,7 +52,7 @@ echo nonsense >"$spool/example.net/paused"
 # said FILE: without what the clock changes
 said()
 {
-	sed -E 's/"(age|lifetime_left)":[0-9]+//g; s/^([0-9a-v]{21}\t)[0-9]+/\1/' "$1"
+	sed -E 's/"(age|lifetime_left)":-?[0-9]+//g; s/^([0-9a-v]{21}\t)[0-9]+/\1/' "$1"
 }
 
 # both WHAT ARGUMENTS...: by one reader and by several
