@@ -90,6 +90,11 @@ send $(with sender)
 like "envelope and Received say who" "$(noted)" \
     "^TLS1\.[23]/[A-Z0-9-]+ client=CN=Sender.*of.*mail sha256=$(digest sender)"
 like "the log too" "$(cat "$tmp/bmx.log")" " tls=TLS.* client=CN=Sender[^ ]* sha256=$(digest sender)"
+send_what='SNI: the same where a wildcard alone covers the name'
+# shellcheck disable=SC2046
+send --tls-sni mx2.example.org $(with sender)
+like "and it is vouched for" "$(noted)" \
+    "^TLS1\.[23]/[A-Z0-9-]+ client=CN=Sender.*of.*mail sha256=$(digest sender)"
 send_what='D22: a client of a root that we do not know'
 # shellcheck disable=SC2046
 send $(with stranger)

@@ -414,6 +414,8 @@ commands_are_taken_in_order_and_others_get_503(void **state)
 		{ "an EHLO without a name changes nothing",
 		    BYTES(EHLO MAIL "EHLO\r\n" RCPT),
 		    HELLO ", 250 2.1.0, 501, 250 2.1.5", "M!R", NULL },
+		{ "nor does a HELO", BYTES(EHLO MAIL "HELO\r\n" RCPT),
+		    HELLO ", 250 2.1.0, 501, 250 2.1.5", "M!R", NULL },
 		{ "D14 a name that cannot be true is no reason",
 		    BYTES("EHLO !!not a name!!\r\n" MAIL
 			  "HELO [1.2.3\r\n" MAIL),
@@ -1147,6 +1149,29 @@ content_over_the_limit_is_drained_and_refused(void **state)
 		play_all_ways(&rows[i], &small);
 }
 
+/* In chunks the message is judged after each of them. */
+static void
+loops_in_a_chunk(const char *name, const char *field, int n, const char *end)
+{
+	char replies[1024], want[128], head[64];
+	bool is_good = end[0] == '2';
+	struct driver d;
+
+	driver_init(&d, &usual);
+	snprintf(head, sizeof head, "BDAT %zu\r\n", n * strlen(field));
+	feed(&d, BYTES(EHLO MAIL RCPT));
+	feed(&d, head, strlen(head));
+	for (int i = 0; i < n; i++)
+		feed(&d, field, strlen(field));
+	feed(&d, BYTES("BDAT 2 LAST\r\n\r\n"));
+	summarise(&d, replies, sizeof replies);
+	snprintf(want, sizeof want, SAID_RCPT ", %s, %s",
+	    is_good ? "250 2.0.0" : end, end);
+	if (strcmp(replies, want) != 0)
+		fail_msg("%s, in chunks: %s", name, replies);
+	driver_free(&d);
+}
+
 static void
 too_many_received_fields_are_a_loop(void **state)
 {
@@ -1181,6 +1206,8 @@ too_many_received_fields_are_a_loop(void **state)
 		if (strcmp(replies, want) != 0)
 			fail_msg("%s: %s", rows[i].name, replies);
 		driver_free(&d);
+		loops_in_a_chunk(rows[i].name, rows[i].field, rows[i].n,
+		    rows[i].end);
 	}
 }
 
@@ -1397,6 +1424,73 @@ a_flood_of_commands_never_fills_the_output(void **state)
 	buf_free(&flood);
 }
 
+/* ---- answers ---- */
+
+static void
+an_answer_is_awaited_once_and_to_a_question(void **state)
+{
+	struct driver d;
+	char replies[1024];
+	size_t used;
+
+	(void)state;
+	driver_init(&d, &usual);
+	feed(&d, BYTES(EHLO));
+	session_answer(&d.s, "250 2.0.0 to nothing");
+	assert_false(session_later(&d.s));
+	assert_int_equal(session_step(&d.s, BYTES(MAIL), &used),
+	    SESSION_ASK_MAIL);
+	assert_int_equal(session_step(&d.s, BYTES(RCPT), &used),
+	    SESSION_ASK_MAIL);
+	assert_int_equal(used, 0);
+	assert_false(session_later(&d.s)); /* RCPT's answer alone */
+	session_answer(&d.s, "250 2.1.0 OK");
+	session_answer(&d.s, "550 5.7.1 no");
+	feed(&d, BYTES(RCPT));
+	summarise(&d, replies, sizeof replies);
+	assert_string_equal(replies, SAID_RCPT);
+	driver_free(&d);
+}
+
+static void
+what_is_refused_changes_nothing(void **state)
+{
+	static const struct {
+		const char *line;
+		enum session_event asks;
+		const char *reply;
+	} rows[] = {
+		{ "XCLIENT ADDR=192.0.2.9 HELO=x\r\n", SESSION_ASK_XCLIENT,
+		    "550 5.7.0" },
+		{ "STARTTLS\r\n", SESSION_ASK_TLS, "454 4.7.0" },
+		{ "ETRN example.com\r\n", SESSION_ASK_ETRN, "459 4.3.0" },
+	};
+	struct session_params params = usual;
+
+	(void)state;
+	params.exts |= SMTP_EXT_XCLIENT;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char replies[1024], want[128];
+		struct driver d;
+		size_t used;
+
+		driver_init(&d, &params);
+		feed(&d, BYTES(EHLO));
+		assert_int_equal(session_step(&d.s, rows[i].line,
+				     strlen(rows[i].line), &used),
+		    rows[i].asks);
+		session_answer(&d.s, rows[i].reply);
+		feed(&d, BYTES(MAIL RCPT));
+		summarise(&d, replies, sizeof replies);
+		snprintf(want, sizeof want, HELLO ", %s, 250 2.1.0, 250 2.1.5",
+		    rows[i].reply);
+		assert_string_equal(replies, want);
+		assert_string_equal(d.s.env.client.helo, "client.example");
+		assert_false(d.s.has_front || d.s.is_secured);
+		driver_free(&d);
+	}
+}
+
 /* ---- answers that are put off ---- */
 
 /* How many recipients are asked for before the first has to be answered, and
@@ -1509,6 +1603,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_is_awaited_once_and_to_a_question),
+		cmocka_unit_test(what_is_refused_changes_nothing),
 		cmocka_unit_test(
 		    a_group_of_recipients_is_seen_before_the_first_is_answered),
 		cmocka_unit_test(many_recipients_are_put_off_in_turns),

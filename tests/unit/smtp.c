@@ -694,6 +694,7 @@ each_extension_has_its_name(void **state)
 		assert_int_equal(o.exts, bit);
 	}
 	assert_string_equal(smtp_ext_name(0), "");
+	assert_string_equal(smtp_xattr_name(0), "");
 	assert_string_equal(smtp_ext_name(SMTP_EXT_BINARYMIME << 1), "");
 }
 

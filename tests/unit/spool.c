@@ -42,6 +42,8 @@ static struct {
 	bool is_kill;        /* not with an errno: the process ends */
 	int tmpfile_error;   /* O_TMPFILE is refused with this, 0: not */
 	int renameat2_error; /* likewise */
+	const char *goes;    /* another process removes what we just opened */
+	const char *comes;   /* and makes new/ once we removed that */
 	bool failed;
 	bool synced_after_failed_sync;
 	bool sync_failed;
@@ -90,6 +92,8 @@ int __wrap_linkat(int fd, const char *from, int to_fd, const char *to,
     int flags);
 int __real_openat64(int fd, const char *name, int flags, ...);
 int __wrap_openat64(int fd, const char *name, int flags, ...);
+int __real_unlinkat(int fd, const char *name, int flags);
+int __wrap_unlinkat(int fd, const char *name, int flags);
 int __real_renameat2(int fd, const char *from, int to_fd, const char *to,
     unsigned flags);
 int __wrap_renameat2(int fd, const char *from, int to_fd, const char *to,
@@ -133,6 +137,7 @@ __wrap_openat64(int fd, const char *name, int flags, ...)
 {
 	mode_t mode = 0;
 	va_list ap;
+	int opened;
 
 	if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
 		va_start(ap, flags);
@@ -150,7 +155,20 @@ __wrap_openat64(int fd, const char *name, int flags, ...)
 	if ((flags & O_DIRECTORY) == 0 || (flags & O_TMPFILE) == O_TMPFILE)
 		if (note("open"))
 			return -1;
-	return __real_openat64(fd, name, flags, mode);
+	opened = __real_openat64(fd, name, flags, mode);
+	if (sys.goes != NULL && strcmp(name, sys.goes) == 0)
+		__real_unlinkat(fd, name, 0);
+	return opened;
+}
+
+int
+__wrap_unlinkat(int fd, const char *name, int flags)
+{
+	int rc = __real_unlinkat(fd, name, flags);
+
+	if (sys.comes != NULL && strcmp(name, sys.comes) == 0)
+		assert_int_equal(mkdirat(fd, "new", 0700), 0);
+	return rc;
 }
 
 int
@@ -631,6 +649,48 @@ two_processes_cannot_lock_one_domain(void **state)
 	assert_int_equal(lock_from_another_process(w), 1);
 }
 
+static void
+a_lock_on_a_file_that_has_no_name_any_more_is_none(void **state)
+{
+	struct world *w = *state;
+
+	sys.goes = "lock";
+	assert_int_equal(spool_domain_lock(&w->d, &w->e), 0);
+	sys.goes = NULL;
+	assert_int_equal(spool_domain_lock(&w->d, &w->e), 1);
+	assert_int_equal(lock_from_another_process(w), 0);
+}
+
+static void
+a_domain_is_removed_when_it_is_locked_and_empty(void **state)
+{
+	struct world *w = *state;
+	struct spool_entry entry;
+
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 0);
+	assert_int_equal(spool_domain_lock(&w->d, &w->e), 1);
+	put_file(w, "example.com/primary", "x", 1);
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 0);
+	assert_int_equal(unlinkat(w->d.fd, "primary", 0), 0);
+	put_message(w, &entry);
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 0);
+	assert_int_equal(count_files(w, "example.com"), 5);
+	assert_int_equal(spool_remove(&w->d, &entry, &w->e), 1);
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 1);
+	assert_false(exists(w, "example.com"));
+}
+
+static void
+a_domain_that_is_made_again_while_it_is_removed_stays(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(spool_domain_lock(&w->d, &w->e), 1);
+	sys.comes = "lock"; /* the last before the directory itself */
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 0);
+	assert_true(exists(w, "example.com/new"));
+}
+
 /* ---- IDs and names ---- */
 
 static void
@@ -997,6 +1057,35 @@ where_nameless_files_are_refused_tmp_is_used(void **state)
 		    "open write fsync link fsync-dir");
 		assert_int_equal(count_files(w, "example.com/tmp"), 0);
 		assert_int_equal(count_files(w, "example.com/new"), (int)i + 1);
+	}
+}
+
+static void
+a_message_is_prepared_in_tmp_with_and_without_nameless_files(void **state)
+{
+	static const char prepared[] = ID ".x";
+	struct world *w = *state;
+
+	put_file(w, "example.com/tmp/no-id-but-as-long-as-.x", "x", 1);
+	for (int fallback = 0; fallback < 2; fallback++) {
+		struct spool_msg m = SPOOL_MSG_INIT;
+		struct spool_prepared list;
+		char name[SPOOL_PREPARED_MAX], path[256];
+		struct buf got = BUF_INIT(4096);
+
+		sys.tmpfile_error = fallback ? EOPNOTSUPP : 0;
+		begin(w, &m, &w->d);
+		assert_int_equal(spool_prepare(&m, prepared, &w->e), 0);
+		assert_int_equal(count_files(w, "example.com/tmp"), 2);
+		snprintf(path, sizeof path, "example.com/tmp/%s", prepared);
+		get_file(w, path, &got);
+		assert_string_equal(got.data, ENVELOPE CONTENT);
+		buf_free(&got);
+		assert_int_equal(spool_prepared_open(&list, &w->d, &w->e), 0);
+		assert_int_equal(spool_prepared_next(&list, name, &w->e), 1);
+		assert_string_equal(name, prepared);
+		assert_int_equal(spool_prepared_next(&list, name, &w->e), 0);
+		spool_prepared_close(&list);
 	}
 }
 
@@ -1376,6 +1465,9 @@ hold_and_release_change_the_flag_alone(void **state)
 			    1);
 			assert_string_equal(entry.name, rows[i].released);
 			assert_false(entry.is_held);
+			assert_int_equal(spool_release(&w->d, &entry, &w->e),
+			    1);
+			assert_string_equal(entry.name, rows[i].released);
 			assert_true(exists(w, place(&entry, path)));
 			assert_int_equal(count_files(w, "example.com/new"), 0);
 			assert_int_equal(count_files(w, "example.com/cur"), 1);
@@ -1395,6 +1487,40 @@ a_held_message_that_is_deferred_stays_held(void **state)
 	assert_int_equal(spool_defer(&w->d, &entry, 1800000000, &w->e), 1);
 	assert_true(entry.is_held);
 	assert_non_null(strstr(entry.name, ":2,F"));
+}
+
+static void
+the_time_that_was_held_has_a_limit(void **state)
+{
+	static const char held[] = ID ",S=1,R=1,H=9999999999:2,F";
+	const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct world *w = *state;
+	struct spool_entry entry;
+
+	put_file(w, "example.com/cur/" ID ",S=1,R=1,H=9999999999:2,F", "x", 1);
+	assert_int_equal(utimensat(w->d.cur_fd, held, times, 0), 0);
+	assert_true(spool_parse_name(&entry, held, false));
+	assert_int_equal(spool_release(&w->d, &entry, &w->e), 1);
+	assert_string_equal(entry.name, ID ",S=1,R=1,H=9999999999:2,");
+}
+
+static void
+without_cur_a_message_stays_in_new(void **state)
+{
+	struct world *w = *state;
+	struct spool_entry entry;
+	char path[256];
+
+	put_message(w, &entry);
+	assert_int_equal(unlinkat(w->d.fd, "cur", AT_REMOVEDIR), 0);
+	spool_domain_close(&w->d);
+	assert_int_equal(spool_domain_open(&w->d, &w->sp, "example.com", false,
+			     &w->e),
+	    1);
+	assert_int_equal(spool_defer(&w->d, &entry, 1, &w->e), -1);
+	assert_string_equal(w->e.text, "example.com/cur is missing");
+	assert_int_equal(w->e.class, ERR_TEMP);
+	assert_true(exists(w, place(&entry, path)));
 }
 
 static void
@@ -1700,6 +1826,9 @@ main(void)
 		IN_SPOOL(domains_are_directories_and_links_with_domain_names),
 		IN_SPOOL(a_maildir_that_is_kept_open_is_the_one_of_that_name),
 		IN_SPOOL(two_processes_cannot_lock_one_domain),
+		IN_SPOOL(a_lock_on_a_file_that_has_no_name_any_more_is_none),
+		IN_SPOOL(a_domain_is_removed_when_it_is_locked_and_empty),
+		IN_SPOOL(a_domain_that_is_made_again_while_it_is_removed_stays),
 		cmocka_unit_test(ids_sort_by_arrival_and_hold_its_time),
 		cmocka_unit_test(ids_of_one_microsecond_differ),
 		cmocka_unit_test(what_is_no_id_has_no_time),
@@ -1720,6 +1849,8 @@ main(void)
 		IN_SPOOL(
 		    without_nameless_files_a_kill_leaves_a_whole_message_or_none),
 		IN_SPOOL(where_nameless_files_are_refused_tmp_is_used),
+		IN_SPOOL(
+		    a_message_is_prepared_in_tmp_with_and_without_nameless_files),
 		IN_SPOOL(an_aborted_message_is_gone),
 		IN_SPOOL(one_id_is_never_linked_over_another_message),
 		IN_SPOOL(large_messages_are_written_whole_in_few_calls),
@@ -1738,6 +1869,8 @@ main(void)
 		IN_SPOOL(a_deferral_cut_short_leaves_the_message_due_at_once),
 		IN_SPOOL(hold_and_release_change_the_flag_alone),
 		IN_SPOOL(a_held_message_that_is_deferred_stays_held),
+		IN_SPOOL(the_time_that_was_held_has_a_limit),
+		IN_SPOOL(without_cur_a_message_stays_in_new),
 		IN_SPOOL(a_message_that_is_gone_is_no_error),
 		IN_SPOOL(a_rename_never_replaces_a_message),
 		IN_SPOOL(the_log_of_a_message_goes_with_it),
