@@ -248,6 +248,8 @@ reply_of(struct fakedns *f, const struct client *c, struct packet *reply)
 	case FAKEDNS_TC:
 	case FAKEDNS_TC_SLOW:
 	case FAKEDNS_TC_CLOSES:
+	case FAKEDNS_TC_LEAVES:
+	case FAKEDNS_TC_REFUSES:
 	case FAKEDNS_TC_SILENT:
 	case FAKEDNS_TC_TC:
 		begin_reply(reply, &c->query, 0);
@@ -362,6 +364,8 @@ serve_client(struct fakedns *f, int fd)
 	    !read_all(fd, query.bytes, query.len))
 		return;
 	f->tcp++;
+	if (f->way == FAKEDNS_TC_LEAVES)
+		return;
 	if (f->way == FAKEDNS_TC_SILENT) {
 		read_all(fd, length, 1); /* until it goes */
 		return;
@@ -392,7 +396,8 @@ serve(void *arg)
 	struct pollfd p[] = {
 		{ .fd = f->stop_fd[0], .events = POLLIN },
 		{ .fd = f->udp_fd, .events = POLLIN },
-		{ .fd = f->tcp_fd, .events = POLLIN },
+		{ .fd = f->way == FAKEDNS_TC_REFUSES ? -1 : f->tcp_fd,
+		    .events = POLLIN },
 	};
 
 	while (poll(p, 3, -1) != -1 || errno == EINTR) {
@@ -427,7 +432,7 @@ bind_both(struct fakedns *f)
 	snprintf(f->address, sizeof f->address, "127.0.0.1:%u",
 	    ntohs(addr.sin_port));
 	if (bind(f->tcp_fd, (struct sockaddr *)&addr, sizeof addr) == 0 &&
-	    listen(f->tcp_fd, 64) == 0)
+	    (f->way == FAKEDNS_TC_REFUSES || listen(f->tcp_fd, 64) == 0))
 		return true;
 	close(f->udp_fd);
 	close(f->tcp_fd);

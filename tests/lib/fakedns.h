@@ -34,6 +34,8 @@ enum fakedns_way {
 	FAKEDNS_TC,          /* TCP answers */
 	FAKEDNS_TC_SLOW,     /* TCP answers byte for byte */
 	FAKEDNS_TC_CLOSES,   /* TCP closes in the middle of the answer */
+	FAKEDNS_TC_LEAVES,   /* TCP closes without an answer */
+	FAKEDNS_TC_REFUSES,  /* nobody listens to TCP */
 	FAKEDNS_TC_SILENT,   /* TCP never answers */
 	FAKEDNS_TC_TC,       /* TCP answers with TC, too */
 	FAKEDNS_BATCH,       /* answers when no more queries come */

@@ -480,6 +480,31 @@ offers_before_and_in_tls_are_kept_apart(void **state)
 	tls_free(tls);
 }
 
+/* It may be asked for again: what is needed for that is there already. */
+static void
+a_refused_starttls_can_be_asked_for_again(void **state)
+{
+	static const struct step script[] = { GREETING, EHLO(STARTTLS),
+		{ "STARTTLS", "454 4.7.0 not now" },
+		{ "STARTTLS", "220 2.0.0 go on" }, { NULL, GARBLE }, { 0 } };
+	static const struct client_tls none = { .level = CONFIG_TLS_NONE };
+	struct client_params params = short_waits();
+	struct client c = CLIENT_INIT;
+	struct err e = ERR_INIT;
+	struct endpoint ep;
+	pid_t pid = start(&ep, NULL, serve_script, script);
+
+	(void)state;
+	assert_int_equal(client_open(&c, &params, &ep, &none, &e), 0);
+	assert_int_equal(client_ask_tls(&c, &tls_may, &e), 0);
+	assert_int_equal(c.reply.code, 454);
+	assert_int_equal(client_ask_tls(&c, &tls_may, &e), 0);
+	assert_int_equal(c.reply.code, 220);
+	assert_int_equal(client_shake_hands(&c, &tls_may, &e), -1);
+	client_abort(&c);
+	server_is_content(pid, "asked again");
+}
+
 static void
 helo_offers_nothing(void **state)
 {
@@ -1153,40 +1178,56 @@ a_stall_anywhere_ends_at_the_deadline(void **state)
 static int
 serve_half(struct server *s, const void *arg)
 {
-	static const struct step script[] = { GREETING, EHLO(PIPELINING),
+	static const struct step by_data[] = { GREETING, EHLO(PIPELINING),
 		{ MAIL, NULL }, { RCPT("a"), NULL },
-		{ "DATA", OK "\r\n" OK "\r\n354 go" }, { "x", NULL },
+		{ "DATA", OK "\r\n" OK "\r\n354 go" }, { 0 } };
+	static const struct step by_chunk[] = { GREETING,
+		EHLO(PIPELINING CHUNKING), { MAIL, NULL },
+		{ RCPT("a"), OK "\r\n" OK }, { "BDAT 90000000 LAST", NULL },
+		{ 0 } };
+	static const struct step end[] = { { "x", NULL },
 		{ NULL, "421 4.3.2 shutting down" }, { NULL, CLOSE }, { 0 } };
+	bool is_chunk = *(const bool *)arg;
 
-	(void)arg;
-	return follow(s, script);
+	return follow(s, is_chunk ? by_chunk : by_data) != 0 ||
+	       follow(s, end) != 0;
 }
 
 static void
 the_last_words_within_content_are_heard(void **state)
 {
-	static const bool all[1] = { true };
+	static const bool all[1] = { true }, ways[] = { false, true };
 	struct client_params params = short_waits();
-	struct client_outcome outcome;
-	struct client c = CLIENT_INIT;
-	struct err e = ERR_INIT;
-	struct envelope env;
-	struct endpoint ep;
-	pid_t pid = start(&ep, NULL, serve_half, NULL);
-	int rc = 0;
 
 	(void)state;
-	make_envelope(&env, 1);
-	open_session(&c, &params, &ep);
-	assert_int_equal(client_begin(&c, &env, all, 3, &outcome, &e), 1);
-	for (int i = 0; i < 10000000 && rc == 0; i++)
-		rc = client_send(&c, "x\r\n", 3, &e);
-	assert_int_equal(rc, -1);
-	assert_int_equal(e.class, ERR_TEMP);
-	assert_int_equal(c.reply.code, 421);
-	client_quit(&c);
-	envelope_reset(&env);
-	server_is_content(pid, "last words");
+	for (size_t way = 0; way < COUNT(ways); way++) {
+		struct client_outcome outcome;
+		struct client c = CLIENT_INIT;
+		struct err e = ERR_INIT;
+		struct envelope env;
+		struct endpoint ep;
+		pid_t pid = start(&ep, NULL, serve_half, &ways[way]);
+		bool lost = true;
+		int rc = 0;
+
+		make_envelope(&env, 1);
+		open_session(&c, &params, &ep);
+		assert_int_equal(client_begin(&c, &env, all, 90000000, &outcome,
+				     &e),
+		    1);
+		for (int i = 0; i < 10000000 && rc == 0; i++)
+			rc = client_send(&c, "x\r\n", 3, &e);
+		assert_int_equal(rc, -1);
+		assert_int_equal(e.class, ERR_TEMP);
+		assert_int_equal(c.reply.code, 421);
+		/* nor does it get an end after that */
+		assert_int_equal(client_end(&c, &lost, &e), -1);
+		assert_false(lost);
+		client_quit(&c);
+		client_abort(&c);
+		envelope_reset(&env);
+		server_is_content(pid, "last words");
+	}
 }
 
 /* D27 */
@@ -1427,6 +1468,38 @@ lmtp_answers_for_each_recipient(void **state)
 	}
 }
 
+/* An SMTP server would get an empty message then, and answer; in LMTP there
+ * is no recipient to answer for. */
+static void
+lmtp_gets_no_content_for_nobody(void **state)
+{
+	static const struct step script[] = { GREETING,
+		{ "LHLO backup.test", "250-mx.test\r\n250 PIPELINING" },
+		{ MAIL, NULL }, { RCPT("a"), NULL },
+		{ "DATA", OK "\r\n550 5.1.1 no\r\n354 go" }, { NULL, GONE },
+		{ 0 } };
+	static const bool all[1] = { true };
+	struct client_params params = short_waits();
+	struct client_outcome o;
+	struct client c = CLIENT_INIT;
+	struct err e = ERR_INIT;
+	struct envelope env;
+	struct endpoint ep;
+	pid_t pid = start(&ep, NULL, serve_script, script);
+
+	(void)state;
+	make_envelope(&env, 1);
+	ep.is_lmtp = true;
+	open_session(&c, &params, &ep);
+	assert_int_equal(client_begin(&c, &env, all, 3, &o, &e), -1);
+	assert_string_equal(e.text, "DATA: protocol error: 354 for nobody");
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_int_equal(o.reply.code, 550);
+	client_abort(&c);
+	envelope_reset(&env);
+	server_is_content(pid, "354 for nobody");
+}
+
 /* Nobody falls back to HELO, and nobody takes it for us. */
 static void
 lmtp_knows_no_helo_and_no_loop(void **state)
@@ -1500,6 +1573,54 @@ serve_many(struct server *s, const void *arg)
 	return follow(s, last);
 }
 
+/* n recipients whose commands are as long as they can be. */
+static void
+make_long_envelope(struct envelope *env, size_t n)
+{
+	struct err e = ERR_INIT;
+
+	make_envelope(env, 0);
+	for (size_t i = 0; i < n; i++) {
+		struct smtp_rcpt r = { .notify = SMTP_NOTIFY_NEVER };
+
+		memset(r.orcpt, 'y', sizeof r.orcpt - 1);
+		memcpy(r.orcpt, "rfc822;", 7);
+		assert_int_equal(addr_parse("z@d.test", 8, &r.forward_path, &e),
+		    0);
+		assert_int_equal(envelope_add(env, &r, &e), 0);
+	}
+}
+
+/* It is noticed in the middle of a group that is too long to be sent at once. */
+static void
+a_group_to_a_server_that_left_fails(void **state)
+{
+	static const struct step script[] = { GREETING,
+		EHLO(PIPELINING "250-DSN\r\n"), { NULL, CLOSE }, { 0 } };
+	static struct client_outcome outcomes[GROUP];
+	static bool all[GROUP];
+	struct client_params params = short_waits();
+	struct client c = CLIENT_INIT;
+	struct err e = ERR_INIT;
+	struct envelope env;
+	struct endpoint ep;
+	pid_t pid = start(&ep, NULL, serve_script, script);
+
+	(void)state;
+	make_long_envelope(&env, GROUP);
+	for (size_t i = 0; i < GROUP; i++)
+		all[i] = true;
+	open_session(&c, &params, &ep);
+	server_is_content(pid, "it left");
+	assert_int_equal(client_begin(&c, &env, all, 3, outcomes, &e), -1);
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_non_null(strstr(e.text, "connection to the server"));
+	for (size_t i = 0; i < GROUP; i++)
+		assert_int_equal(outcomes[i].reply.code, 0);
+	client_abort(&c);
+	envelope_reset(&env);
+}
+
 /* RFC 2920 3.1: neither side may wait for the other to read. */
 static void
 a_thousand_long_recipients_do_not_jam_the_line(void **state)
@@ -1515,17 +1636,9 @@ a_thousand_long_recipients_do_not_jam_the_line(void **state)
 	bool lost;
 
 	(void)state;
-	make_envelope(&env, 0);
-	for (size_t i = 0; i < MANY; i++) {
-		struct smtp_rcpt r = { .notify = SMTP_NOTIFY_NEVER };
-
-		memset(r.orcpt, 'y', sizeof r.orcpt - 1);
-		memcpy(r.orcpt, "rfc822;", 7);
-		assert_int_equal(addr_parse("z@d.test", 8, &r.forward_path, &e),
-		    0);
-		assert_int_equal(envelope_add(&env, &r, &e), 0);
+	make_long_envelope(&env, MANY);
+	for (size_t i = 0; i < MANY; i++)
 		all[i] = true;
-	}
 	open_session(&c, &params, &ep);
 	assert_int_equal(client_begin(&c, &env, all, 3, outcomes, &e),
 	    MANY - MANY / 3);
@@ -1815,6 +1928,7 @@ main(void)
 		cmocka_unit_test(sessions_begin_or_end_as_the_server_says),
 		cmocka_unit_test(tls_begins_or_fails_as_configured),
 		cmocka_unit_test(offers_before_and_in_tls_are_kept_apart),
+		cmocka_unit_test(a_refused_starttls_can_be_asked_for_again),
 		cmocka_unit_test(helo_offers_nothing),
 		cmocka_unit_test(nobody_there_is_temporary_and_keeps_its_errno),
 		cmocka_unit_test(no_reply_to_quit_is_no_error),
@@ -1840,7 +1954,9 @@ main(void)
 		cmocka_unit_test(a_lost_reply_to_a_chunk_is_told_apart),
 		cmocka_unit_test(a_refused_chunk_is_followed_by_a_reset),
 		cmocka_unit_test(lmtp_answers_for_each_recipient),
+		cmocka_unit_test(lmtp_gets_no_content_for_nobody),
 		cmocka_unit_test(lmtp_knows_no_helo_and_no_loop),
+		cmocka_unit_test(a_group_to_a_server_that_left_fails),
 		cmocka_unit_test(
 		    a_thousand_long_recipients_do_not_jam_the_line),
 		cmocka_unit_test(a_session_carries_many_transactions),

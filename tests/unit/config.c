@@ -122,6 +122,9 @@ every_mistake_is_named_with_its_line(void **state)
 		    "[example.com] primary: \"a_b!\" is not mx" },
 		{ HOST "[example.com]\nprimary = mx, 192.0.2.1\n",
 		    "[example.com] primary: mx stands alone" },
+		{ HOST "[example.com]\nprimary = lmtp:/run/lmtp\n",
+		    "[example.com] primary: mail cannot be relayed live to "
+		    "LMTP: set admit = spool or defer" },
 		{ HOST "[example.com]\nprimary =\n",
 		    "[example.com] primary: empty" },
 		{ HOST "proxy = 192.0.2.1/24\n",
@@ -205,6 +208,24 @@ missing_file_and_directory_are_configuration_errors(void **state)
 		assert_non_null(strstr(e.text, rows[i]));
 		config_free(&c);
 	}
+}
+
+static void
+without_a_path_the_file_is_that_of_the_environment_or_of_the_system(
+    void **state)
+{
+	struct config c = CONFIG_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(setenv("BMX_CONF", "/missing/bmx.conf", 1), 0);
+	assert_int_equal(config_load(&c, NULL, &e), -1);
+	assert_string_equal(c.path, "/missing/bmx.conf");
+	config_free(&c);
+	assert_int_equal(unsetenv("BMX_CONF"), 0);
+	config_load(&c, NULL, &e); /* it may be there */
+	assert_string_equal(c.path, SYSCONFDIR "/bmx.conf");
+	config_free(&c);
 }
 
 static void
@@ -340,6 +361,8 @@ main(void)
 		cmocka_unit_test(a_line_too_long_or_with_a_nul_is_refused),
 		cmocka_unit_test(
 		    missing_file_and_directory_are_configuration_errors),
+		cmocka_unit_test(
+		    without_a_path_the_file_is_that_of_the_environment_or_of_the_system),
 		cmocka_unit_test(values_are_read_in_their_units),
 		cmocka_unit_test(keys_that_are_not_set_have_their_defaults),
 		cmocka_unit_test(many_domains_are_found),

@@ -979,6 +979,24 @@ bytes_behind_starttls_are_an_injection(void **state)
 }
 
 static void
+there_is_no_tls_within_tls(void **state)
+{
+	struct tls *client = client_context();
+	struct err e = ERR_INIT;
+	int rc;
+	struct conn *c = meet(state, NULL, &rc, &e);
+
+	assert_int_equal(rc, 0);
+	assert_int_equal(conn_start_tls(c, client, "mx.example.com", NULL,
+			     soon(LONG_MS), &e),
+	    -1);
+	assert_string_equal(e.text, "STARTTLS within TLS");
+	assert_int_equal(e.class, ERR_PERM);
+	conn_close(c);
+	tls_free(client);
+}
+
+static void
 a_peer_that_speaks_no_tls_fails_the_handshake_for_good(void **state)
 {
 	struct tls *server = server_context(state);
@@ -1199,6 +1217,7 @@ main(void)
 		    records_without_bytes_do_not_hold_up_the_deadline),
 		cmocka_unit_test(clients_name_the_server_but_never_by_address),
 		cmocka_unit_test(bytes_behind_starttls_are_an_injection),
+		cmocka_unit_test(there_is_no_tls_within_tls),
 		cmocka_unit_test(
 		    a_peer_that_speaks_no_tls_fails_the_handshake_for_good),
 		cmocka_unit_test(

@@ -318,11 +318,26 @@ a_name_that_cannot_be_asked_is_malformed(void **state)
 
 /* ---- several servers ---- */
 
+/* To an address of all hosts the system sends nothing. */
+static void
+the_next_server_answers_for_one_that_cannot_be_asked(void **state)
+{
+	struct scene s = { .n = 1 };
+
+	(void)state;
+	fakedns_start(&s.fakes[0], FAKEDNS_ANSWER);
+	open_engine(&s, DEADLINE_MS, "255.255.255.255");
+	assert_true_address(&s);
+	assert_int_equal(s.fakes[0].udp, 1);
+	end(&s);
+}
+
 static void
 the_next_server_answers_for_a_broken_one(void **state)
 {
 	static const int ways[] = { FAKEDNS_SERVFAIL, FAKEDNS_REFUSED,
-		FAKEDNS_JUNK, FAKEDNS_TC_CLOSES, FAKEDNS_TC_TC };
+		FAKEDNS_JUNK, FAKEDNS_TC_CLOSES, FAKEDNS_TC_LEAVES,
+		FAKEDNS_TC_REFUSES, FAKEDNS_TC_TC };
 	struct scene s;
 
 	(void)state;
@@ -500,6 +515,21 @@ ask(struct tally *t, const char *name, enum dns_type type)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(dns_ask(t->scene->dns, name, type, count, t, &e), 0);
+	t->asked++;
+}
+
+static void
+ask_at(struct tally *t, const struct fakedns *f, const char *name,
+    enum dns_type type)
+{
+	struct endpoint ep;
+	struct dns_how how = { .server = &ep };
+	struct err e = ERR_INIT;
+
+	assert_true(endpoint_parse(&ep, f->address, 53));
+	assert_int_equal(dns_ask_how(t->scene->dns, name, type, &how, count, t,
+			     &e),
+	    0);
 	t->asked++;
 }
 
@@ -691,6 +721,42 @@ what_is_forgotten_is_not_called(void **state)
 }
 
 static void
+what_is_forgotten_is_not_called_wherever_it_waits(void **state)
+{
+	struct scene s;
+	struct tally t = { .scene = &s }, other = { .scene = &s };
+
+	(void)state;
+	start(&s, WAYS(FAKEDNS_ANSWER), DEADLINE_MS);
+	assert_int_equal(status_of(&s, "known.example", DNS_A), DNS_OK);
+	ask(&other, "known.example", DNS_A);
+	ask(&t, "known.example", DNS_A); /* ready */
+	ask_numbered(&t, 0, 1000);       /* more than are in flight at once */
+	ask_at(&t, &s.fakes[0], "own.example", DNS_A);
+	ask_at(&other, &s.fakes[0], "own.example", DNS_A);
+	dns_forget(s.dns, &t);
+	assert_int_equal(dns_outstanding(s.dns), 2);
+	run(&s);
+	assert_int_equal(t.done, 0);
+	assert_int_equal(other.found, 2);
+	end(&s);
+}
+
+static void
+an_engine_can_be_closed_before_its_answers_are_taken(void **state)
+{
+	struct scene s;
+	struct tally t = { .scene = &s };
+
+	(void)state;
+	start(&s, WAYS(FAKEDNS_ANSWER), DEADLINE_MS);
+	assert_int_equal(status_of(&s, "known.example", DNS_A), DNS_OK);
+	ask(&t, "known.example", DNS_A);
+	end(&s);
+	assert_int_equal(t.done, 0);
+}
+
+static void
 ids_and_ports_cannot_be_guessed(void **state)
 {
 	struct scene s;
@@ -713,21 +779,6 @@ ids_and_ports_cannot_be_guessed(void **state)
 }
 
 /* ---- one given server ---- */
-
-static void
-ask_at(struct tally *t, const struct fakedns *f, const char *name,
-    enum dns_type type)
-{
-	struct endpoint ep;
-	struct dns_how how = { .server = &ep };
-	struct err e = ERR_INIT;
-
-	assert_true(endpoint_parse(&ep, f->address, 53));
-	assert_int_equal(dns_ask_how(t->scene->dns, name, type, &how, count, t,
-			     &e),
-	    0);
-	t->asked++;
-}
 
 static void
 a_given_server_is_asked_alone_without_recursion(void **state)
@@ -884,6 +935,11 @@ the_cache_keeps_to_the_TTL(void **state)
 	assert_false(is_cached(c, 2, 1000));
 	assert_true(is_cached(c, 3, 86400999));
 	assert_false(is_cached(c, 3, 86401000));
+	cache_put(c, 4, 60, 1000);
+	cache_put(c, 4, 120, 1000); /* the last one counts */
+	assert_true(is_cached(c, 4, 120999));
+	cache_put(c, 4, 60, 1000);
+	assert_false(is_cached(c, 4, 61000));
 	dns_cache_free(c);
 }
 
@@ -963,6 +1019,7 @@ main(void)
 		TEST(TC_over_TCP_is_malformed),
 		TEST(a_name_that_cannot_be_asked_is_malformed),
 		TEST(the_next_server_answers_for_a_broken_one),
+		TEST(the_next_server_answers_for_one_that_cannot_be_asked),
 		TEST(the_next_server_answers_for_a_silent_one),
 		TEST(only_when_all_servers_failed_it_is_a_verdict),
 		TEST(
@@ -978,6 +1035,8 @@ main(void)
 		TEST(no_more_than_the_window_is_in_flight),
 		TEST(a_run_that_does_not_wait_returns_at_once),
 		TEST(what_is_forgotten_is_not_called),
+		TEST(what_is_forgotten_is_not_called_wherever_it_waits),
+		TEST(an_engine_can_be_closed_before_its_answers_are_taken),
 		TEST(ids_and_ports_cannot_be_guessed),
 		TEST(a_given_server_is_asked_alone_without_recursion),
 		TEST(answers_of_a_given_server_are_kept_apart),

@@ -344,6 +344,45 @@ what_held_before_the_oldest_line_is_still_known(void **state)
 }
 
 static void
+when_all_lines_are_old_the_last_change_stays(void **state)
+{
+	struct buf text = BUF_INIT(4096);
+	struct world *w = *state;
+
+	put_history(w, "2020-01-01T00:00:00Z up\n"
+		       "2020-02-01T00:00:00Z down refused\n"
+		       "2020-02-02 down results=1 good=0\n");
+	learn(w, 'u', T0 - 60);
+	learn(w, 'u', T0); /* a new day: old ones are dropped */
+	assert_int_equal(file_read(w->fd, "history", &text, &w->e), 1);
+	assert_int_equal(strncmp(text.data, "2020-02-01T00:00:00Z down", 25),
+	    0);
+	assert_null(strstr(text.data, "2020-01"));
+	assert_null(strstr(text.data, "2020-02-02"));
+	assert_int_equal(lines_of(w), 3);
+	buf_free(&text);
+}
+
+static void
+a_lock_that_is_held_for_long_is_a_temporary_error(void **state)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct world *w = *state;
+	struct primary p = PRIMARY_INIT;
+	int fd = openat(w->fd, "history", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), 0);
+	primary_learn(&p, PRIMARY_UP, "", 2, 3, T0);
+	assert_int_equal(history_note(w->fd, &p, &w->e), -1);
+	assert_int_equal(w->e.class, ERR_TEMP);
+	assert_string_equal(w->e.text,
+	    "history: another process holds its lock");
+	close(fd);
+	assert_int_equal(history_note(w->fd, &p, &w->e), 0);
+}
+
+static void
 several_writers_leave_whole_lines(void **state)
 {
 	struct world *w = *state;
@@ -397,6 +436,8 @@ main(void)
 		TEST(the_next_write_makes_up_for_a_lost_line),
 		TEST(a_year_stays_and_no_more),
 		TEST(what_held_before_the_oldest_line_is_still_known),
+		TEST(when_all_lines_are_old_the_last_change_stays),
+		TEST(a_lock_that_is_held_for_long_is_a_temporary_error),
 		TEST(several_writers_leave_whole_lines),
 		TEST(a_link_or_fifo_in_its_place_is_not_followed),
 	};

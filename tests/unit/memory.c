@@ -1221,6 +1221,31 @@ damage_is_seen_by_who_has_it_open(void **state)
 	}
 }
 
+/* Of those that the file busy names only the dead are taken out. */
+static void
+who_is_still_at_work_has_not_died(void **state)
+{
+	const uint32_t alive = (uint32_t)getppid();
+	const off_t at = (off_t)(alive % 1024) * (off_t)sizeof alive;
+	struct memory m = MEMORY_INIT;
+	uint32_t busy = 0;
+	char path[128];
+	int fd;
+
+	(void)state;
+	fill_memory();
+	overwrite(8192, -1); /* nobody looks there unless somebody died */
+	snprintf(path, sizeof path, "%s/recipients/busy", scratch.path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(pwrite(fd, &alive, sizeof alive, at), sizeof alive);
+	assert_int_equal(open_it(&m), 0);
+	memory_close(&m);
+	assert_int_equal(pread(fd, &busy, sizeof busy, at), sizeof busy);
+	assert_int_equal(busy, alive);
+	close(fd);
+}
+
 static void
 what_took_the_place_of_a_damaged_one_is_left_alone(void **state)
 {
@@ -1308,9 +1333,13 @@ a_closed_memory_knows_and_learns_nothing(void **state)
 	struct memory_fact fact;
 	struct err e = ERR_INIT;
 	size_t n = 0;
+	const struct memory_import none = { .domain = DOMAIN };
+	struct memory_change change;
 
 	(void)state;
 	assert_int_equal(find(&m, "bob@example.com", &fact), 0);
+	assert_int_equal(memory_replace(&m, &none, &change, &e), -1);
+	assert_string_equal(e.text, "the recipient memory is not open");
 	assert_int_equal(learn(&m, "bob@example.com", MEMORY_GOOD,
 			     MEMORY_SESSION, NOW),
 	    0);
@@ -1357,6 +1386,7 @@ main(void)
 		IN_STATE(what_is_open_stays_open_and_shows_what_others_learn),
 		IN_STATE(what_is_not_there_any_more_is_opened_anew),
 		IN_STATE(damage_is_seen_by_who_has_it_open),
+		IN_STATE(who_is_still_at_work_has_not_died),
 		IN_STATE(what_took_the_place_of_a_damaged_one_is_left_alone),
 		IN_STATE(many_who_find_it_damaged_set_it_aside_once),
 		IN_STATE(an_unsafe_state_directory_is_not_used),

@@ -314,6 +314,7 @@ keys_of_a_later_version_are_passed_over(void **state)
 				   "moon\n"
 				   "probed 2026-11-24T03:11:14.5Z\n"
 				   "plain X-NEW-EXTENSION 1 2 3\n"
+				   "day 2026-11-24 up results=7 rain=none\n"
 				   "reason\n";
 	struct world *w = *state;
 	struct primary p;
@@ -323,6 +324,7 @@ keys_of_a_later_version_are_passed_over(void **state)
 	assert_int_equal(p.verdict, UP);
 	assert_int_equal(p.probed_s, NOW_S);
 	assert_int_equal(p.plain.exts, 0);
+	assert_int_equal(p.day.results, 7);
 }
 
 static void
@@ -465,6 +467,12 @@ of_too_many_addresses_with_tls_the_oldest_is_forgotten(void **state)
 	assert_false(saw(&p, "192.0.2.0:25", false, NOW_S + 100));
 	assert_true(saw(&p, "192.0.2.1:25", false, NOW_S + 100));
 	assert_true(saw(&p, address, false, NOW_S + 100));
+	/* which is not the first of them any more, nor the second now */
+	assert_false(saw(&p, "192.0.2.1:25", true, NOW_S + 101));
+	assert_false(saw(&p, "192.0.2.100:25", true, NOW_S + 102));
+	assert_false(saw(&p, "192.0.2.2:25", false, NOW_S + 103));
+	assert_true(saw(&p, "192.0.2.1:25", false, NOW_S + 103));
+	assert_true(saw(&p, "192.0.2.100:25", false, NOW_S + 103));
 }
 
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
