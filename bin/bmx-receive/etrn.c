@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/network.h"
 
@@ -196,14 +197,18 @@ touch(const struct spool *spool, const char *domain, struct err *e)
 {
 	struct spool_domain d = SPOOL_DOMAIN_INIT;
 	int rc = -1, fd = -1;
+	struct stat st;
 
 	if (spool_domain_open(&d, spool, domain, false, e) == 1) {
 		fd = openat(d.fd, stamp,
 		    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 		    0600);
-		rc = fd == -1 || futimens(fd, NULL) == -1
-			 ? err_sys(e, "%s/%s", domain, stamp)
-			 : 0;
+		rc = fd == -1 ? err_sys(e, "open %s", stamp)
+			      : file_is_ours(fd, stamp, &st, e);
+		if (rc == 0 && futimens(fd, NULL) == -1)
+			rc = err_sys(e, "utime %s", stamp);
+		if (rc == -1)
+			err_prefix(e, "%s", domain);
 	}
 	if (fd != -1)
 		close(fd);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/network.h"
 
 #define BUCKET_BYTES (INSIST_SLOTS * INSIST_ENTRY_BYTES)
@@ -153,11 +154,10 @@ open_store(const char *state, struct err *e)
 	    S_IRUSR | S_IWUSR);
 	if (fd == -1)
 		return err_sys(e, "open %s", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_uid == geteuid())
+	if (file_is_ours(fd, path, &st, e) == 0)
 		return fd;
 	close(fd);
-	return err_config(e, "%s is not a file of ours: remove it", path);
+	return -1;
 }
 
 /* A file that is too short reads as zeros: nothing is known. */

@@ -152,6 +152,24 @@ failed:
 	return -1;
 }
 
+int
+file_is_ours(int fd, const char *name, struct stat *st, struct err *e)
+{
+	if (fstat(fd, st) == -1)
+		return err_sys(e, "stat %s", name);
+	if (!S_ISREG(st->st_mode))
+		return err_data(e, "%s: not a regular file", name);
+	if (st->st_uid != geteuid())
+		return err_data(e, "%s belongs to another user (uid %lu)", name,
+		    (unsigned long)st->st_uid);
+	if (st->st_nlink > 1)
+		return err_data(e,
+		    "%s has another name (a hard link): put a copy in its "
+		    "place",
+		    name);
+	return 0;
+}
+
 /* Whether the last line of a file has its end: 1; 0: a crash or a full disk cut
  * it; -1. */
 static int
@@ -160,13 +178,8 @@ is_line_whole(int fd, const char *name, struct err *e)
 	struct stat st;
 	char last;
 
-	if (fstat(fd, &st) == -1)
-		return err_sys(e, "stat %s", name);
-	if (!S_ISREG(st.st_mode))
-		return err_data(e, "%s: not a regular file", name);
-	if (st.st_uid != geteuid())
-		return err_data(e, "%s belongs to another user (uid %lu)", name,
-		    (unsigned long)st.st_uid);
+	if (file_is_ours(fd, name, &st, e) == -1)
+		return -1;
 	if (st.st_size == 0)
 		return 1;
 	if (pread(fd, &last, 1, st.st_size - 1) != 1)

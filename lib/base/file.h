@@ -1,6 +1,7 @@
 #ifndef BMX_FILE_H
 #define BMX_FILE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -26,10 +27,14 @@ int file_read(int dirfd, const char *name, struct buf *b, struct err *e);
 int file_replace(int dirfd, const char *name, const char *data, size_t len,
     mode_t mode, struct err *e);
 
+/* Before it is written to where it is: a regular file of the effective user
+ * under one name, so that nothing is changed elsewhere. 0 and *st, or -1. */
+int file_is_ours(int fd, const char *name, struct stat *st, struct err *e);
+
 /* Append one line (a '\n' is added) with a single write(2); created with
  * mode 0600 when missing. Not synced. A last line that was cut gets its end
- * first, so that it spoils no other. What is no regular file of the effective
- * user is refused. */
+ * first, so that it spoils no other. What file_is_ours() does not take is
+ * refused. */
 int file_append_line(int dirfd, const char *name, const char *line,
     struct err *e);
 

@@ -147,9 +147,9 @@ open_locked(int domain_fd, struct err *e)
 		    S_IRUSR | S_IWUSR);
 		if (fd == -1)
 			return err_sys(e, "open %s", file_name);
-		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		if (file_is_ours(fd, file_name, &st, e) == -1) {
 			close(fd);
-			return err_data(e, "%s: not a regular file", file_name);
+			return -1;
 		}
 		if (fcntl(fd, F_OFD_SETLK, &whole) == 0 &&
 		    fstat(fd, &st) == 0 && st.st_nlink > 0)

@@ -419,6 +419,25 @@ open_directory(struct memory *m, int state_fd, struct err *e)
 	return 0;
 }
 
+/* LMDB follows links, and writes into what is there. */
+static int
+check_files(const struct memory *m, struct err *e)
+{
+	static const char *const files[] = { "data.mdb", "lock.mdb" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (fstatat(m->dir_fd, files[i], &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+			st.st_nlink > 1))
+			return err_config(e,
+			    "%s/%s is not a file of ours alone: remove it, or "
+			    "put a copy in its place",
+			    m->path, files[i]);
+	return 0;
+}
+
 static int
 attach(struct memory *m)
 {
@@ -464,6 +483,8 @@ try_open(struct memory *m, const char *state, struct err *e)
 	if (state_fd == -1)
 		return -1;
 	rc = open_directory(m, state_fd, e);
+	if (rc == 0)
+		rc = check_files(m, e);
 	if (rc == 0) {
 		has_dead = find_dead(m, true);
 		status = attach(m); /* by name: LMDB takes no descriptor */

@@ -77,15 +77,13 @@ open_log(const struct spool_domain *d, const char *id, int *fd, off_t *size,
 		return errno == ENOENT
 			   ? 0
 			   : err_sys(e, "open %s/log/%s", d->name, id);
-	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_uid == geteuid()) {
+	if (file_is_ours(*fd, id, &st, e) == 0) {
 		*size = st.st_size;
 		return 1;
 	}
 	close(*fd);
 	*fd = -1;
-	return err_data(e, "%s/log/%s is not a regular file of ours", d->name,
-	    id);
+	return err_prefix(e, "%s/log", d->name);
 }
 
 int

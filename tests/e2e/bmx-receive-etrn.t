@@ -133,6 +133,15 @@ queue example.org 192.0.2.7
 is 'D36: once a minute' "$(runs)" "$((before + 1))"
 echo go >"$tmp/fifo"
 
+rm -f "$tmp/spool/example.com/etrn"
+touch -d @1000000000 "$tmp/elsewhere"
+ln "$tmp/elsewhere" "$tmp/spool/example.com/etrn"
+is '458 where its time would be set elsewhere' \
+    "$(etrn 192.0.2.7 'ETRN example.com')" '458 4.3.0'
+is 'and is not' "$(stat -c %Y "$tmp/elsewhere")" 1000000000
+like 'which is told' "$(cat "$tmp/bmx.log")" \
+    'example\.com: etrn has another name \(a hard link\)'
+
 BMX_FLUSH=$tmp/none
 rm -f "$tmp/spool/example.com/etrn"
 etrn 192.0.2.7 'ETRN example.com' >/dev/null

@@ -452,7 +452,7 @@ mail_is_the_same_from_the_same_network_in_any_case(void **state)
 static void
 the_store_survives_kill_and_is_bounded(void **state)
 {
-	char dir[] = "/tmp/bmx-insist.XXXXXX", path[64], rcpt[32];
+	char dir[] = "/tmp/bmx-insist.XXXXXX", path[64], other[64], rcpt[32];
 	struct insist_key key = { "192.0.2.1", "a@s.example", rcpt };
 	struct err e = ERR_INIT;
 	struct insist seen;
@@ -490,6 +490,13 @@ the_store_survives_kill_and_is_bounded(void **state)
 	assert_int_equal(symlink("/dev/null", path), 0);
 	assert_int_equal(insist_note(dir, &key, T0, false, &seen, &e), -1);
 	assert_int_equal(seen.tries, 1);
+	unlink(path);
+	snprintf(other, sizeof other, "%s/other", dir);
+	assert_int_equal(insist_note(dir, &key, T0, false, &seen, &e), 0);
+	assert_int_equal(link(path, other), 0);
+	assert_int_equal(insist_note(dir, &key, T0 + 60, false, &seen, &e), -1);
+	assert_non_null(strstr(e.text, "/insist has another name"));
+	unlink(other);
 	unlink(path);
 	rmdir(dir);
 }

@@ -473,6 +473,29 @@ a_line_that_was_cut_spoils_no_other(void **state)
 	assert_int_equal(unlink("fifo"), 0);
 }
 
+/* What is linked to is not bmx's to write to. */
+static void
+a_file_with_another_name_is_left_alone(void **state)
+{
+	struct buf b = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "one", &e), 0);
+	assert_int_equal(link("log", "other"), 0);
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "two", &e), -1);
+	assert_int_equal(e.class, ERR_DATA);
+	assert_string_equal(e.text, "log has another name (a hard link): put a "
+				    "copy in its place");
+	assert_int_equal(file_replace(AT_FDCWD, "log", "new\n", 4, 0600, &e),
+	    0);
+	assert_int_equal(file_append_line(AT_FDCWD, "log", "two", &e), 0);
+	assert_int_equal(file_read(AT_FDCWD, "other", &b, &e), 1);
+	assert_string_equal(b.data, "one\n");
+	buf_free(&b);
+	assert_int_equal(unlink("other"), 0);
+}
+
 static void
 what_is_too_long_changes_nothing(void **state)
 {
@@ -561,6 +584,9 @@ main(void)
 		cmocka_unit_test(replace_into_nowhere_fails_and_names_the_file),
 		cmocka_unit_test_setup_teardown(lines_are_appended,
 		    make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(
+		    a_file_with_another_name_is_left_alone, make_directory,
+		    remove_directory),
 		cmocka_unit_test_setup_teardown(
 		    a_line_that_was_cut_spoils_no_other, make_directory,
 		    remove_directory),

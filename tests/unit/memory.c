@@ -1307,6 +1307,44 @@ many_who_find_it_damaged_set_it_aside_once(void **state)
 	memory_close(&m);
 }
 
+/* LMDB would write into it. */
+static void
+a_file_that_is_elsewhere_too_is_not_used(void **state)
+{
+	static const char *const files[] = { "recipients/data.mdb",
+		"recipients/lock.mdb" };
+	struct memory m = MEMORY_INIT;
+	struct memory_fact fact;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(open_it(&m), 0);
+	assert_int_equal(learn(&m, "bob@example.com", MEMORY_GOOD,
+			     MEMORY_SESSION, NOW),
+	    1);
+	memory_close(&m);
+	for (size_t i = 0; i < COUNT(files); i++) {
+		assert_int_equal(linkat(scratch.fd, files[i], scratch.fd,
+				     "elsewhere", 0),
+		    0);
+		assert_int_equal(memory_open(&m, scratch.path, &e), -1);
+		assert_int_equal(e.class, ERR_CONFIG);
+		assert_non_null(strstr(e.text, files[i]));
+		assert_int_equal(unlinkat(scratch.fd, files[i], 0), 0);
+		assert_int_equal(symlinkat("../elsewhere", scratch.fd,
+				     files[i]),
+		    0);
+		assert_int_equal(memory_open(&m, scratch.path, &e), -1);
+		assert_int_equal(e.class, ERR_CONFIG);
+		assert_int_equal(renameat(scratch.fd, "elsewhere", scratch.fd,
+				     files[i]),
+		    0);
+		assert_int_equal(open_it(&m), 0);
+		assert_int_equal(find(&m, "bob@example.com", &fact), 1);
+		memory_close(&m);
+	}
+}
+
 static void
 an_unsafe_state_directory_is_not_used(void **state)
 {
@@ -1390,6 +1428,7 @@ main(void)
 		IN_STATE(what_took_the_place_of_a_damaged_one_is_left_alone),
 		IN_STATE(many_who_find_it_damaged_set_it_aside_once),
 		IN_STATE(an_unsafe_state_directory_is_not_used),
+		IN_STATE(a_file_that_is_elsewhere_too_is_not_used),
 		cmocka_unit_test(a_closed_memory_knows_and_learns_nothing),
 	};
 

@@ -1656,7 +1656,8 @@ a_log_that_is_no_file_is_not_read(void **state)
 	struct world *w = *state;
 	struct buf log = BUF_INIT(4096);
 	struct spool_entry entry;
-	char path[256];
+	struct stat before, after;
+	char path[256], other[256];
 
 	put_message(w, &entry);
 	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), 0);
@@ -1664,7 +1665,17 @@ a_log_that_is_no_file_is_not_read(void **state)
 	snprintf(path, sizeof path, "%s/example.com/log/%s", w->path, entry.id);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), -1);
-	assert_non_null(strstr(w->e.text, "is not a regular file"));
+	assert_non_null(strstr(w->e.text, "not a regular file"));
+	assert_int_equal(unlink(path), 0);
+	spool_note(&w->d, entry.id, "one");
+	snprintf(other, sizeof other, "%s/other", w->path);
+	assert_int_equal(link(path, other), 0);
+	assert_int_equal(stat(other, &before), 0);
+	spool_note(&w->d, entry.id, "two");
+	assert_int_equal(stat(other, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	assert_int_equal(spool_log_read(&w->d, entry.id, &log, &w->e), -1);
+	assert_non_null(strstr(w->e.text, "has another name (a hard link)"));
 	assert_int_equal(log.len, 0);
 	buf_free(&log);
 }
