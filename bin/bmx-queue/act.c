@@ -249,6 +249,7 @@ give_up(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
 	const struct giveup_order giveup = {
 		.spool = h->sp,
 		.config = order->conf,
+		.s = h->s,
 		.only_expired = order->act == ACT_EXPIRE,
 		.reason = order->reason,
 		.now_s = h->o->now_us / 1000000,
@@ -256,8 +257,6 @@ give_up(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
 	char reason[REASON_MAX];
 	struct giveup_result r;
 
-	if (!select_wants(h->s, entry))
-		return "unchanged";
 	if (giveup_message(&giveup, d->name, entry, &r, e) == -1)
 		return NULL;
 	text_safe(reason, sizeof reason, order->reason);
@@ -274,7 +273,7 @@ give_up(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
 		    entry->id, d->name, r.why, (unsigned long)order->uid,
 		    reason);
 		return "dropped";
-	case GIVEUP_YOUNG:
+	case GIVEUP_NOT_MEANT:
 		return "unchanged";
 	case GIVEUP_BUSY:
 		h->busy++;

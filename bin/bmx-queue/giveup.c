@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "bmx-queue/select.h"
 #include "spool/bounce.h"
 #include "spool/ledger.h"
 #include "spool/lifetime.h"
@@ -121,7 +120,7 @@ decide(const struct giveup_order *order, const struct spool_domain *d,
 	if (order->only_expired) {
 		int rc = is_over(order, d, entry, f, e);
 
-		r->end = GIVEUP_YOUNG;
+		r->end = GIVEUP_NOT_MEANT;
 		if (rc != 1)
 			return rc;
 	}
@@ -144,7 +143,9 @@ giveup_message(const struct giveup_order *order, const char *domain,
 			rc = spool_file_open(&f, &d, entry, true, e);
 		while (rc == 0 && select_follow(&d, entry));
 	}
-	if (rc == 1)
+	if (rc == 1 && !select_wants(order->s, entry))
+		r->end = GIVEUP_NOT_MEANT;
+	else if (rc == 1)
 		rc = decide(order, &d, entry, &f, r, e);
 	spool_file_close(&f);
 	spool_domain_close(&d);

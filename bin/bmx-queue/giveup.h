@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "bmx-queue/select.h"
 #include "spool/config.h"
 #include "spool/spool.h"
 
@@ -20,17 +21,18 @@
 struct giveup_order {
 	const struct spool *spool;
 	const struct config *config;
-	bool only_expired;  /* only if its lifetime is over */
-	const char *reason; /* for the ledger; the sender does not see it */
+	const struct select *s; /* what it is still to match */
+	bool only_expired;      /* only if its lifetime is over */
+	const char *reason;     /* for the ledger; the sender does not see it */
 	int64_t now_s;
 };
 
 enum giveup_end {
-	GIVEUP_BOUNCED, /* a notice is on its way */
-	GIVEUP_DROPPED, /* none was owed */
-	GIVEUP_YOUNG,   /* only_expired, and it is not */
-	GIVEUP_BUSY,    /* a flusher has the domain */
-	GIVEUP_GONE,    /* delivered or removed meanwhile */
+	GIVEUP_BOUNCED,   /* a notice is on its way */
+	GIVEUP_DROPPED,   /* none was owed */
+	GIVEUP_NOT_MEANT, /* not what was selected any more, or not expired */
+	GIVEUP_BUSY,      /* a flusher has the domain */
+	GIVEUP_GONE,      /* delivered or removed meanwhile */
 };
 
 struct giveup_result {

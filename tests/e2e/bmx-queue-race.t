@@ -2,7 +2,8 @@
 # Several hands on one spool at once: each message is changed by one of them,
 # none is lost, and who came late is not in error (D48).
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
-plan 9
+need python3
+plan 14
 
 n=300
 make_conf '[example.com]'
@@ -95,3 +96,48 @@ spooled >"$tmp/found"
 same_ids "no message is lost or doubled"
 bmx-queue | cut -f 1 >"$tmp/found"
 same_ids "and bmx-queue sees them all"
+
+# ---- what was selected is something else when its turn comes ----
+
+# stuck CHANGE COMMAND...: nobody reads what the command prints until it has begun
+# to, and CHANGE was run: its pipe has room for 4 KiB, and stdio for as much.
+cat >"$tmp/stuck.py" <<'E'
+import array, fcntl, subprocess, sys, termios, time
+pipe = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, pipesize=4096)
+waiting = array.array("i", [0])
+until = time.monotonic() + 20
+while waiting[0] < 4096 and time.monotonic() < until:
+    fcntl.ioctl(pipe.stdout, termios.FIONREAD, waiting)
+changed = subprocess.run(["sh", "-c", sys.argv[1] + " >/dev/null"]).returncode
+sys.stdout.buffer.write(pipe.stdout.read())
+sys.exit(pipe.wait() or changed)
+E
+
+# selected: so many messages, held for a while already, that the last one, $last,
+# is far behind what fits into a pipe.
+long=$(printf '%063d' 1).$(printf '%063d' 2).$(printf '%063d' 3).example.com
+selected()
+{
+	rm -rf "$tmp/spool/$long"
+	last=$("$top_builddir/tests/lib/mkmsg" "$tmp/spool" "$long" n=60 from= | tail -n 1)
+	bmx-queue hold "$long" >/dev/null
+	touch -d '100 seconds ago' "$tmp/spool/$long"/cur/*
+}
+
+selected
+exits "bounce --held, and one is released meanwhile" 0 python3 "$tmp/stuck.py" \
+    "bmx-queue release $last" bmx-queue bounce --held --domain "$long" --yes
+is "that one is left alone, as --held says" \
+    "$(grep "$last" "$tmp/out") $(bmx-queue count "$long")" "$last	$long	unchanged 1"
+
+selected
+exits "show, and one is released meanwhile" 0 python3 "$tmp/stuck.py" \
+    "bmx-queue release $last" bmx-queue show "$long"
+is "it is shown as it is now" \
+    "$(sed -n "/^ID: *$last/,\$p" "$tmp/out" | sed -n 's/^State: *//p')" \
+    "deferred, next try now"
+
+selected
+python3 "$tmp/stuck.py" "bmx-queue remove $last" bmx-queue show "$long" >"$tmp/out"
+is "show, and one is removed meanwhile: the others are shown" \
+    "$? $(grep -c '^ID:' "$tmp/out")" "0 59"
