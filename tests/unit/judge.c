@@ -188,7 +188,7 @@ findings_stay_within_their_array(void **unused)
 
 struct fate_row {
 	const char *facts, *without;
-	const char *want[SENDER_CLASSES];
+	const char *want[SENDER_CLASSES]; /* perhaps "; NOTE" behind it */
 };
 
 static void
@@ -208,10 +208,12 @@ expect_fates(const struct fate_row *r)
 	for (enum sender_class c = 0; c < SENDER_CLASSES; c++) {
 		const struct sender_fate *f = &view.fates[c];
 		bool is_there = f->fate <= FATE_UNTRIED;
+		bool has_note = strchr(r->want[c], ';') != NULL;
 		char got[64];
 
-		snprintf(got, sizeof got, "%s%s%s", fate_name(f->fate),
-		    is_there ? " " : "", is_there ? f->at->host->name : "");
+		snprintf(got, sizeof got, "%s%s%s%s%s", fate_name(f->fate),
+		    is_there ? " " : "", is_there ? f->at->host->name : "",
+		    has_note ? "; " : "", has_note ? f->note : "");
 		if (strcmp(got, r->want[c]) != 0)
 			fail_msg("%s, without %s: %s: %s, not %s", r->facts,
 			    words, sender_class_name(c), got, r->want[c]);
@@ -236,11 +238,16 @@ mail_ends_where_each_class_of_sender_takes_it(void **unused)
 		{ MET ";but mx1 * banner 421_x", "mx2", { "waits", "waits", "waits" } },
 		{ MET ";but * * banner 554_x", NULL, { "returned", "returned", "returned" } },
 		{ MET ";but mx1 * ehlo 550_x", NULL, { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET ";but mx1 * mute", NULL, { "arrives mx2", "arrives mx2", "arrives mx2" } },
 		{ MET ";but mx1 0 dead;but mx1 1 banner 554_x", "mx2", { "waits", "waits", "waits" } },
 		{ MET SIGNED ONE_PIN ";but mx2 0 key 9", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
 		{ MET SIGNED ONE_PIN ";but mx2 0 plain", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
 		{ MET SIGNED ONE_PIN, "mx1", { "arrives mx2", "arrives mx2", "arrives mx2" } },
 		{ MET SIGNED ";tlsa mx2 =SERVFAIL", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
+		{ MET SIGNED ";tlsa mx2 2 1 1 32 2;sign mx2 tlsa", "mx1", { "arrives mx2", "arrives mx2", "arrives mx2" } },
+		{ MET SIGNED ";tlsa mx2 2 1 1 32 2;sign mx2 tlsa;but mx2 0 misnamed", "mx1", { "arrives mx2", "waits", "arrives mx2" } },
+		{ MET ";text sts v=STSv1+id=1", NULL, { "arrives mx1", "arrives mx1", "arrives mx1; the policy was not fetched" } },
+		{ MET ";policy =BAD", NULL, { "arrives mx1", "arrives mx1", "arrives mx1; the policy is of no use" } },
 		{ MET ";policy enforce mx1", "mx1", { "arrives mx2", "arrives mx2", "waits" } },
 		{ MET ";policy testing mx1", "mx1", { "arrives mx2", "arrives mx2", "arrives mx2" } },
 		{ MET POLICY ";but mx2 0 untrusted", "mx1", { "arrives mx2", "arrives mx2", "waits" } },

@@ -73,6 +73,8 @@ const struct row judge_rows_smtp[] = {
 	{ "a date and an address are no version", CHECK_LEAK, PASS, 0, MET ";but mx1 0 banner 220_mx1_ESMTP_20.0.0.1_10.03.2026_07:15:02", "", NULL },
 	{ "a version", CHECK_LEAK, FAIL, INFO, MET ";but mx1 0 banner 220_mx1_ESMTP_Postfix_3.7.11", "", "mx1" },
 	{ "four numbers", CHECK_LEAK, FAIL, INFO, MET ";but mx1 0 banner 220_mx1_ESMTP_(15.20.7472.24)", "", "mx1" },
+	{ "a version at the end of a sentence", CHECK_LEAK, FAIL, INFO, MET ";but mx1 0 banner 220_mx1_ESMTP_Postfix_3.7.11.", "", "mx1" },
+	{ "dots are none", CHECK_LEAK, PASS, 0, MET ";but mx1 0 banner 220_mx1_ESMTP_wait_...", "", NULL },
 	{ "two numbers", CHECK_LEAK, FAIL, INFO, MET ";but mx1 0 banner 220_mx1_ESMTP_Exim_4.96", "", "mx1" },
 	{ "two versions", CHECK_LEAK, FAIL, INFO, MET ";but mx1 0 banner 220_mx1_ESMTP_Sendmail_8.17.1/8.17", "", "mx1" },
 	{ "no session", CHECK_LEAK, UNTESTED, INFO, MET ";but mx1 0 mute", "", "mx1" },
@@ -94,6 +96,7 @@ const struct row judge_rows_smtp[] = {
 
 	{ "good", CHECK_CERT, PASS, 0, MET, "", NULL },
 	{ "expired", CHECK_CERT, FAIL, WARNING, MET ";but mx1 0 days -1", "", "mx1" },
+	{ "not valid yet", CHECK_CERT, FAIL, WARNING, MET ";but mx1 0 from 1", "", "mx1" },
 	{ "about to expire", CHECK_CERT, FAIL, WARNING, MET ";but mx1 0 days 13", "", "mx1" },
 	{ "not yet about to", CHECK_CERT, PASS, 0, MET ";but mx1 0 days 14", "", NULL },
 	{ "another name", CHECK_CERT, FAIL, WARNING, MET ";but mx2 0 misnamed", "", "mx2" },
@@ -110,6 +113,10 @@ const struct row judge_rows_smtp[] = {
 	{ "not asked", CHECK_STARTTLS_INJECT, NA, 0, GOOD, "", NULL },
 
 	{ "the key", CHECK_TLSA_MATCH, PASS, 0, GOOD SIGNED DANE ";met *", "", NULL },
+	{ "the whole key", CHECK_TLSA_MATCH, PASS, 0, ONE ";tlsa mx1 3 1 0 300 1;sign mx1 tlsa;trust", "", NULL },
+	{ "another whole key", CHECK_TLSA_MATCH, FAIL, ERROR, ONE ";tlsa mx1 3 1 0 300 9;sign mx1 tlsa;trust", "", "mx1" },
+	{ "the key by SHA-512", CHECK_TLSA_MATCH, PASS, 0, ONE ";tlsa mx1 3 1 2 64 1;sign mx1 tlsa;trust", "", NULL },
+	{ "another by SHA-512", CHECK_TLSA_MATCH, FAIL, ERROR, ONE ";tlsa mx1 3 1 2 64 9;sign mx1 tlsa;trust", "", "mx1" },
 	{ "another key at one address", CHECK_TLSA_MATCH, FAIL, ERROR, GOOD SIGNED DANE ";met *;but mx1 1 key 9", "", "mx1" },
 	{ "both keys", CHECK_TLSA_MATCH, PASS, 0, GOOD SIGNED ";tlsa mx1 3 1 1 32 1;tlsa mx1 3 1 1 32 2;sign mx1 tlsa;met *;but mx1 0 second 2", "", NULL },
 	{ "whether there is a second is not known", CHECK_TLSA_MATCH, UNTESTED, ERROR, GOOD SIGNED DANE ";met *;but mx1 0 second-unknown", "", "mx1" },
@@ -152,6 +159,7 @@ const struct row judge_rows_smtp[] = {
 	{ "refused", CHECK_POSTMASTER, FAIL, WARNING, MET ";but mx1 0 postmaster 550_5.1.1_no", "", "mx1" },
 	{ "refused without domain", CHECK_POSTMASTER, FAIL, WARNING, MET ";but mx1 0 bare 550_5.1.1_no", "", "mx1" },
 	{ "greylisted", CHECK_POSTMASTER, UNTESTED, WARNING, MET ";but mx1 0 postmaster 450_4.2.0_later", "", "mx1" },
+	{ "hung up", CHECK_POSTMASTER, UNTESTED, WARNING, MET ";but mx1 0 postmaster 0", "", "mx1" },
 	{ "no sender of ours", CHECK_POSTMASTER, UNTESTED, WARNING, MET ";but mx1 0 sender 450_later", "", "mx1" },
 	{ "not asked", CHECK_POSTMASTER, NA, 0, GOOD, "", NULL },
 
@@ -185,6 +193,7 @@ const struct row judge_rows_smtp[] = {
 	{ "a worse certificate", CHECK_TLS_PARITY, FAIL, WARNING, MET ";but mx2 0 untrusted", PAIR, "mx2" },
 	{ "two bad certificates", CHECK_TLS_PARITY, PASS, 0, MET ";but * * untrusted", PAIR, NULL },
 	{ "no TLSA", CHECK_TLS_PARITY, FAIL, WARNING, MET SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;tlsa mx2 =NODATA", PAIR, "mx2" },
+	{ "by its issuer", CHECK_TLS_PARITY, PASS, 0, MET SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;tlsa mx2 2 1 1 32 2;sign mx2 tlsa", PAIR, NULL },
 	{ "not in the policy", CHECK_TLS_PARITY, FAIL, WARNING, MET ";policy testing mx1", PAIR, "mx2" },
 	{ "the primary is weaker", CHECK_TLS_PARITY, PASS, 0, MET ";but mx1 * plain", PAIR, NULL },
 	{ "the backup is dead", CHECK_TLS_PARITY, UNTESTED, WARNING, MET ";but mx2 0 dead", PAIR, "mx2" },

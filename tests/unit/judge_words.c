@@ -215,6 +215,8 @@ state_said(struct facts *f, const struct words *w)
 	if (strcmp(w->v[5], "=ROUTE") == 0) {
 		l->has_no_route = true;
 		l->status = DNS_TIMEOUT;
+	} else if (strcmp(w->v[5], "=MANY") == 0) {
+		s->set[poll] = NULL;
 	} else if (strcmp(w->v[5], "=NOTAA") == 0) {
 		l->is_authoritative = false;
 		s->set[poll] = strdup("");
@@ -275,7 +277,7 @@ state_tlsa(struct facts *f, const struct words *w)
 	t->match = (unsigned char)atoi(w->v[4]);
 	t->len = (size_t)atoi(w->v[5]);
 	if (w->n > 6)
-		t->data[0] = (unsigned char)atoi(w->v[6]);
+		t->data[0] = t->sha256[0] = (unsigned char)atoi(w->v[6]);
 }
 
 static struct fact_texts *
@@ -292,7 +294,9 @@ state_text(struct fact_texts *t, const char *text)
 	set_lookup(&t->said, DNS_OK);
 	if (strcmp(text, "=NONE") == 0)
 		return;
-	if (text[0] == '=')
+	if (strcmp(text, "=LONG") == 0)
+		t->left = 1;
+	else if (text[0] == '=')
 		t->said.status = status_of(text);
 	else
 		t->text[t->n++] = unquote(text);

@@ -28,14 +28,15 @@
  *
  *	zone mx example.com		the zone was found (also: =SERVFAIL)
  *	said mx ns1 127.0.0.1 0 10_mx1,_20_mx2	what a server says
- *	said mx ns1 127.0.0.1 0 =REFUSED	(also: =NOTAA, =ROUTE)
+ *	said mx ns1 127.0.0.1 0 =REFUSED	(also: =NOTAA, =ROUTE,
+ *					=MANY: more than we look at)
  *	said mx ns1 - 0 =NXDOMAIN	it has no address
  *	sign mx				AD (also: sign mx1 a, sign mx1 tlsa)
  *	trust				AD would count, from a resolver
  *	bogus mx			(also: bogus mx1 aaaa)
  *	tlsa mx1 3 1 1 32		a record, with so many bytes
  *	tlsa mx1 =SERVFAIL
- *	text spf v=spf1_-all		(also: sts, tlsrpt; =SERVFAIL; =NONE)
+ *	text spf v=spf1_-all		(also: sts, tlsrpt; =SERVFAIL; =NONE; =LONG)
  *	back mx1 0 good			of address 0 (none, wrong, =TIMEOUT)
  *	list bl.test alive		(or dead)
  *	listed mx1 0 yes		(no, =TIMEOUT)
@@ -48,7 +49,7 @@
  *	but mx1 0 relay 250_2.1.5_Ok	a reply in it that was different
  *	but mx1 0 dead			(mute, lost, untried, noroute, plain,
  *					broken, misnamed, untrusted, old ...)
- *	but mx1 0 days 3		the certificate's
+ *	but mx1 0 days 3		the certificate's; from 3: it begins then
  *	policy enforce mx1,*.b.test	(testing, none; =BAD, =GONE)
  *
  * A host without a statement has neither A nor AAAA; a domain without mx is

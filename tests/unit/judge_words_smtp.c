@@ -57,7 +57,7 @@ meet(struct facts *f, struct fact_host *h, size_t at)
 		.inject = INJECT_DROPPED,
 	};
 	/* what "tlsa mx1 3 1 1 32 1" and "tlsa mx1 2 1 1 32 2" match */
-	s->tls.chain[0].key.sha256[0] = 1;
+	s->tls.chain[0].key.sha256[0] = s->tls.chain[0].key.sha512[0] = 1;
 	s->tls.chain[1].key.sha256[0] = 2;
 	say(&s->null_sender, 250, "2.1.0 Ok");
 	say(&s->sender, 250, "2.1.0 Ok");
@@ -206,6 +206,8 @@ differ(struct facts *f, struct fact_session *s, const char *word,
 		snprintf(s->name, sizeof s->name, "%s", value);
 	} else if (strcmp(word, "days") == 0) {
 		s->tls.not_after_s = f->taken_s + atoi(value) * (int64_t)DAY_S;
+	} else if (strcmp(word, "from") == 0) {
+		s->tls.not_before_s = f->taken_s + atoi(value) * (int64_t)DAY_S;
 	} else if (strcmp(word, "key") == 0) {
 		s->tls.chain[0].key.sha256[0] = (unsigned char)atoi(value);
 	} else if (strcmp(word, "second") == 0) {
