@@ -178,24 +178,30 @@ compare_tls(struct judging *j, const struct seen *backup,
 {
 	const struct fact_tls *b = &backup->session->tls;
 	const struct fact_tls *p = &primary->session->tls;
+	bool has_dane =
+	    dane_of_session(j, primary->host, primary->session) == DANE_GOOD;
+	enum dane_says dane = dane_of_session(j, backup->host, backup->session);
 	struct buf less = BUF_INIT(FACT_SAID_MAX);
 
 	if (p->is_up && !b->is_up)
 		add_word(&less, "TLS");
 	else if (is_certificate_valid(j, p) && !is_certificate_valid(j, b))
 		add_word(&less, "a valid certificate");
-	if (dane_of_session(j, primary->host, primary->session) == DANE_GOOD &&
-	    dane_of_session(j, backup->host, backup->session) != DANE_GOOD)
+	if (has_dane && (dane == DANE_NONE || dane == DANE_BAD))
 		add_word(&less, "TLSA records that match");
 	if (is_named_by_policy(j, primary->host) &&
 	    !is_named_by_policy(j, backup->host))
 		add_word(&less, "a line in the MTA-STS policy");
-	if (less.len == 0)
-		pass(j);
-	else
+	if (less.len > 0)
 		fail(j, usual(j), backup->about,
 		    "lacks what the primary %s has: %.*s", primary->host->name,
 		    (int)less.len, less.data);
+	else if (has_dane && dane == DANE_UNKNOWN)
+		untested(j, backup->about,
+		    "whether its TLSA records match is not known: %s",
+		    dns_status_text(backup->host->tlsa.status));
+	else
+		pass(j);
 	buf_free(&less);
 }
 

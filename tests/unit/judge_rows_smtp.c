@@ -193,6 +193,8 @@ const struct row judge_rows_smtp[] = {
 	{ "a worse certificate", CHECK_TLS_PARITY, FAIL, WARNING, MET ";but mx2 0 untrusted", PAIR, "mx2" },
 	{ "two bad certificates", CHECK_TLS_PARITY, PASS, 0, MET ";but * * untrusted", PAIR, NULL },
 	{ "no TLSA", CHECK_TLS_PARITY, FAIL, WARNING, MET SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;tlsa mx2 =NODATA", PAIR, "mx2" },
+	{ "TLSA of the backup cannot be had", CHECK_TLS_PARITY, UNTESTED, WARNING, MET SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;tlsa mx2 =TIMEOUT", PAIR, "mx2" },
+	{ "nor has it TLS", CHECK_TLS_PARITY, FAIL, WARNING, MET SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;tlsa mx2 =SERVFAIL;but mx2 0 plain", PAIR, "mx2" },
 	{ "by its issuer", CHECK_TLS_PARITY, PASS, 0, MET SIGNED ";tlsa mx1 3 1 1 32 1;sign mx1 tlsa;tlsa mx2 2 1 1 32 2;sign mx2 tlsa", PAIR, NULL },
 	{ "not in the policy", CHECK_TLS_PARITY, FAIL, WARNING, MET ";policy testing mx1", PAIR, "mx2" },
 	{ "the primary is weaker", CHECK_TLS_PARITY, PASS, 0, MET ";but mx1 * plain", PAIR, NULL },
