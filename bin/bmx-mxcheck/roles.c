@@ -2,12 +2,13 @@
 
 #include <string.h>
 
-/* A name or an address, a port behind it dropped. False: neither. */
+/* A name or an address, a port behind it dropped. False: neither; no host is
+ * meant by it. */
 static bool
 parse_word(struct role_word *w, const char *text)
 {
-	const char *colon = strchr(text, ':');
-	size_t len = colon == NULL ? strlen(text) : (size_t)(colon - text);
+	size_t len = strcspn(text, ":");
+	const char *port = text + len;
 	struct err unused = ERR_INIT;
 
 	w->text = text;
@@ -15,7 +16,12 @@ parse_word(struct role_word *w, const char *text)
 	if (endpoint_parse(&w->ep, text, 25))
 		return true;
 	w->ep.len = 0;
-	return addr_fold_domain(text, len, w->name, &unused) == 0;
+	if (*port == ':')
+		port += 1 + strspn(port + 1, "0123456789");
+	if (*port == '\0' && addr_fold_domain(text, len, w->name, &unused) == 0)
+		return true;
+	w->name[0] = '\0';
+	return false;
 }
 
 int
@@ -36,8 +42,7 @@ set_self(struct roles *r, const struct config_host *host, struct err *e)
 {
 	r->backup_is_us = true;
 	if (roles_add(&r->backup, host->hostname, e) == -1)
-		return err_config(e, "hostname: %s: not a host name",
-		    host->hostname);
+		return -1;
 	for (size_t i = 0; i < host->self.n; i++) {
 		if (roles_add(&r->backup, host->self.word[i], e) == -1)
 			return err_config(e,
@@ -60,6 +65,8 @@ roles_prepare(struct role_book *book, struct err *e)
 static void
 set_route(struct roles *r, const struct config_domain *domain)
 {
+	static const char lmtp[] = "lmtp:";
+
 	r->primary_is_route = false;
 	r->primary.n = 0;
 	for (size_t i = 0; i < domain->primary.n; i++) {
@@ -68,8 +75,10 @@ set_route(struct roles *r, const struct config_domain *domain)
 		if (strcmp(text, "mx") == 0)
 			continue;
 		r->primary_is_route = true;
-		if (parse_word(&r->primary.word[r->primary.n], text))
-			r->primary.n++;
+		if (strncmp(text, lmtp, strlen(lmtp)) == 0)
+			text += strlen(lmtp);
+		/* the path of a socket is nobody's MX host */
+		parse_word(&r->primary.word[r->primary.n++], text);
 	}
 }
 

@@ -50,6 +50,8 @@ exits "two formats" 2 mxcheck --brief --json good.test
 exits "no names" 2 mxcheck
 exits "a resolver that is none" 2 bmx-mxcheck --resolver ns.test good.test
 exits "a role that is none" 2 mxcheck --backup 'a b' good.test
+exits "an address with a slip is no name" 2 mxcheck --backup 2001:db8:::1 good.test
+like "and named" "$(cat "$tmp/err")" '^bmx-mxcheck: 2001:db8:::1: not a host name or an address$'
 
 # refused MESSAGE OPTION VALUE [N]: N of them, from VALUE1 on; else VALUE as it is.
 refused()

@@ -4,7 +4,7 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/peers.sh"
 need_nsd
-plan 19
+plan 22
 
 nsd_zone test <<'E'
 $TTL 3600
@@ -73,7 +73,12 @@ check good error SELF-LISTED --backup mx9.test
 # A primary that bmx.conf names need not be an MX host, and none need be better.
 sed -i 's/^\[alone.test\]/[alone.test]\nprimary = 192.0.2.25:2525/' "$BMX_CONF"
 check alone warning MX-ONE
+sed -i 's/^primary = 192.0.2.25:2525/primary = lmtp:192.0.2.25:2525/' "$BMX_CONF"
+check alone warning MX-ONE
 
+sed 's/^self = .*/self = 2001:db8:::1/' "$BMX_CONF" >"$tmp/slip.conf"
+exits "an address with a slip is 78" 78 bmx-mxcheck -c "$tmp/slip.conf" good.test
+like "and named" "$(cat "$tmp/err")" 'self: 2001:db8:::1: not a host name or an address$'
 exits "--check-config" 0 bmx-mxcheck --check-config
 echo 'nonsense = 1' >>"$BMX_CONF"
 exits "a broken bmx.conf is 78" 78 bmx-mxcheck good.test
