@@ -62,6 +62,7 @@ bool collect_wants(const struct collect *c, enum check_id id);
 /* Find the servers of the zone that holds the name; with polls, ask them. */
 void collect_zone(struct collect *c, struct fact_zone *z, const char *name,
     struct fact_host *host, bool with_polls);
+/* All answers are in: the servers in order, each as it is. */
 void collect_zone_sort(struct fact_zone *z);
 
 /* ---- collect_more.c: what the checks beyond the MX records need ---- */

@@ -174,7 +174,7 @@ read_server_addresses(struct question *q, const struct dns_answer *a)
 		if (at != SIZE_MAX && q->poll)
 			poll_server(q, at);
 	}
-	/* no AAAA is no fault; no A may be none, and is told apart later */
+	/* no AAAA is no fault; no A may be none: drop_needless() */
 	if (a->nrr == 0 && (q->type == DNS_A || a->status > DNS_NXDOMAIN)) {
 		size_t at = add_server(q, &(struct fact_addr){ .len = 0 });
 
@@ -290,9 +290,39 @@ compare_servers(const void *one, const void *other)
 			  : memcmp(a->addr.bytes, b->addr.bytes, a->addr.len);
 }
 
+/* That a name has no A says nothing when it has AAAA, or may have. */
+static bool
+is_needless(const struct fact_zone *z, const struct fact_server *s)
+{
+	if (s->addr.len > 0 || !lookup_is_definite(&s->said[0]))
+		return false;
+	for (size_t i = 0; i < z->nservers; i++) {
+		if (&z->servers[i] != s &&
+		    strcmp(z->servers[i].name, s->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+drop_needless(struct fact_zone *z)
+{
+	for (size_t i = z->nservers; i-- > 0;) {
+		struct fact_server *s = &z->servers[i];
+
+		if (!is_needless(z, s))
+			continue;
+		free(s->name);
+		lookup_free(&s->said[0]);
+		z->nservers--;
+		memmove(s, s + 1, (z->nservers - i) * sizeof *s);
+	}
+}
+
 void
 collect_zone_sort(struct fact_zone *z)
 {
+	drop_needless(z);
 	if (z->nservers > 1)
 		qsort(z->servers, z->nservers, sizeof *z->servers,
 		    compare_servers);

@@ -40,6 +40,10 @@ behind NS ns1
 behind NS ns2
 lame NS ns1
 lame NS ns2
+noway NS ns1
+noway NS nsll
+nsll AAAA fe80::1
+crowd NS nscrowd
 gone NS ns1
 gone NS ns3
 noaddr NS ns1
@@ -114,7 +118,12 @@ clean MX 10 mx2
 noptr MX 10 nameless
 nameless A 20.1.0.1
 E
-	awk 'BEGIN { for (i = 1; i <= 11; i++) print "eleven MX", i, "mx1" }' \
+	awk 'BEGIN {
+		for (i = 1; i <= 11; i++)
+			print "eleven MX", i, "mx1"
+		for (i = 1; i <= 9; i++)
+			print "nscrowd A 127.0.0." i
+	}' \
 	    >>"$zones/test"
 }
 has_v6()
@@ -134,6 +143,12 @@ zone behind.test 8 ns1.test. ns2.test. <<'E'
 @ MX 20 mx2.test.
 E
 zone lame.test 1 ns1.test. ns2.test. <<'E'
+@ MX 10 mx1.test.
+E
+zone noway.test 1 ns1.test. nsll.test. <<'E'
+@ MX 10 mx1.test.
+E
+zone crowd.test 1 nscrowd.test. <<'E'
 @ MX 10 mx1.test.
 E
 zone gone.test 1 ns1.test. ns3.test. <<'E'
@@ -272,12 +287,19 @@ tells "by how much it is behind" 'ns2\.test: has serial 5 .* ns1\.test has 8' \
 check lame.test warning NS-SAME-MX --only NS-SAME-MX
 check noaddr.test warning NS-SAME-MX --only NS-SAME-MX
 check gone.test unknown '?NS-SAME-MX' --only NS-SAME-MX
+check noway.test ok - --only NS-SAME-MX # an address without a way to it
+tells "more addresses of servers than we look at" \
+    '1 more servers of crowd\.test were not looked at' --only NS-SAME-MX crowd.test
 check here.test warning NS-SAME-ADDR --only NS-SAME-ADDR
 if has_v6; then
+	unlike "a server with AAAA alone has an address" \
+	    "$(bmx-mxcheck -q --resolver "$unbound" --ns-port "$nsd_port" \
+		--only NS-SAME-MX dual.test 2>&1)" 'has no address'
 	tells "a server is asked over IPv6, too" \
 	    'ns6\.test: gives MX of dual\.test: 10 mx2\.test; others: 10 mx1\.test .\[::1\]:' \
 	    --only NS-SAME-MX dual.test
 else
+	skip "a server with AAAA alone has an address" "no IPv6 on loopback"
 	skip "a server is asked over IPv6, too" "no IPv6 on loopback"
 fi
 tells "a record of its own TTL" '^good\.test: ok$' --only TTL-RANGE,NS-SAME-MX good.test
