@@ -170,7 +170,7 @@ choose_helo(struct audit *a, const struct settings *s,
 	const char *from = s->helo;
 
 	a->sessions.ignored = a->policy.ignored;
-	if (!sessions_are_wanted(&a->sessions))
+	if (!sessions_meet_hosts(&a->sessions))
 		return 0;
 	if (from == NULL)
 		from = config->host.hostname;

@@ -71,8 +71,8 @@ wants_policy(const struct sessions *s)
 	       wants(s, CHECK_TLS_PARITY);
 }
 
-static bool
-wants_session(const struct sessions *s)
+bool
+sessions_meet_hosts(const struct sessions *s)
 {
 	for (enum check_id id = 0; id < CHECK_COUNT; id++) {
 		if (wants(s, id) && checks[id].depth >= DEPTH_SMTP &&
@@ -86,7 +86,7 @@ wants_session(const struct sessions *s)
 bool
 sessions_are_wanted(const struct sessions *s)
 {
-	return wants_session(s) || wants_policy(s);
+	return sessions_meet_hosts(s) || wants_policy(s);
 }
 
 /* ---- one domain ---- */
@@ -254,7 +254,7 @@ want_hosts(struct sessions *s, struct work *w)
 	size_t left = SESSIONS_OF_DOMAIN_MAX;
 	struct facts *f = &w->facts;
 
-	for (size_t i = 0; i < f->nhosts && wants_session(s); i++) {
+	for (size_t i = 0; i < f->nhosts && sessions_meet_hosts(s); i++) {
 		if (is_target(f, i) &&
 		    want_host(s, w, &f->hosts[i], &left) == -1)
 			return -1;

@@ -51,6 +51,8 @@ void sessions_close(struct sessions *s);
 
 /* Is a check made that needs a session, or a policy? */
 bool sessions_are_wanted(const struct sessions *s);
+/* Is one made that says EHLO? */
+bool sessions_meet_hosts(const struct sessions *s);
 
 /* Begin; the facts become ours, done may be called before this returns. -1
  * (ERR_TEMP): they are released. */

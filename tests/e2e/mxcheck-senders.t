@@ -135,6 +135,20 @@ policy testing primary >"$tmp/policy"
 like "in mode testing they do" "$(sts --without primary.signed.test)" \
     'MTA-STS  mail arrives at backup.*; as plain: the policy is not enforced'
 
+sts_policy()
+{
+	bmx-mxcheck -q --resolver "$unbound" --only STS-POLICY,STS-COVERS "$@" 2>&1
+}
+sts_policy --sts-policy "$tmp/policy" --record "$tmp/facts" pair.signed.test >"$tmp/first"
+like "a policy is recorded" "$(cat "$tmp/first")" 'STS-COVERS +backup'
+bmx-mxcheck -q --only STS-POLICY,STS-COVERS --replay "$tmp/facts" >"$tmp/again" 2>&1
+same "and judged again" "$tmp/first" "$tmp/again"
+for file in none certs; do
+	like "no policy can be read from $file" \
+	    "$(sts_policy --sts-policy "$tmp/$file" pair.signed.test)" \
+	    "^  unknown  pair\\.signed\\.test: .*$tmp/$file(: there is no such| is not a regular) file "
+done
+
 # ---- recorded, and for programs ----
 
 senders pair --only $smtp --senders --record "$tmp/facts" >/dev/null
