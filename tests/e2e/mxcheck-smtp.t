@@ -17,6 +17,8 @@ cert wrong ca 'cn = "other.example"' 'dns_name = "other.example"' tls_www_server
 cert self self 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
 cert_type=rsa
 cert rsa ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
+cert_type=ed25519
+cert edwards ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server
 cert_type=ecdsa
 cert old ca 'cn = "mx"' 'dns_name = "*.signed.test"' tls_www_server \
     'activation_date = "2012-01-01 00:00:00"' \
@@ -65,6 +67,23 @@ hosts()
 		onekey 127.0.1.33 tls=good second=rsa
 		catchall 127.0.1.30 unknown=250_OK
 		deaf 127.0.1.31 vrfy=421_4.3.2_bye
+		onlyrsa 127.0.1.34 tls=rsa
+		edwards 127.0.1.35 tls=edwards
+		own 127.0.1.36 tls=good name=own.signed.test
+		nohelo 127.0.1.37 ehlo=502 helo=502
+		bye0 127.0.1.38 sender=421_4.3.2_bye
+		bye1 127.0.1.39 bare=421_4.3.2_bye
+		bye2 127.0.1.40 abuse=421_4.3.2_bye
+		once 127.0.1.41 tls=good starttls=junk 2.banner=554_5.7.1_no
+		notls0 127.0.1.42 tls=good 2.starttls=454
+		notls1 127.0.1.43 tls=good 2.starttls=454
+		behind 127.0.1.49 tls=good 2.starttls=junk
+		hung 127.0.1.50 tls=good 2.hangup=QUIT
+		babble0 127.0.1.44 tls=good 2.starttls=babble
+		babble1 127.0.1.45 tls=good 2.starttls=babble
+		close0 127.0.1.46 tls=good 2.starttls=close
+		close1 127.0.1.48 tls=good 2.starttls=close
+		mute 127.0.1.47 tls=good 2.starttls=mute
 	T
 }
 {
@@ -112,6 +131,9 @@ _25._tcp.plain TLSA 3 1 1 $pin
 _25._tcp.twokeys TLSA 3 1 1 $(spki good)
 _25._tcp.twokeys TLSA 3 1 1 $(spki rsa)
 _25._tcp.onekey TLSA 3 1 1 $(spki good)
+_25._tcp.onlyrsa TLSA 3 1 1 $(spki rsa)
+_25._tcp.edwards TLSA 3 1 1 $(spki edwards)
+_25._tcp.notls1 TLSA 3 1 1 $(spki good)
 danepair MX 10 pinned
 danepair MX 20 self
 _mta-sts.pair TXT "v=STSv1; id=1;"
@@ -121,6 +143,9 @@ Z
 nsd_zone 1.0.127.in-addr.arpa <<'Z'
 1 PTR good.signed.test.
 20 PTR another.signed.test.
+Z
+nsd_zone example.net <<'Z'
+@ MX 10 good.signed.test.
 Z
 nsd_sign signed.test || bail "cannot sign"
 nsd_start
@@ -158,6 +183,18 @@ passes()
 	    "\"passed\":\\[\"$passes_id\"\\]"
 }
 
+# untested ID DOMAIN WHY: nothing that the server did tells.
+untested()
+{
+	untested_id=$1
+	untested_domain=$2
+	untested_why=$3
+	shift 3
+	like "$untested_id $untested_domain: is not known" "$(mxcheck --json --only \
+	    "$untested_id" "$@" "$untested_domain.signed.test" 2>&1)" \
+	    "\"untested\":\\[{\"id\":\"$untested_id\".*$untested_why"
+}
+
 while read -r id good bad verdict options; do
 	case $id in '' | '#'*) continue ;; esac
 	# shellcheck disable=SC2086 # a list of words
@@ -176,6 +213,7 @@ BANNER		-		d.hangup	error
 EHLO		d.good		d.heloonly	warning
 EHLO		-		d.noehlo	error
 EHLO		-		d.closed	unknown
+EHLO		-		d.nohelo	error
 PTR-EHLO	d.good		d.leaky		notice
 LEAK		d.good		d.leaky		info
 STARTTLS	d.good		d.plain		warning
@@ -191,16 +229,24 @@ CERT		-		d.old		warning
 CERT		-		d.pinned	notice
 CERT		-		d.breaker	unknown
 STARTTLS-INJECT	d.good		d.keeper	warning
+STARTTLS-INJECT	d.notls0	d.breaker	ok
+STARTTLS-INJECT	d.close0	d.behind	unknown
+STARTTLS-INJECT	d.babble0	d.plain		ok
+STARTTLS-INJECT	d.hung		d.dead		unknown
 TLSA-MATCH	d.pinned	d.unpinned	error
 TLSA-MATCH	d.issued	d.plain		error
 TLSA-MATCH	d.twokeys	d.onekey	error
+TLSA-MATCH	d.onlyrsa	d.notls1	unknown
 TLSA-NAME	d.issued	d.misissued	error
 VRFY-EXPN	d.good		d.rude		notice
 NULL-SENDER	d.good		d.rude		warning
 RELAY		d.good		d.rude		error
 RELAY		-		d.strict	unknown
+RELAY		-		d.bye0		unknown
+RELAY		-		d.once		unknown
 POSTMASTER	d.good		d.rude		warning
 POSTMASTER	-		d.strict	unknown
+POSTMASTER	-		d.bye1		unknown
 ABUSE		d.good		d.rude		notice
 SPF-HELO	pair		bare		notice	--primary good.signed.test
 RCPT-PARITY	pair		loose		warning	--primary good.signed.test
@@ -210,6 +256,20 @@ EXT-SUBSET	pair		loose		warning	--primary good.signed.test
 TLS-PARITY	pair		bare		warning	--primary good.signed.test
 TLS-PARITY	-		danepair	warning	--primary pinned.signed.test
 T
+untested ABUSE d.bye2 'abuse: 421 4.3.2 bye'
+untested TLS-VERSION d.babble1 'TLS 1.1 was not answered'
+wait=2
+untested TLS-VERSION d.mute 'TLS 1.1 was not answered'
+wait=5
+passes TLS-VERSION d.close1
+passes TLSA-MATCH d.edwards
+passes EHLO d.own --helo own.signed.test
+passes STARTTLS d.own --helo own.signed.test
+like "the stranger is not one of those we ask about" "$(: >"$visits"
+	mxcheck --brief --only RELAY example.net && cat "$visits")" \
+    'relay bmx-mxcheck@example\.org$'
+like "STARTTLS that is refused is told as such" "$(mxcheck --only STARTTLS d.refuser.signed.test)" \
+    'is offered and refused: 454 4\.7\.0'
 passes NOLIST nolist --expect-down dead.signed.test
 check NOLIST pair info --expect-down good.signed.test
 check TCP-25 nolist ok --expect-down dead.signed.test

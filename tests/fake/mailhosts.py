@@ -7,22 +7,26 @@ A line of HOSTS is "ADDRESS KEY=VALUE...", values with _ for a blank; a host
 without keys is as it should be. It prints "ready" when all listen. LOG gets a
 line "ADDRESS connect" for each connection, and what a visitor must never do:
 "ADDRESS forbidden DATA", and "ADDRESS overlap", a connection while another of
-his is open.
+his is open; and what is no fault, "ADDRESS relay RECIPIENT", of a stranger,
+and "ADDRESS hello NAME".
 
     name=NAME      in greeting and EHLO (mx.test)
     banner=TEXT    instead of 220
     way=WAY        instead of a session: silent, flood, junk, http, hangup, drip
-    ehlo=CODE      EHLO is refused so; HELO is taken
+    ehlo=CODE      EHLO is refused so; HELO is taken, or helo=CODE
     ext=A,B        extensions (SIZE 1000,8BITMIME,...)
     extra=A,B      these too
     tls=CERT,KEY   STARTTLS is offered, with these files
     second=CERT,KEY  and these, with a key of another kind
     tlsmax=1.1     the newest version it speaks; tlsmin=1.0 the oldest
-    starttls=CODE  it is refused so; starttls=junk breaks the handshake
+    starttls=CODE  it is refused so; starttls=junk says more than that, and
+                   behind the client's first bytes babble is no TLS, close
+                   ends the session, and mute is silent
     keep=1         what came behind STARTTLS is taken for TLS's
     null, sender, postmaster, bare, abuse, unknown, relay, vrfy, expn=TEXT
                    the reply to that
     hangup=VERB    it hangs up at this command
+    2.KEY=VALUE    the same, but for its first connection
 """
 import os
 import re
@@ -91,9 +95,16 @@ class Session:
 
     def starttls(self):
         code = self.host.get("starttls")
-        if code == "junk":
+        if code in ("close", "mute", "babble"):
             self.send("220 go on")
-            self.sock.sendall(b"this is no TLS\r\n" * 10)
+            got = self.sock.recv(4096)
+            if code == "babble":
+                self.sock.sendall(b"this is no TLS\r\n" * 10)
+            while got and code != "close":
+                got = self.sock.recv(4096)
+            raise Over
+        if code == "junk":
+            self.sock.sendall(b"220 go on\r\n" + b"this is no TLS\r\n" * 10)
             raise Over
         if code:
             self.send(code + " 4.7.0 TLS not available")
@@ -112,18 +123,22 @@ class Session:
             key = "unknown"
         else:
             key = local if local in ("postmaster", "abuse") else "relay"
+        if key == "relay":
+            self.host["log"]("relay " + address)
         self.send(self.host[key])
 
     def command(self, line):
         verb = line.split(" ")[0].split(":")[0].upper()
         if self.host.get("hangup") == verb:
             raise Over
+        if verb == "EHLO":
+            self.host["log"]("hello" + line[4:])
         if verb == "EHLO" and "ehlo" in self.host:
             self.send(self.host["ehlo"] + " 5.5.1 what?")
         elif verb == "EHLO":
             self.ehlo()
         elif verb == "HELO":
-            self.send("250 " + self.host["name"])
+            self.send(self.host.get("helo", "250") + " " + self.host["name"])
         elif verb == "STARTTLS":
             self.starttls()
         elif verb == "MAIL":
@@ -173,6 +188,7 @@ def is_open(session):
 
 def accept(host, listener):
     sessions = []
+    again = dict(host, **{k[2:]: v for k, v in host.items() if k.startswith("2.")})
     while True:
         sock, _ = listener.accept()
         host["log"]("connect")
@@ -180,6 +196,7 @@ def accept(host, listener):
         if sessions:
             host["log"]("overlap")
         sessions.append(Session(host, sock))
+        host = again
         threading.Thread(target=sessions[-1].serve, daemon=True).start()
 
 

@@ -14,7 +14,7 @@ mailhosts_start()
 {
 	visits=$tmp/visits
 	mail_port=${mail_port:-$(free_port)}
-	sed "s#\(tls\|second\)=\([^ ]*\)#\1=${certs:-}/\2.chain,${certs:-}/\2.key#g" \
+	sed "s# \(tls\|second\)=\([^ ]*\)# \1=${certs:-}/\2.chain,${certs:-}/\2.key#g" \
 	    >"$tmp/mailhosts.in"
 	# shellcheck disable=SC2086 # a list of words
 	"$tap_await" group ${mail_where:-} python3 \
