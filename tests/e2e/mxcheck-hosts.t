@@ -48,7 +48,12 @@ mailhosts_start <"$tmp/hosts"
 		echo "$way A 127.0.3.$n"
 		echo "d.$way MX 10 $way"
 	done
-	awk 'BEGIN { for (i = 0; i < 40; i++) print "many" i " MX 10 good\nmany" i " MX 20 two" }'
+	awk 'BEGIN {
+		for (i = 0; i < 40; i++)
+			print "many" i " MX 10 good\nmany" i " MX 20 two"
+		for (i = 0; i < 1100; i++)
+			print "h" i " A 127.4." int(i / 250) "." (i % 250 + 1) "\nd.h" i " MX 10 h" i
+	}'
 } >"$tmp/zone"
 nsd_zone hosts.test <"$tmp/zone"
 nsd_start
@@ -100,6 +105,19 @@ forget_visits
 mxcheck --only CERT,BANNER --brief -f "$tmp/list" >"$tmp/out" 2>&1
 is "where no recipient is asked for, one session does for all" \
     "$(seen 127.0.3.1)" 1
+mxcheck --only CERT,BANNER --brief -j 1 -f "$tmp/list" >"$tmp/again" 2>&1
+is "nor is more than one for those that come later" "$(seen 127.0.3.1)" 2
+same "who are judged the same" "$tmp/again" "$tmp/out"
+forget_visits
+{
+	echo many0.hosts.test
+	awk 'BEGIN { for (i = 0; i < 1100; i++) print "d.h" i ".hosts.test" }'
+	echo many1.hosts.test
+} >"$tmp/list"
+mxcheck --only BANNER,TCP-25 --brief -f "$tmp/list" >"$tmp/out" 2>&1
+is "1102 domains, as many records" "$(wc -l <"$tmp/out")" 1102
+is "of 1100 hosts each is found dead" "$(cut -f 2,3 "$tmp/out" | grep -c 'error	TCP-25')" 1100
+is "the host that was not needed for so long was forgotten" "$(seen 127.0.3.1)" 2
 forget_visits
 is "nothing that a guest must not say was said" \
     "$(grep forbidden "$tmp/all-visits")" ""
@@ -109,6 +127,23 @@ out=$(timeout 60 bmx-mxcheck -q --resolver "$nsd" --helo probe.example \
     --only TCP-25 pair.hosts.test)
 like "port 25 of a loopback address is our own" "$out" \
     'unknown +good\.hosts\.test: not tried: a loopback address'
+
+# hello: our name, as a host hears it, or why there is none.
+hello()
+{
+	: >"$visits"
+	bmx-mxcheck -q --resolver "$nsd" --smtp-port "$mail_port" --only BANNER \
+	    d.deaf.hosts.test 2>&1
+	sed -n 's/^127.0.3.3 hello //p' "$visits"
+}
+make_conf "resolver = $nsd"
+like "the name in EHLO is that of bmx.conf" "$(hello)" '^backup\.example\.net$'
+unset BMX_CONF
+us=$(uname -n)
+case $us in
+*.*) is "without one the system's" "$(hello)" "$(printf '%s' "$us" | awk '{ print tolower($0) }')" ;;
+*) like "without one the system's" "$(hello)" "^bmx-mxcheck: $us is not a full name" ;;
+esac
 exits "EHLO wants a full name" 2 bmx-mxcheck --resolver "$nsd" --smtp \
     --helo short pair.hosts.test
 

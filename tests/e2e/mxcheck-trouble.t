@@ -40,6 +40,8 @@ like "more hosts than we look at are not called good" "$(cat "$tmp/many")" \
     '^many\.test	unknown	\?MX-TARGET-ALIAS,'
 like "nor are more addresses" "$(cat "$tmp/many")" \
     '^addrs\.test	unknown	\?MX-ADDR-SPECIAL'
+like "but counted" "$(bmx-mxcheck -q --resolver "$dns" --senders addrs.test)" \
+    '^    and 8 more addresses$'
 
 # All checks, of servers and records that misbehave in every way: one record
 # each, in time, and nothing reaches the terminal.
