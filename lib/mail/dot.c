@@ -9,19 +9,19 @@ static const char cr[] = "\r";
 /* ---- server ---- */
 
 static void
-note_line_len(struct dot_decoder *d)
+note_bytes(struct dot_decoder *d, const char *p, size_t len)
 {
-	if (d->line_len > d->longest)
-		d->longest = d->line_len;
-}
+	uint64_t word, seen = 0;
 
-static const char *
-end_line(struct dot_decoder *d, const char *lf)
-{
-	note_line_len(d);
-	d->line_len = 0;
-	d->state = DOT_LINE_START;
-	return lf + 1;
+	d->has_nul = d->has_nul || memchr(p, '\0', len) != NULL;
+	for (; len >= sizeof word; p += sizeof word, len -= sizeof word) {
+		memcpy(&word, p, sizeof word);
+		seen |= word;
+	}
+	for (; len > 0; p++, len--)
+		seen |= (unsigned char)*p;
+	if ((seen & UINT64_C(0x8080808080808080)) != 0)
+		d->has_8bit = true;
 }
 
 /*
@@ -31,58 +31,96 @@ end_line(struct dot_decoder *d, const char *lf)
 static const char *
 read_line(struct dot_decoder *d, const char *p, const char *end)
 {
-	const char *lf, *stop, *first_cr;
+	const char *lf = memchr(p, '\n', (size_t)(end - p));
+	const char *stop = lf != NULL ? lf : end;
+	const char *first_cr = memchr(p, '\r', (size_t)(stop - p));
+	bool after_cr = d->state == DOT_IN_LINE_CR; /* what stands at stop */
 
-	if (d->state == DOT_IN_LINE_CR) {
-		if (*p == '\n')
-			return end_line(d, p);
-		d->is_bare = true; /* the CR, now known to be content */
-		d->line_len++;
+	note_bytes(d, p, (size_t)(stop - p));
+	if (stop > p) {
+		d->is_bare = d->is_bare || after_cr;
+		after_cr = stop[-1] == '\r';
 	}
-	lf = memchr(p, '\n', (size_t)(end - p));
-	stop = lf != NULL ? lf : end;
-	first_cr = memchr(p, '\r', (size_t)(stop - p));
 	if (first_cr != NULL && first_cr != stop - 1)
 		d->is_bare = true;
-	d->line_len += (size_t)(stop - p);
-	if (stop > p && stop[-1] == '\r') {
-		d->line_len--;
-		if (lf != NULL)
-			return end_line(d, lf);
-		d->state = DOT_IN_LINE_CR;
-	} else {
-		d->state = DOT_IN_LINE;
-		if (lf != NULL) {
-			d->is_bare = true;
-			d->line_len++;
-			stop++;
-		}
+	if (lf == NULL) {
+		d->state = after_cr ? DOT_IN_LINE_CR : DOT_IN_LINE;
+		return end;
 	}
-	note_line_len(d);
-	return stop;
+	d->is_bare = d->is_bare || !after_cr;
+	d->state = after_cr ? DOT_LINE_START : DOT_IN_LINE;
+	return lf + 1;
 }
+
+/*
+ * Most content is plain: whole lines, of which none begins with a dot. That is
+ * seen of many bytes at once, each beside the one behind it.
+ */
+typedef unsigned char wide __attribute__((vector_size(16)));
+#define WINDOW (8 * sizeof(wide))
 
 static bool
-has_8bit(const char *p, size_t len)
+is_any(const wide *bytes)
 {
-	uint64_t word, seen = 0;
+	uint64_t half[2];
 
-	for (; len >= sizeof word; p += sizeof word, len -= sizeof word) {
-		memcpy(&word, p, sizeof word);
-		seen |= word;
-	}
-	for (; len > 0; p++, len--)
-		seen |= (unsigned char)*p;
-	return (seen & UINT64_C(0x8080808080808080)) != 0;
+	memcpy(half, bytes, sizeof half);
+	return (half[0] | half[1]) != 0;
 }
 
-static void
-note_bytes(struct dot_decoder *d, const char *p, size_t len)
+/* A window, and the byte behind it. False: there is a bare CR or LF, or a line
+ * that begins with a dot. *all gets the bits of its bytes, *nul where one is 0. */
+static bool
+is_plain(const char *p, wide *all, wide *nul)
 {
-	if (len == 0)
-		return;
-	d->has_nul = d->has_nul || memchr(p, '\0', len) != NULL;
-	d->has_8bit = d->has_8bit || has_8bit(p, len);
+	wide odd = { 0 }, some = *all, zero = *nul;
+
+	for (size_t i = 0; i < WINDOW; i += sizeof(wide)) {
+		wide here, next;
+
+		memcpy(&here, p + i, sizeof here);
+		memcpy(&next, p + i + 1, sizeof next);
+		odd |= (wide)((here == '\r') ^ (next == '\n'));
+		odd |= (wide)((here == '\n') & (next == '.'));
+		some |= here;
+		zero |= (wide)(here == 0);
+	}
+	if (is_any(&odd))
+		return false;
+	*all = some;
+	*nul = zero;
+	return true;
+}
+
+/* Read plain content, whole windows, from the start of a line or within. What
+ * is no window, or not plain, is left to read_line(). */
+static const char *
+read_plain(struct dot_decoder *d, const char *p, const char *end)
+{
+	const char *from = p;
+	wide all = { 0 }, nul = { 0 };
+
+	if (d->state == DOT_IN_LINE_CR || *p == '\n')
+		return p;
+	while ((size_t)(end - p) > WINDOW && is_plain(p, &all, &nul))
+		p += WINDOW;
+	if (p == from)
+		return p;
+	all &= 0x80;
+	d->has_8bit = d->has_8bit || is_any(&all);
+	d->has_nul = d->has_nul || is_any(&nul);
+	d->state = p[-1] == '\n'   ? DOT_LINE_START
+		   : p[-1] == '\r' ? DOT_IN_LINE_CR
+				   : DOT_IN_LINE;
+	return p;
+}
+
+static const char *
+read_some(struct dot_decoder *d, const char *p, const char *end)
+{
+	const char *stop = read_plain(d, p, end);
+
+	return stop > p ? stop : read_line(d, p, end);
 }
 
 /*
@@ -124,9 +162,8 @@ dot_decode(struct dot_decoder *d, const char *in, size_t len, size_t *used,
 		d->state = DOT_IN_LINE_CR;
 	} else if (d->state != DOT_END) {
 		while (p < end && !(d->state == DOT_LINE_START && *p == '.'))
-			p = read_line(d, p, end);
+			p = read_some(d, p, end);
 		*out = (struct dot_slice){ content, (size_t)(p - content) };
-		note_bytes(d, content, out->len);
 	}
 	*used = (size_t)(p - in);
 	return d->state == DOT_END;
@@ -138,8 +175,7 @@ dot_watch(struct dot_decoder *d, const char *in, size_t len)
 	const char *p = in, *end = in + len;
 
 	while (p < end)
-		p = read_line(d, p, end);
-	note_bytes(d, in, len);
+		p = read_some(d, p, end);
 }
 
 bool

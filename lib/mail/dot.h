@@ -39,12 +39,10 @@ struct dot_decoder {
 	bool is_bare;
 	bool has_nul;
 	bool has_8bit;
-	size_t line_len; /* of the line being read, without its CRLF */
-	size_t longest;  /* longest line so far, without CRLF */
 };
 
 /* clang-format off */
-#define DOT_DECODER_INIT { DOT_LINE_START, false, false, false, 0, 0 }
+#define DOT_DECODER_INIT { DOT_LINE_START, false, false, false }
 /* clang-format on */
 
 /*
@@ -52,15 +50,15 @@ struct dot_decoder {
  * among them (possibly empty; valid as long as in is), or a CR that was held
  * back; *used may be 0 then. Call again with the rest while *used < len. Returns
  * true when the end was seen: what follows *used belongs to the next command.
- * Speed: whole lines are found with memchr, and one call yields as much as
- * lies contiguous.
+ * Speed: plain lines are passed over many at once, and one call yields as much
+ * as lies contiguous.
  */
 bool dot_decode(struct dot_decoder *d, const char *in, size_t len, size_t *used,
     struct dot_slice *out);
 
 /* ---- the same checks for content that comes without transparency (BDAT) ---- */
 
-/* Watch content in order; sets is_bare, has_nul, has_8bit, longest. */
+/* Watch content in order; sets is_bare, has_nul, has_8bit. */
 void dot_watch(struct dot_decoder *d, const char *in, size_t len);
 
 /* At its end: true if the content ends in CRLF, or is empty. */

@@ -70,8 +70,6 @@ assert_same(const struct result *a, const struct result *b)
 	assert(a->is_end == b->is_end && a->d.state == b->d.state);
 	assert(a->d.is_bare == b->d.is_bare && a->d.has_nul == b->d.has_nul);
 	assert(a->d.has_8bit == b->d.has_8bit);
-	assert(a->d.longest == b->d.longest);
-	assert(a->d.line_len == b->d.line_len);
 }
 
 /* The content watched as it would come by BDAT has the same faults. */
@@ -86,7 +84,6 @@ assert_watched(const struct result *r, size_t piece)
 	assert(d.has_nul == r->d.has_nul && d.has_8bit == r->d.has_8bit);
 	if (r->is_end) {
 		assert(d.is_bare == r->d.is_bare);
-		assert(d.longest == r->d.longest);
 		assert(dot_watched_whole(&d));
 	}
 }

@@ -75,7 +75,6 @@ assert_same(const struct result *a, const struct result *b)
 	assert_int_equal(a->d.is_bare, b->d.is_bare);
 	assert_int_equal(a->d.has_nul, b->d.has_nul);
 	assert_int_equal(a->d.has_8bit, b->d.has_8bit);
-	assert_int_equal(a->d.longest, b->d.longest);
 }
 
 /* ---- a second decoder, slow and plain, to compare with ---- */
@@ -144,85 +143,83 @@ static const struct row {
 	size_t content_len;
 	size_t left; /* bytes after the end; NOT_ENDED: it was not seen */
 	bool is_bare, has_nul, has_8bit;
-	size_t longest;
 } rows[] = {
 #define NOT_ENDED ((size_t)-1)
-	{ "empty content", TEXT(".\r\n"), TEXT(""), 0, false, false, false, 0 },
-	{ "one line", TEXT("abc" END), TEXT("abc\r\n"), 0, false, false, false,
-	    3 },
-	{ "empty line", TEXT(END), TEXT("\r\n"), 0, false, false, false, 0 },
+	{ "empty content", TEXT(".\r\n"), TEXT(""), 0, false, false, false },
+	{ "one line", TEXT("abc" END), TEXT("abc\r\n"), 0, false, false,
+	    false },
+	{ "empty line", TEXT(END), TEXT("\r\n"), 0, false, false, false },
 	{ "commands follow", TEXT("a" END "QUIT\r\n"), TEXT("a\r\n"), 6, false,
-	    false, false, 1 },
+	    false, false },
 	{ "a second end follows", TEXT(".\r\n.\r\n"), TEXT(""), 3, false, false,
-	    false, 0 },
+	    false },
 	{ "stuffed dot", TEXT("..\r\n.\r\n"), TEXT(".\r\n"), 0, false, false,
-	    false, 1 },
+	    false },
 	{ "stuffed dot and text", TEXT("a\r\n..b" END), TEXT("a\r\n.b\r\n"), 0,
-	    false, false, false, 2 },
+	    false, false, false },
 	{ "dot that nobody stuffed", TEXT(".a" END), TEXT("a\r\n"), 0, false,
-	    false, false, 1 },
+	    false, false },
 	{ "dots inside lines", TEXT("a.b.\r\nc." END), TEXT("a.b.\r\nc.\r\n"),
-	    0, false, false, false, 4 },
-	{ "three dots", TEXT("..." END), TEXT("..\r\n"), 0, false, false, false,
-	    2 },
-	{ "NUL", TEXT("a\0b" END), TEXT("a\0b\r\n"), 0, false, true, false, 3 },
+	    0, false, false, false },
+	{ "three dots", TEXT("..." END), TEXT("..\r\n"), 0, false, false,
+	    false },
+	{ "NUL", TEXT("a\0b" END), TEXT("a\0b\r\n"), 0, false, true, false },
 	{ "8 bits", TEXT("\xc3\xa9" END), TEXT("\xc3\xa9\r\n"), 0, false, false,
-	    true, 2 },
+	    true },
 	{ "8 bits behind 8 others", TEXT("01234567\xff" END),
-	    TEXT("01234567\xff\r\n"), 0, false, false, true, 9 },
+	    TEXT("01234567\xff\r\n"), 0, false, false, true },
 	{ "not yet", TEXT("abc\r\n"), TEXT("abc\r\n"), NOT_ENDED, false, false,
-	    false, 3 },
+	    false },
 	{ "not yet: dot", TEXT("abc\r\n."), TEXT("abc\r\n"), NOT_ENDED, false,
-	    false, false, 3 },
+	    false, false },
 	{ "not yet: dot CR", TEXT("abc\r\n.\r"), TEXT("abc\r\n"), NOT_ENDED,
-	    false, false, false, 3 },
+	    false, false, false },
 
 	/* D25: none of these ends the content; what follows is content too. */
 	{ "LF.LF", TEXT("a\n.\nb" END), TEXT("a\n.\nb\r\n"), 0, true, false,
-	    false, 5 },
+	    false },
 	{ "LF.CRLF", TEXT("a\n.\r\nb" END), TEXT("a\n.\r\nb\r\n"), 0, true,
-	    false, false, 3 },
+	    false, false },
 	{ "CRLF.LF", TEXT("a\r\n.\nb" END), TEXT("a\r\n\nb\r\n"), 0, true,
-	    false, false, 2 },
+	    false, false },
 	{ "CR.CR", TEXT("a\r.\rb" END), TEXT("a\r.\rb\r\n"), 0, true, false,
-	    false, 5 },
+	    false },
 	{ "CR.CRLF", TEXT("a\r.\r\nb" END), TEXT("a\r.\r\nb\r\n"), 0, true,
-	    false, false, 3 },
+	    false, false },
 	{ "CRLF.CR", TEXT("a\r\n.\rb" END), TEXT("a\r\n\rb\r\n"), 0, true,
-	    false, false, 2 },
+	    false, false },
 	{ "CRLF.CRCRLF", TEXT("a\r\n.\r\r\nb" END), TEXT("a\r\n\r\r\nb\r\n"), 0,
-	    true, false, false, 1 },
+	    true, false, false },
 	{ "LF.CRLF after CRLF.CR", TEXT("a\r\n.\r.\r\nb" END),
-	    TEXT("a\r\n\r.\r\nb\r\n"), 0, true, false, false, 2 },
+	    TEXT("a\r\n\r.\r\nb\r\n"), 0, true, false, false },
 	{ "LF.CR.LF", TEXT("a\n.\r.\nb" END), TEXT("a\n.\r.\nb\r\n"), 0, true,
-	    false, false, 7 },
+	    false, false },
 	{ "LFCR.LFCR", TEXT("a\n\r.\n\rb" END), TEXT("a\n\r.\n\rb\r\n"), 0,
-	    true, false, false, 7 },
+	    true, false, false },
 	{ "CRLF NUL.CRLF", TEXT("a\r\n\0.\r\nb" END), TEXT("a\r\n\0.\r\nb\r\n"),
-	    0, false, true, false, 2 },
+	    0, false, true, false },
 	{ "CRLF.NUL CRLF", TEXT("a\r\n.\0\r\nb" END), TEXT("a\r\n\0\r\nb\r\n"),
-	    0, false, true, false, 1 },
+	    0, false, true, false },
 	{ "CRLF. CRLF", TEXT("a\r\n. \r\nb" END), TEXT("a\r\n \r\nb\r\n"), 0,
-	    false, false, false, 1 },
+	    false, false, false },
 	{ "LF.LF at the start", TEXT("\n.\nb" END), TEXT("\n.\nb\r\n"), 0, true,
-	    false, false, 4 },
+	    false, false },
 	{ ".LF at the start", TEXT(".\nb" END), TEXT("\nb\r\n"), 0, true, false,
-	    false, 2 },
+	    false },
 	{ ".CR at the start", TEXT(".\rb" END), TEXT("\rb\r\n"), 0, true, false,
-	    false, 2 },
+	    false },
 	{ "LF MAIL", TEXT("a\n.\r\nMAIL FROM:<x@y>\r\n" END),
-	    TEXT("a\n.\r\nMAIL FROM:<x@y>\r\n\r\n"), 0, true, false, false,
-	    15 },
+	    TEXT("a\n.\r\nMAIL FROM:<x@y>\r\n\r\n"), 0, true, false, false },
 
 	/* D25: a lone CR or LF does not put the decoder out of step. */
 	{ "lone CR before the end", TEXT("a\r" END), TEXT("a\r\r\n"), 0, true,
-	    false, false, 2 },
+	    false, false },
 	{ "lone LF before the end", TEXT("a\n" END), TEXT("a\n\r\n"), 0, true,
-	    false, false, 2 },
+	    false, false },
 	{ "many CRs", TEXT("\r\r\r\r" END), TEXT("\r\r\r\r\r\n"), 0, true,
-	    false, false, 4 },
+	    false, false },
 	{ "CR held back at the very end", TEXT("a\r"), TEXT("a\r"), NOT_ENDED,
-	    false, false, false, 1 },
+	    false, false, false },
 };
 
 static void
@@ -236,9 +233,9 @@ assert_row(const struct row *row, const struct result *r)
 		fail_msg("%s: %zu bytes, end %d, left %zu", row->name, r->len,
 		    r->is_end, row->len - r->taken);
 	if (r->d.is_bare != row->is_bare || r->d.has_nul != row->has_nul ||
-	    r->d.has_8bit != row->has_8bit || r->d.longest != row->longest)
-		fail_msg("%s: bare %d nul %d 8bit %d longest %zu", row->name,
-		    r->d.is_bare, r->d.has_nul, r->d.has_8bit, r->d.longest);
+	    r->d.has_8bit != row->has_8bit)
+		fail_msg("%s: bare %d nul %d 8bit %d", row->name, r->d.is_bare,
+		    r->d.has_nul, r->d.has_8bit);
 	assert_as_plainly(r, row->in, row->len);
 }
 
@@ -320,26 +317,45 @@ content_without_dots_is_one_slice_of_the_input(void **state)
 	assert_int_equal(out.len, 0);
 }
 
-/* D12: the length of a line is known while it comes. */
+/* Plain content is passed over many bytes at once: whatever is odd is seen at
+ * each place among them. */
 static void
-D12_longest_line_is_measured_across_pieces(void **state)
+D25_what_is_odd_is_seen_anywhere_in_long_content(void **state)
 {
-	struct dot_decoder d = DOT_DECODER_INIT;
-	struct dot_slice out;
-	char line[998];
-	size_t used;
+	static const struct {
+		const char *text;
+		size_t len;
+	} odd[] = {
+		{ TEXT("\r\n") },
+		{ TEXT("\n") },
+		{ TEXT("\r") },
+		{ TEXT("\0") },
+		{ TEXT("\xff") },
+		{ TEXT("\r\n.") },
+		{ TEXT("\r\n..") },
+		{ TEXT("\n.\r\n") },
+		{ TEXT("\r.\n") },
+		{ TEXT(END) },
+	};
+	char in[700];
 
 	(void)state;
-	memset(line, 'x', sizeof line);
-	dot_decode(&d, "..", 2, &used, &out);
-	dot_decode(&d, line, sizeof line - 1, &used, &out);
-	assert_int_equal(d.longest, 998);
-	dot_decode(&d, "\r", 1, &used, &out);
-	assert_int_equal(d.longest, 998);
-	dot_decode(&d, "\n", 1, &used, &out);
-	dot_decode(&d, line, sizeof line, &used, &out);
-	dot_decode(&d, "x", 1, &used, &out);
-	assert_int_equal(d.longest, 999);
+	srand(1);
+	for (int i = 0; i < 30000; i++) {
+		size_t len = sizeof in - (size_t)rand() % 400;
+		size_t size = 1 + (size_t)rand() % sizeof in;
+		struct result r;
+
+		memset(in, 'x', sizeof in);
+		for (int n = rand() % 4; n > 0; n--) {
+			size_t which = (size_t)rand() % COUNT(odd);
+			size_t at = (size_t)rand() % (len - odd[which].len);
+
+			memcpy(in + at, odd[which].text, odd[which].len);
+		}
+		decode_by(&r, in, len, size);
+		assert_as_plainly(&r, in, len);
+	}
 }
 
 /* ---- BDAT ---- */
@@ -351,18 +367,17 @@ D26_watching_finds_the_same_without_dots(void **state)
 		const char *in;
 		size_t len;
 		bool is_bare, has_nul, has_8bit, is_whole;
-		size_t longest;
 	} cases[] = {
-		{ TEXT(""), false, false, false, true, 0 },
-		{ TEXT("a\r\n"), false, false, false, true, 1 },
-		{ TEXT(".\r\nabc\r\n"), false, false, false, true, 3 },
-		{ TEXT("a\r\n..b"), false, false, false, false, 3 },
-		{ TEXT("a\r"), false, false, false, false, 1 },
-		{ TEXT("a\n"), true, false, false, false, 2 },
-		{ TEXT("a\n.\r\n"), true, false, false, true, 3 },
-		{ TEXT("a\rb\r\n"), true, false, false, true, 3 },
-		{ TEXT("\0\r\n"), false, true, false, true, 1 },
-		{ TEXT("\x80\r\n"), false, false, true, true, 1 },
+		{ TEXT(""), false, false, false, true },
+		{ TEXT("a\r\n"), false, false, false, true },
+		{ TEXT(".\r\nabc\r\n"), false, false, false, true },
+		{ TEXT("a\r\n..b"), false, false, false, false },
+		{ TEXT("a\r"), false, false, false, false },
+		{ TEXT("a\n"), true, false, false, false },
+		{ TEXT("a\n.\r\n"), true, false, false, true },
+		{ TEXT("a\rb\r\n"), true, false, false, true },
+		{ TEXT("\0\r\n"), false, true, false, true },
+		{ TEXT("\x80\r\n"), false, false, true, true },
 	};
 
 	(void)state;
@@ -375,7 +390,6 @@ D26_watching_finds_the_same_without_dots(void **state)
 			assert_int_equal(d.is_bare, cases[i].is_bare);
 			assert_int_equal(d.has_nul, cases[i].has_nul);
 			assert_int_equal(d.has_8bit, cases[i].has_8bit);
-			assert_int_equal(d.longest, cases[i].longest);
 			assert_int_equal(dot_watched_whole(&d),
 			    cases[i].is_whole);
 		}
@@ -573,7 +587,8 @@ main(void)
 		cmocka_unit_test(an_ended_decoder_takes_nothing_more),
 		cmocka_unit_test(
 		    content_without_dots_is_one_slice_of_the_input),
-		cmocka_unit_test(D12_longest_line_is_measured_across_pieces),
+		cmocka_unit_test(
+		    D25_what_is_odd_is_seen_anywhere_in_long_content),
 		cmocka_unit_test(D26_watching_finds_the_same_without_dots),
 		cmocka_unit_test(D27_dots_are_doubled_and_the_end_is_added),
 		cmocka_unit_test(D27_a_bare_cr_or_lf_is_never_sent),
