@@ -94,15 +94,22 @@ give_pending(struct spool_msg *m, struct err *e)
 	return 0;
 }
 
+/* Whole pieces, so that each begins where a page of the file does. */
 int
 spool_write(struct spool_msg *m, const char *data, size_t len, struct err *e)
 {
-	if (len > m->pending.max - m->pending.len && give_pending(m, e) == -1)
-		return -1;
 	m->size += len;
-	if (len > m->pending.max)
-		return give(m, data, len, e);
-	buf_add(&m->pending, data, len);
+	while (len > 0) {
+		size_t room = m->pending.max - m->pending.len;
+		size_t n = len < room ? len : room;
+
+		buf_add(&m->pending, data, n);
+		data += n;
+		len -= n;
+		if (m->pending.len == m->pending.max &&
+		    give_pending(m, e) == -1)
+			return -1;
+	}
 	return buf_check(&m->pending, e);
 }
 
