@@ -1,6 +1,5 @@
 #include "bmx-queue/jline.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,14 +9,23 @@
 static void
 add_key(struct jline *j, const char *key)
 {
-	if (j->has_comma)
-		buf_add(&j->b, ",", 1);
-	j->has_comma = true;
-	if (key == NULL)
+	size_t len = key == NULL ? 0 : strlen(key), n = 0;
+	char *room = buf_room(&j->b, len + sizeof ",\"\":");
+
+	if (room == NULL)
 		return;
-	buf_add(&j->b, "\"", 1);
-	buf_puts(&j->b, key);
-	buf_add(&j->b, "\":", 2);
+	if (j->has_comma)
+		room[n++] = ',';
+	if (key != NULL) {
+		room[n++] = '"';
+		memcpy(room + n, key, len);
+		n += len;
+		room[n++] = '"';
+		room[n++] = ':';
+	}
+	room[n] = '\0';
+	j->b.len += n;
+	j->has_comma = true;
 }
 
 void
@@ -137,11 +145,13 @@ jline_word(struct jline *j, const char *key, const char *text)
 void
 jline_number(struct jline *j, const char *key, int64_t value)
 {
-	char digits[24];
-	int len = snprintf(digits, sizeof digits, "%" PRId64, value);
+	char digits[TEXT_DECIMAL_MAX];
 
 	add_key(j, key);
-	buf_add(&j->b, digits, (size_t)len);
+	if (value < 0)
+		buf_add(&j->b, "-", 1);
+	buf_puts(&j->b, text_decimal(digits,
+			    value < 0 ? 0 - (uint64_t)value : (uint64_t)value));
 }
 
 void

@@ -1,6 +1,5 @@
 #include "bmx-queue/output.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -76,8 +75,7 @@ output_age(const struct output *o, int64_t arrival_us, char room[OUTPUT_WORD])
 
 	if (o->form == OUTPUT_TABLE)
 		return clock_span(room, age_s);
-	snprintf(room, OUTPUT_WORD, "%" PRId64, age_s < 0 ? 0 : age_s);
-	return room;
+	return text_decimal(room, age_s < 0 ? 0 : (uint64_t)age_s);
 }
 
 const char *
@@ -87,10 +85,8 @@ output_size(const struct output *o, uint64_t bytes, char room[OUTPUT_WORD])
 	double size = (double)bytes / 1024;
 	int i = 0;
 
-	if (o->form != OUTPUT_TABLE || bytes < 1024) {
-		snprintf(room, OUTPUT_WORD, "%" PRIu64, bytes);
-		return room;
-	}
+	if (o->form != OUTPUT_TABLE || bytes < 1024)
+		return text_decimal(room, bytes);
 	while (size >= 999.5 && units[i + 1] != '\0') {
 		size /= 1024;
 		i++;

@@ -34,17 +34,41 @@ clock_left_ms(int64_t deadline_ms)
 	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* The last n digits of value, and what follows them. Lists write millions. */
+static char *
+put(char *out, int n, unsigned value, char next)
+{
+	for (int i = n; i-- > 0; value /= 10)
+		out[i] = (char)('0' + value % 10);
+	out[n] = next;
+	return out + n + 1;
+}
+
+/* RFC 3339 has no others. */
+static unsigned
+year_of_four_digits(const struct tm *tm)
+{
+	if (tm->tm_year < -1900)
+		return 0;
+	return tm->tm_year > 9999 - 1900 ? 9999 : (unsigned)tm->tm_year + 1900;
+}
+
 char *
 clock_rfc3339(char *out, int64_t wall_us)
 {
 	time_t seconds = (time_t)(wall_us / 1000000);
 	struct tm tm;
-	size_t len;
+	char *end;
 
 	gmtime_r(&seconds, &tm);
-	len = strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + len, CLOCK_RFC3339_MAX - len, ".%06uZ",
-	    (unsigned)(wall_us % 1000000) % 1000000);
+	end = put(out, 4, year_of_four_digits(&tm), '-');
+	end = put(end, 2, (unsigned)tm.tm_mon + 1, '-');
+	end = put(end, 2, (unsigned)tm.tm_mday, 'T');
+	end = put(end, 2, (unsigned)tm.tm_hour, ':');
+	end = put(end, 2, (unsigned)tm.tm_min, ':');
+	end = put(end, 2, (unsigned)tm.tm_sec, '.');
+	end = put(end, 6, (unsigned)(wall_us % 1000000) % 1000000, 'Z');
+	*end = '\0';
 	return out;
 }
 

@@ -22,7 +22,8 @@ int clock_left_ms(int64_t deadline_ms);
 #define CLOCK_RFC3339_MAX 32 /* "2026-11-24T03:11:14.123456Z" and its NUL */
 #define CLOCK_RFC5322_MAX 40 /* "Tue, 24 Nov 2026 03:11:14 +0000" */
 
-/* RFC 3339 in UTC with microseconds. out has CLOCK_RFC3339_MAX bytes. */
+/* RFC 3339 in UTC with microseconds; a year beyond 9999 is that one. out has
+ * CLOCK_RFC3339_MAX bytes. */
 char *clock_rfc3339(char *out, int64_t wall_us);
 
 /* What clock_rfc3339 wrote, back to microseconds (fewer or no digits after

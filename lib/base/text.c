@@ -6,9 +6,12 @@
 #include <string.h>
 
 static bool
-is_plain(unsigned char c, const char *escaped)
+is_plain(char c, const char *escaped)
 {
-	return c >= 0x20 && c < 0x7f && strchr(escaped, c) == NULL;
+	while (*escaped != '\0')
+		if (c == *escaped++)
+			return false;
+	return c >= 0x20 && c < 0x7f;
 }
 
 /* escaped: which of the printable characters become \xNN too. */
@@ -18,17 +21,17 @@ escape(char *out, size_t size, const char *in, size_t len, const char *escaped)
 	size_t used = 0, safe = 0; /* safe: where "..." still fits */
 
 	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)in[i];
-		size_t need = is_plain(c, escaped) ? 1 : 4;
+		size_t need = is_plain(in[i], escaped) ? 1 : 4;
 
 		if (used + need >= size) {
 			memcpy(out + safe, "...", 4);
 			return out;
 		}
 		if (need == 1)
-			out[used] = (char)c;
+			out[used] = in[i];
 		else
-			snprintf(out + used, 5, "\\x%02x", c);
+			snprintf(out + used, 5, "\\x%02x",
+			    (unsigned char)in[i]);
 		used += need;
 		if (used + 4 <= size)
 			safe = used;
@@ -79,4 +82,16 @@ text_number(const char *text, size_t len, unsigned long long max,
 	}
 	*value = n;
 	return 0;
+}
+
+char *
+text_decimal(char *out, uint64_t value)
+{
+	char digits[TEXT_DECIMAL_MAX], *p = digits + sizeof digits;
+
+	*--p = '\0';
+	do
+		*--p = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	return memcpy(out, p, (size_t)(digits + sizeof digits - p));
 }

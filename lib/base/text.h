@@ -2,6 +2,7 @@
 #define BMX_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Words of peers, users and files made safe to show. Everything that came
@@ -24,6 +25,11 @@ char *text_safe(char *out, size_t size, const char *in);
  * to stand between double quotes, in which they do. */
 char *text_word(char *out, size_t size, const char *in);
 char *text_quoted(char *out, size_t size, const char *in);
+
+/* Write value in decimal, for lists of many, where printf(3) is too slow. out
+ * has TEXT_DECIMAL_MAX bytes, or as many as the value needs. Returns out. */
+#define TEXT_DECIMAL_MAX sizeof "18446744073709551615"
+char *text_decimal(char *out, uint64_t value);
 
 /*
  * Parse the whole of text as a decimal number in [0, max], no sign, no

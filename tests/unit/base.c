@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -203,6 +204,21 @@ number_is_all_digits_and_in_range(void **state)
 	}
 }
 
+static void
+decimal_is_what_printf_writes(void **state)
+{
+	static const uint64_t rows[] = { 0, 1, 9, 10, 99, 100, 4711, INT64_MAX,
+		UINT64_MAX };
+	char text[TEXT_DECIMAL_MAX], wanted[TEXT_DECIMAL_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(wanted, sizeof wanted, "%" PRIu64, rows[i]);
+		assert_string_equal(text_decimal(text, rows[i]), wanted);
+		assert_string_equal(text, wanted);
+	}
+}
+
 /* ---- clock ---- */
 
 static void
@@ -223,6 +239,22 @@ rfc3339_survives_the_round_trip(void **state)
 	}
 	assert_string_equal(clock_rfc3339(text, 1764000000123456),
 	    "2025-11-24T16:00:00.123456Z");
+}
+
+static void
+a_year_has_four_digits(void **state)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	(void)state;
+	assert_string_equal(clock_rfc3339(text, INT64_C(253402300799999999)),
+	    "9999-12-31T23:59:59.999999Z");
+	clock_rfc3339(text, INT64_MAX);
+	assert_int_equal(strlen(text), strlen("9999-12-31T23:59:59.999999Z"));
+	assert_memory_equal(text, "9999-", 5);
+	assert_memory_equal(clock_rfc3339(text, INT64_MIN), "0000-", 5);
+	assert_memory_equal(clock_rfc3339(text, INT64_C(-62135596800000000)),
+	    "0001-01-01T00:00:00", 19);
 }
 
 static void
@@ -569,7 +601,9 @@ main(void)
 		cmocka_unit_test(printable_text_shows_every_byte_once),
 		cmocka_unit_test(no_value_can_hold_a_pair_of_its_own),
 		cmocka_unit_test(number_is_all_digits_and_in_range),
+		cmocka_unit_test(decimal_is_what_printf_writes),
 		cmocka_unit_test(rfc3339_survives_the_round_trip),
+		cmocka_unit_test(a_year_has_four_digits),
 		cmocka_unit_test(bad_times_are_refused),
 		cmocka_unit_test(rfc5322_date_has_a_numeric_zone),
 		cmocka_unit_test(spans_are_for_people),
