@@ -322,7 +322,7 @@ spool_next_try(const struct spool_domain *d, const struct spool_entry *entry,
 
 /* ---- one file ---- */
 
-#define FIRST_READ 4096 /* bytes: the envelope of most messages */
+#define FIRST_READ 1024 /* bytes: the envelope of most messages */
 
 /* Only a whole file that we wrote: nothing in the spool is followed or
  * believed because of where it lies. */
