@@ -170,8 +170,8 @@ main(int argc, char **argv)
 		goto out;
 	}
 	o.form = choose_form(&r);
-	if (o.form != OUTPUT_TABLE)
-		setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
+	if (o.form != OUTPUT_TABLE) /* without room, the size is ignored */
+		setvbuf(stdout, malloc(OUTPUT_BUFFER), _IOFBF, OUTPUT_BUFFER);
 	rc = run(&job, &e);
 out:
 	if (rc == -1 && r.nagios)
