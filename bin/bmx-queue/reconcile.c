@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "bmx-queue/jline.h"
 
 #define QUEUE_ID_MAX 32 /* Postfix's long ones have 10 to 20 characters */
@@ -20,7 +21,9 @@ struct handover {
 	char id[SPOOL_ID_LEN + 1];
 	char queue_id[QUEUE_ID_MAX]; /* "": the reply names none */
 	char *domain;
+	int64_t at_us;
 	bool is_logged, is_sent, is_bounced;
+	bool is_removed; /* from the queue: the ID may be another message's */
 	bool is_doubled; /* an earlier line has the same id and domain */
 };
 
@@ -96,6 +99,8 @@ add_line(struct handovers *h, const char *line, struct err *e)
 	    !take_value(line, " domain=", domain, sizeof domain))
 		return 0;
 	take_queue_id(line, added->queue_id);
+	if (clock_parse_rfc3339(line, strcspn(line, " "), &added->at_us) == -1)
+		added->at_us = 0;
 	added->domain = strdup(domain);
 	if (added->domain == NULL)
 		return err_temp(e, "out of memory");
@@ -185,12 +190,16 @@ read_ledger(struct handovers *h, const struct spool *sp, const char *since,
 
 /* ---- the log ---- */
 
+/* Of one ID the oldest first: Postfix gives a short one again when the inode
+ * that it is made of is free, within a second if need be. */
 static int
 by_queue_id(const void *a, const void *b)
 {
 	const struct handover *x = a, *y = b;
+	int order = strcmp(x->queue_id, y->queue_id);
 
-	return strcmp(x->queue_id, y->queue_id);
+	return order != 0 ? order
+			  : (x->at_us > y->at_us) - (x->at_us < y->at_us);
 }
 
 static int
@@ -204,39 +213,64 @@ by_message(const void *a, const void *b)
 	return order != 0 ? order : strcmp(x->queue_id, y->queue_id);
 }
 
-/* The queue ID of a line "... postfix/smtpd[123]: QUEUE-ID: ...". */
-static bool
+/* What follows the queue ID of a line "... postfix/smtpd[123]: QUEUE-ID: ...";
+ * NULL: it has none. */
+static const char *
 logged_queue_id(const char *line, char out[QUEUE_ID_MAX])
 {
 	const char *at = strstr(line, "]: ");
 	size_t len;
 
 	if (at == NULL)
-		return false;
+		return NULL;
 	at += strlen("]: ");
 	len = strspn(at, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			 "abcdefghijklmnopqrstuvwxyz");
 	if (len == 0 || len >= QUEUE_ID_MAX || at[len] != ':')
-		return false;
+		return NULL;
 	memcpy(out, at, len);
 	out[len] = '\0';
-	return true;
+	return at + len + 1;
+}
+
+/* The hand-over that has this ID now: the first that was not removed, or else
+ * the last. */
+static struct handover *
+holder_of(const struct handovers *h, const char *queue_id)
+{
+	size_t low = 0, high = h->n;
+
+	while (low < high) {
+		size_t i = low + (high - low) / 2;
+		int order = strcmp(h->list[i].queue_id, queue_id);
+
+		if (order < 0 || (order == 0 && h->list[i].is_removed))
+			low = i + 1;
+		else
+			high = i;
+	}
+	if (low < h->n && strcmp(h->list[low].queue_id, queue_id) == 0)
+		return &h->list[low];
+	if (low > 0 && strcmp(h->list[low - 1].queue_id, queue_id) == 0)
+		return &h->list[low - 1];
+	return NULL;
 }
 
 static void
 take_log_line(struct handovers *h, const char *line)
 {
-	struct handover key = { .is_logged = false }, *found;
+	char queue_id[QUEUE_ID_MAX];
+	const char *text = logged_queue_id(line, queue_id);
+	struct handover *found = text == NULL ? NULL : holder_of(h, queue_id);
 
-	if (h->n == 0 || !logged_queue_id(line, key.queue_id))
-		return;
-	found = bsearch(&key, h->list, h->n, sizeof *h->list, by_queue_id);
 	if (found == NULL)
 		return;
 	found->is_logged = true;
-	found->is_sent = found->is_sent || strstr(line, " status=sent ");
+	found->is_sent = found->is_sent || strstr(text, " status=sent ");
 	found->is_bounced =
-	    found->is_bounced || strstr(line, " status=bounced ");
+	    found->is_bounced || strstr(text, " status=bounced ");
+	found->is_removed =
+	    found->is_removed || strcmp(text, " removed\n") == 0;
 }
 
 static int

@@ -1,0 +1,89 @@
+#!/bin/sh
+# bmx-queue reconcile: a ledger and a log of Postfix, each made by hand, and what
+# does not come out even.
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
+make_conf '[example.com]'
+mkdir -m 700 "$tmp/spool/ledger"
+month=$tmp/spool/ledger/2026-11
+
+# handed_over MINUTE NAME REPLY: a line of the ledger; $id is the message's ID.
+handed_over()
+{
+	id=$(printf '1j000000000%-10s' "$2" | tr ' ' 0)
+	echo "2026-11-24T03:$1:00.000000Z id=$id domain=example.com" \
+	    "what=delivered size=10 from=<a@s.example> nrcpt=1 peer=127.0.0.1:25" \
+	    "arrival=2026-11-24T03:00:00.000000Z sha256=00 reply=$3" >>"$month"
+}
+
+# logs QUEUE-ID WORDS...: a line of the log for each of WORDS.
+logs()
+{
+	log_id=$1
+	shift
+	for word; do
+		case $word in sent | bounced | deferred)
+			word="to=<b@example.com>, relay=none, dsn=2.0.0, status=$word (ok)" ;;
+		esac
+		echo "Nov 24 03:00:00 mx postfix/qmgr[1]: $log_id: $word"
+	done >>"$tmp/log"
+}
+
+# finds "test" STATUS [LINE...]: the findings, without the total.
+finds()
+{
+	what=$1 status=$2
+	shift 2
+	exits "$what: $status" "$status" bmx-queue reconcile "$tmp/log"
+	is "and why" "$(sed '$d' "$tmp/out")" "$(printf '%s\n' "$@")"
+}
+
+: >"$tmp/log"
+handed_over 01 even '250 2.0.0 Ok: queued as AAA1'
+logs AAA1 client=x sent removed
+finds 'all is even' 0
+is "the sum" "$(cat "$tmp/out")" \
+    'total 1 missing 0 unknown 0 bounced 0 waiting 0 doubled 0'
+handed_over 02 wait '250 2.0.0 Ok: queued as AAA2'
+logs AAA2 client=x deferred
+finds 'it waits there' 0 "waiting $id example.com AAA2"
+logs AAA2 sent removed
+
+handed_over 03 missing '250 2.0.0 Ok: queued as AAA3'
+missing=$id
+handed_over 04 unknown '250 fine'
+unknown=$id
+handed_over 05 bounced '250 2.0.0 Ok: queued as AAA5'
+logs AAA5 client=x bounced removed
+finds 'three that are not' 69 "bounced $id example.com AAA5" \
+    "missing $missing example.com AAA3" "unknown $unknown example.com -"
+handed_over 06 bounced '250 2.0.0 Ok: queued as AAA6'
+logs AAA6 client=x sent removed
+exits 'handed over again: 69' 69 bmx-queue reconcile "$tmp/log"
+like "and doubled" "$(cat "$tmp/out")" "^doubled $id example.com AAA6\$"
+
+# ---- a queue ID that is given again ----
+
+: >"$month"
+: >"$tmp/log"
+handed_over 03 third '250 2.0.0 Ok: queued as BBB1'
+third=$id
+handed_over 01 first '250 2.0.0 Ok: queued as BBB1'
+first=$id
+handed_over 02 second '250 2.0.0 Ok: queued as BBB1'
+second=$id
+logs BBB1 client=x sent removed
+finds 'one ID for three messages, one is logged' 69 \
+    "missing $second example.com BBB1" "missing $third example.com BBB1"
+logs BBB1 client=x bounced removed
+finds 'the second came back' 69 "bounced $second example.com BBB1" \
+    "missing $third example.com BBB1"
+logs BBB1 client=x
+finds 'the third waits' 69 "bounced $second example.com BBB1" \
+    "waiting $third example.com BBB1"
+logs BBB1 sent removed
+finds 'the third was delivered' 69 "bounced $second example.com BBB1"
+logs BBB1 bounced
+finds 'what is logged beyond that is the last one'\''s' 69 \
+    "bounced $second example.com BBB1" "bounced $third example.com BBB1"
+unlike "the first came through" "$(cat "$tmp/out")" "$first"
+done_testing
