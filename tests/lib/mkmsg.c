@@ -10,7 +10,7 @@
  *	mail=WORDS    sender with parameters: "FROM:<a@b> BODY=8BITMIME"
  *	rcpt=WORDS    a recipient with parameters: "TO:<a@b> NOTIFY=NEVER"
  *	helo=NAME     what the client said
- *	file=PATH     the content; default a made one
+ *	file=PATH     the content; default a made one, with the ID in its first line
  *	size=BYTES    of the content, at least; default a short one
  *	age=SECONDS   how long ago it arrived
  *	up=SECONDS    what the primary's clocks stood at then: while it was up,
@@ -161,15 +161,17 @@ write_file(struct spool_msg *m, const char *path, struct err *e)
 static int
 write_content(struct spool_msg *m, const struct order *o, struct err *e)
 {
-	static const char head[] = "Received: by backup.example.net\r\n"
-				   "Subject: test\r\n\r\n";
 	static const char line[] =
 	    "The quick brown fox jumps over the lazy dog, again.\r\n";
-	unsigned long long size = sizeof head - 1;
+	char head[128];
+	unsigned long long size;
 
 	if (o->path != NULL)
 		return write_file(m, o->path, e);
-	if (spool_write(m, head, sizeof head - 1, e) == -1)
+	size = (unsigned long long)snprintf(head, sizeof head,
+	    "Received: by backup.example.net id %s\r\nSubject: test\r\n\r\n",
+	    m->id);
+	if (spool_write(m, head, size, e) == -1)
 		return -1;
 	do {
 		if (spool_write(m, line, sizeof line - 1, e) == -1)
