@@ -523,11 +523,12 @@ tell_of_relay(struct handover *h)
 static int
 record(struct handover *h, struct err *e)
 {
-	bool is_marked = false;
+	bool is_marked;
 
 	tell_of_relay(h);
 	if (is_complete(h))
-		return 0; /* its removal says it all */
+		return 0;                    /* its removal says it all */
+	is_marked = h->file.has_sync_failed; /* by the notice's marks */
 	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
 		enum rcpt_state now = state_after(h, i);
 

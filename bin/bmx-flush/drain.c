@@ -64,6 +64,7 @@ struct drain {
 	struct worker_task again[WORKERS_MAX * WORKER_TASKS];
 	size_t nagain;
 	unsigned long unsynced; /* see SYNC_EVERY */
+	bool has_sync_failed;
 	bool is_ending;    /* r->end is decided: what is under way is awaited */
 	bool was_open;     /* there was a session in this run */
 	unsigned lost;     /* see LOST_MAX */
@@ -424,16 +425,21 @@ count(struct drain *d, const struct spool_entry *entry,
 	}
 }
 
-/* Proof first: what is removed is in the ledger, also after a power cut. */
+/*
+ * Proof first: what is removed is in the ledger, also after a power cut. A sync
+ * that failed is not tried again, by what was under way then: a second one would
+ * say yes to what the first has lost. What is open then is whether a power
+ * cut brings mail back that has arrived: that comes twice, not never.
+ */
 static void
 sync_removals(struct drain *d)
 {
-	if (d->unsynced == 0)
+	if (d->unsynced == 0 || d->has_sync_failed)
 		return;
 	d->unsynced = 0;
 	if (ledger_sync(d->p->spool, clock_wall_us(), &d->trouble) == -1 ||
 	    spool_sync(&d->maildir, &d->trouble) == -1)
-		d->is_ending = true;
+		d->has_sync_failed = d->is_ending = true;
 }
 
 static void

@@ -34,15 +34,18 @@ format(struct buf *b, const struct ledger_line *line, int64_t now_us)
 	buf_addf(b, " reply=%s", text_safe(text, sizeof text, line->reply));
 }
 
-/* The directory of the months, made with the first line. -1. */
+/* The directory of the months, made with the first line. One whose name could
+ * not be synced is taken back: who finds it need not ask. -1. */
 static int
 open_directory(const struct spool *sp, struct err *e)
 {
 	int fd;
 
 	if (mkdirat(sp->fd, "ledger", S_IRWXU) == 0) {
-		if (fsync(sp->fd) == -1)
-			return err_sys(e, "fsync %s", sp->path);
+		if (spool_sync_root(sp, e) == -1) {
+			unlinkat(sp->fd, "ledger", AT_REMOVEDIR);
+			return -1;
+		}
 	} else if (errno != EEXIST)
 		return err_sys(e, "mkdir %s/ledger", sp->path);
 	fd = openat(sp->fd, "ledger",

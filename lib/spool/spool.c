@@ -126,6 +126,17 @@ spool_close(struct spool *sp)
 	close_fd(&sp->fd);
 }
 
+int
+spool_sync_root(const struct spool *sp, struct err *e)
+{
+	int fd = open_dir(sp->fd, "."), rc = 0;
+
+	if (fd == -1 || fsync(fd) == -1)
+		rc = err_sys(e, "fsync %s", sp->path);
+	close_fd(&fd);
+	return rc;
+}
+
 /* ---- one domain ---- */
 
 bool
@@ -166,8 +177,8 @@ make_whole(const struct spool_domain *d, const struct spool *sp, struct err *e)
 			return -1;
 	if (fsync(d->fd) == -1)
 		return err_sys(e, "fsync %s", d->name);
-	if (fsync(sp->fd) == -1)
-		return err_sys(e, "fsync %s", sp->path);
+	if (spool_sync_root(sp, e) == -1)
+		return -1;
 	if (fchmod(d->fd, MODE_SYNCED) == -1)
 		return err_sys(e, "chmod %s", d->name);
 	return 0;

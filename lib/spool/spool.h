@@ -57,6 +57,11 @@ int spool_act_as_owner(const char *path, struct err *e);
 int spool_open(struct spool *sp, const char *path, struct err *e);
 void spool_close(struct spool *sp);
 
+/* Make the names in the root durable. Each call has a descriptor of its own:
+ * sp->fd stays open for long, is shared with children, and a sync that failed is
+ * never tried again on the same one. 0, -1. */
+int spool_sync_root(const struct spool *sp, struct err *e);
+
 /* One domain's Maildir, its directories open. name is folded
  * (addr_fold_domain), so it is a safe file name. */
 struct spool_domain {
@@ -255,13 +260,14 @@ int spool_next_try(const struct spool_domain *d,
 struct spool_file {
 	int fd; /* positioned nowhere in particular: use pread(2) */
 	struct envelope env;
-	uint64_t content; /* offset of the message: our Received field */
-	uint64_t size;    /* of the file */
-	int64_t mtime_s;  /* see spool_next_try() */
+	uint64_t content;     /* offset of the message: our Received field */
+	uint64_t size;        /* of the file */
+	int64_t mtime_s;      /* see spool_next_try() */
+	bool has_sync_failed; /* see spool_file_sync() */
 };
 
 /* clang-format off */
-#define SPOOL_FILE_INIT { -1, ENVELOPE_INIT, 0, 0, 0 }
+#define SPOOL_FILE_INIT { -1, ENVELOPE_INIT, 0, 0, 0, false }
 /* clang-format on */
 
 /*
@@ -288,7 +294,8 @@ ssize_t spool_file_read(const struct spool_file *f, uint64_t at, char *room,
 int spool_file_mark(struct spool_file *f, size_t i, enum rcpt_state state,
     struct err *e);
 
-/* Make the marks durable. */
+/* Make the marks durable. After one failure it fails without asking: a second
+ * sync says yes to marks that are lost. */
 int spool_file_sync(struct spool_file *f, struct err *e);
 
 /*
@@ -320,7 +327,8 @@ int spool_remove(const struct spool_domain *d, const struct spool_entry *entry,
     struct err *e);
 
 /* Make durable what became of messages so far, one call for many: until then
- * a power cut may bring one back that was removed. 0, -1. */
+ * a power cut may bring one back that was removed. 0; -1: d is not synced again,
+ * that would say yes to what was lost. */
 int spool_sync(const struct spool_domain *d, struct err *e);
 
 /* Append "TIME text" to log/ID. Diagnosis only: failure is ignored. Of a log

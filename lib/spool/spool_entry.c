@@ -513,9 +513,12 @@ spool_file_mark(struct spool_file *f, size_t i, enum rcpt_state state,
 int
 spool_file_sync(struct spool_file *f, struct err *e)
 {
-	if (fdatasync(f->fd) == -1)
-		return err_sys(e, "sync the recipients' states");
-	return 0;
+	if (f->has_sync_failed)
+		return err_temp(e, "the recipients' states were not synced");
+	if (fdatasync(f->fd) == 0)
+		return 0;
+	f->has_sync_failed = true;
+	return err_sys(e, "sync the recipients' states");
 }
 
 /* ---- changing one message ---- */

@@ -37,6 +37,27 @@ faults_of once create open mkdir chmod write sync link close random opendir \
     read recv send \
     memory=ENOMEM write=short disk=EINTR disk=kill-before disk=kill-after
 
+# ---- another message behind one that a sync refused ----
+
+{
+	sed '$d' "$tmp/in"
+	sed 1d "$tmp/in"
+} >"$tmp/twice"
+
+# twice KINDS N DEED: what is kept is what was acknowledged.
+twice()
+{
+	empty_spool
+	# shellcheck disable=SC2002
+	cat "$tmp/twice" | faulty "$@" bmx-receive 2>/dev/null | cat >"$tmp/out"
+	fault_common "$(cat "$tmp/status")"
+	queued_n=$(codes "$tmp/out" | grep -c '^250 2.0.0')
+	[ "$(find "$tmp"/spool/example.*/new -type f | wc -l)" -eq "$((2 * queued_n))" ] ||
+	    wrong "kept is not what $queued_n replies say"
+}
+
+faults_of twice sync
+
 # ---- every error ----
 
 # refusals KINDS N: "ERROR REPLY" for each error, of the message's last reply.

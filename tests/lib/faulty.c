@@ -13,7 +13,8 @@
  *	FAULTY_DO     an error by name (EIO); short, half of a write; skip, 0 and
  *	              nothing is done; kill-before, kill-after
  *	FAULTY_FILE   "hit KIND\n" is in it when it came to that, and "again\n"
- *	              when a descriptor was synced once more after that had failed
+ *	              when a descriptor was synced once more after that had failed,
+ *	              be it by a child that inherited it
  *
  * What the C library calls from inside itself does not come by here: fopen(3) is
  * one "open" and its reads are none.
@@ -48,6 +49,7 @@
 #endif
 
 #define FDS_MAX 4096
+#define OPENS_MAX 65536 /* of the run; those beyond that are not watched */
 
 enum deed { NOTHING, FAIL, SHORT, SKIP, KILL_BEFORE, KILL_AFTER };
 
@@ -56,6 +58,8 @@ struct shared {
 	char text[64]; /* hit */
 	char again[64];
 	atomic_ulong calls;
+	atomic_uint opens;
+	atomic_bool sync_failed[OPENS_MAX];
 };
 
 static struct {
@@ -66,7 +70,9 @@ static struct {
 	int error;
 	struct shared *shared;    /* NULL: not yet, or not wanted */
 	uintptr_t text, text_end; /* where the program's own code is */
-	atomic_bool sync_failed[FDS_MAX];
+	/* which open of the run a descriptor comes from, 0: not known yet; it is
+	 * the same one in a child */
+	atomic_uint open_of[FDS_MAX];
 } faulty;
 
 static const struct {
@@ -224,11 +230,34 @@ is_file(int fd)
 	return found;
 }
 
+/* A descriptor is a new one, or gone. */
 static void
 forget(int fd)
 {
 	if (fd >= 0 && fd < FDS_MAX)
-		faulty.sync_failed[fd] = false;
+		faulty.open_of[fd] = 0;
+}
+
+static void
+number(int fd)
+{
+	if (fd >= 0 && fd < FDS_MAX && faulty.shared != NULL)
+		faulty.open_of[fd] =
+		    atomic_fetch_add(&faulty.shared->opens, 1) + 1;
+}
+
+/* Whether a sync of what fd was opened as has failed; NULL: that is not
+ * watched. */
+static atomic_bool *
+sync_failure(int fd)
+{
+	if (fd < 0 || fd >= FDS_MAX || faulty.shared == NULL)
+		return NULL;
+	if (faulty.open_of[fd] == 0)
+		number(fd);
+	return faulty.open_of[fd] < OPENS_MAX
+		   ? &faulty.shared->sync_failed[faulty.open_of[fd]]
+		   : NULL;
 }
 
 /* ---- the calls ---- */
@@ -259,11 +288,10 @@ open_kind(int flags)
 	return (flags & (O_CREAT | __O_TMPFILE)) != 0 ? "create" : "open";
 }
 
-/* A descriptor is a new one. */
 static int
 opened(int fd)
 {
-	forget(fd);
+	number(fd);
 	return fd;
 }
 
@@ -434,20 +462,19 @@ static int
 sync_of(int fd, int (*real)(int))
 {
 	enum deed deed = deed_of("sync");
-	bool is_known = fd >= 0 && fd < FDS_MAX;
-	int rc;
+	atomic_bool *failed = sync_failure(fd);
+	int rc = -1;
 
-	if (is_known && faulty.sync_failed[fd] && faulty.shared != NULL)
+	if (failed != NULL && *failed)
 		memcpy(faulty.shared->again, "again\n", 6);
 	if (deed == SKIP)
 		return 0;
-	if (deed == FAIL) {
-		if (is_known)
-			faulty.sync_failed[fd] = true;
+	if (deed == FAIL)
 		errno = faulty.error;
-		return -1;
-	}
-	rc = real(fd);
+	else
+		rc = real(fd);
+	if (rc == -1 && failed != NULL)
+		*failed = true;
 	if (deed == KILL_AFTER)
 		die();
 	return rc;
