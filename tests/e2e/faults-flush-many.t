@@ -23,12 +23,7 @@ cp -a "$spool" "$tmp/start"
 # once KINDS N DEED: a run with the fault, and two without.
 once()
 {
-	rm -rf "$spool" "$primary"/*.msg "$primary"/*.env
-	cp -a "$tmp/start" "$spool"
-	status=0
-	faulty "$@" bmx-flush --now 2>/dev/null >"$tmp/out" || status=$?
-	fault_common "$status"
-	flush_again --now 2>/dev/null
+	flush_faulty "$tmp/start" "$@"
 	bmx-flush --now # the notice
 	cat "$primary"/*.msg |
 	    sed -n 's/^Received: by backup.example.net id \([0-9a-v]*\).*/\1/p' \

@@ -52,13 +52,8 @@ after_release()
 # once KINDS N DEED: a run with the fault, and one without.
 once()
 {
-	rm -rf "$spool" "$primary"/*.msg "$primary"/*.env
-	cp -a "$tmp/start" "$spool"
 	: >"$tmp/bmx.log"
-	status=0
-	faulty "$@" bmx-flush --now 2>/dev/null >"$tmp/out" || status=$?
-	fault_common "$status"
-	flush_again --now 2>/dev/null
+	flush_faulty "$tmp/start" "$@"
 	[ "$3" != EACCES ] || after_release
 	[ "$(got one)" -ge 1 ] || wrong 'one is lost'
 	[ "$(got two)" -ge 1 ] || wrong 'two is lost for bob'

@@ -11,6 +11,10 @@
 #						$fault_error) at each such call
 #	faults_sample STEP			every STEPth call will do
 #	faults_enough N				a test: there were more than N
+#	flush_faulty START KINDS N DEED		bmx-flush on a copy of the spool
+#						START with the fault, and again
+#						without, after fake/flush.sh
+#						and fake/primary.sh
 #
 # scripts/faults runs these tests for each error and kill, and samples nothing: it
 # sets FAULTS_ERROR. $fault_via, when it is set, gets what faulty runs as its arguments.
@@ -63,6 +67,17 @@ fault_common()
 	! grep -aq again "$fault" || wrong 'synced again after that had failed'
 	case $(cat "$tmp/fault-run") in *kill-*) return ;; esac
 	[ "$1" -lt 124 ] || wrong "ended with status $1"
+}
+
+flush_faulty()
+{
+	rm -rf "$spool" "$primary"/*.msg "$primary"/*.env
+	cp -a "$1" "$spool"
+	shift
+	status=0
+	faulty "$@" bmx-flush --now 2>/dev/null >"$tmp/out" || status=$?
+	fault_common "$status"
+	flush_again --now 2>/dev/null
 }
 
 faults_sample()
