@@ -1,8 +1,18 @@
 #include "base/become.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <unistd.h>
+
+/* Of getpwnam(3) that found nobody: there is nobody; else nobody could tell. */
+static bool
+is_answer(int error)
+{
+	return error == 0 || error == ENOENT || error == ESRCH ||
+	       error == EBADF || error == EPERM;
+}
 
 int
 become_user(const char *user, struct err *e)
@@ -15,7 +25,10 @@ become_user(const char *user, struct err *e)
 		return err_config(e,
 		    "started as root: name a user in [bmx], or start it "
 		    "as the spool's owner");
+	errno = 0;
 	pw = getpwnam(user);
+	if (pw == NULL && !is_answer(errno))
+		return err_sys(e, "user: %s cannot be looked up", user);
 	if (pw == NULL)
 		return err_config(e, "user: there is no such user");
 	if (pw->pw_uid == 0)

@@ -1,4 +1,4 @@
-/* lib/base: err, buf, text, clock, names, file, log. */
+/* lib/base: err, buf, text, clock, names, file, log, become. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/become.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -589,6 +591,63 @@ a_log_that_cannot_be_opened_is_a_configuration_error(void **state)
 	assert_int_equal(e.class, ERR_CONFIG);
 }
 
+/* ---- become ---- */
+
+static bool is_root;     /* geteuid(2) says so */
+static int lookup_error; /* errno of getpwnam(3), which finds nobody */
+
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+struct passwd *__wrap_getpwnam(const char *name);
+
+uid_t
+__wrap_geteuid(void)
+{
+	return is_root ? 0 : __real_geteuid();
+}
+
+struct passwd *
+__wrap_getpwnam(const char *name)
+{
+	(void)name;
+	if (lookup_error != 0) /* else it leaves errno alone */
+		errno = lookup_error;
+	return NULL;
+}
+
+static void
+a_user_that_nobody_can_look_up_now_is_not_one_that_does_not_exist(void **state)
+{
+	static const struct {
+		int error;
+		enum err_class class;
+		const char *text;
+	} rows[] = {
+		{ 0, ERR_CONFIG, "user: there is no such user" },
+		{ ENOENT, ERR_CONFIG, "user: there is no such user" },
+		{ ESRCH, ERR_CONFIG, "user: there is no such user" },
+		{ EIO, ERR_TEMP,
+		    "user: bmx cannot be looked up: Input/output error" },
+		{ EMFILE, ERR_TEMP,
+		    "user: bmx cannot be looked up: Too many open files" },
+		{ ETIMEDOUT, ERR_TEMP,
+		    "user: bmx cannot be looked up: Connection timed out" },
+	};
+
+	(void)state;
+	is_root = true;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err e = ERR_INIT;
+
+		lookup_error = rows[i].error;
+		errno = EIO; /* of some call before */
+		assert_int_equal(become_user("bmx", &e), -1);
+		assert_string_equal(e.text, rows[i].text);
+		assert_int_equal(e.class, rows[i].class);
+	}
+	is_root = false;
+}
+
 int
 main(void)
 {
@@ -632,6 +691,8 @@ main(void)
 		    remove_directory),
 		cmocka_unit_test(
 		    a_log_that_cannot_be_opened_is_a_configuration_error),
+		cmocka_unit_test(
+		    a_user_that_nobody_can_look_up_now_is_not_one_that_does_not_exist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
