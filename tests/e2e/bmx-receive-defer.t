@@ -122,11 +122,14 @@ is 'a store that is damaged: begun anew' \
     "$(try 192.0.2.1 k@s.example bob@example.com)" "$deferred"
 ok 'it stays small' test "$(stat -c %s "$tmp/state/insist")" -le 2097152
 rm "$tmp/state/insist"
-mkdir "$tmp/state/insist"
-is 'one that is none: mail is sent to the primary, as ever' \
-    "$(try 192.0.2.1 k@s.example bob@example.com)" "$deferred"
-like 'and there is an alarm' "$(cat "$tmp/bmx.log")" 'alarm=yes .*insist'
-rmdir "$tmp/state/insist"
+for none in mkdir mkfifo; do
+	: >"$tmp/bmx.log"
+	"$none" "$tmp/state/insist"
+	is "one that is none ($none): mail is sent to the primary, as ever" \
+	    "$(try 192.0.2.1 k@s.example bob@example.com)" "$deferred"
+	like 'and there is an alarm' "$(cat "$tmp/bmx.log")" 'alarm=yes .*insist'
+	rm -r "$tmp/state/insist"
+done
 
 # ---- and then the primary is away ----
 

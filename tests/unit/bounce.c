@@ -574,6 +574,11 @@ a_damaged_one_stays_and_is_told(void **state)
 		    "Bmx-Arrival: 2026-11-24T03:11:14.123456Z\r\n"
 		    "Bmx-Notice: failed 1k9q2v5s3g0000000000d BZ\r\n"
 		    "Bmx-From: <>\r\nBmx-To: P <x@example.org>\r\n\r\n" },
+		{ "1k9q2v5s3g00000000010.failed", /* a notice for nobody's spool */
+		    "Bmx-Envelope: 1\r\n"
+		    "Bmx-Arrival: 2026-11-24T03:11:14.123456Z\r\n"
+		    "Bmx-Notice: failed 1k9q2v5s3g00000000010 B\r\n"
+		    "Bmx-From: <>\r\nBmx-To: P <x@[192.0.2.1]>\r\n\r\n" },
 		{ "1k9q2v5s3g0000000000e.failed",
 		    "Bmx-Envelope: 1\r\n"
 		    "Bmx-Arrival: 2026-11-24T03:11:14.123456Z\r\n"

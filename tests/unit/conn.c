@@ -473,6 +473,39 @@ slices_of_all_sizes_arrive_whole_and_in_order(void **state)
 	peer_did_well(pid);
 }
 
+/* Where no writev(2) with a flag can keep from waiting. */
+static void
+what_is_too_long_to_be_held_goes_into_a_pipe_whole(void **state)
+{
+	enum { LEN = 50000 }; /* a pipe takes it */
+	char *sent = malloc(LEN), *got = malloc(LEN);
+	struct err e = ERR_INIT;
+	struct conn *c;
+	size_t n = 0;
+	int ends[2];
+
+	(void)state;
+	assert_true(sent != NULL && got != NULL);
+	for (size_t i = 0; i < LEN; i++)
+		sent[i] = byte_at(i);
+	assert_int_equal(pipe(ends), 0);
+	c = conn_new(-1, ends[1], &e);
+	assert_non_null(c);
+	assert_int_equal(conn_write(c, sent, LEN, soon(LONG_MS), &e), 0);
+	assert_int_equal(conn_flush(c, soon(LONG_MS), &e), 0);
+	while (n < LEN) {
+		ssize_t len = read(ends[0], got + n, LEN - n);
+
+		assert_true(len > 0);
+		n += (size_t)len;
+	}
+	assert_memory_equal(got, sent, LEN);
+	conn_close(c);
+	close(ends[0]);
+	free(sent);
+	free(got);
+}
+
 static void
 nothing_is_sent_before_the_flush(void **state)
 {
@@ -1199,6 +1232,8 @@ main(void)
 		    the_flags_of_shared_descriptors_stay_as_they_are),
 		cmocka_unit_test(a_signal_handler_ends_the_wait_for_input),
 		cmocka_unit_test(slices_of_all_sizes_arrive_whole_and_in_order),
+		cmocka_unit_test(
+		    what_is_too_long_to_be_held_goes_into_a_pipe_whole),
 		cmocka_unit_test(nothing_is_sent_before_the_flush),
 		cmocka_unit_test(
 		    a_peer_that_does_not_read_is_left_at_the_deadline),

@@ -160,6 +160,33 @@ without_a_channel_a_child_serves_one_client(void **state)
 	crew_free(&c);
 }
 
+static void
+there_are_no_more_children_than_places(void **state)
+{
+	struct crew c = make();
+	struct err e = ERR_INIT;
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	while (c.used < c.room) {
+		pid = crew_fork(&c, &network, true, &channel, &e);
+		if (pid == 0)
+			_exit(0);
+		assert_true(pid > 0);
+	}
+	assert_int_equal(crew_fork(&c, &network, true, &channel, &e), -1);
+	assert_int_equal(e.class, ERR_TEMP);
+	assert_string_equal(e.text, "fork: no place for one more process");
+	while (c.nalive > 1) {
+		siginfo_t info;
+
+		assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+		crew_reap(&c);
+	}
+	end(&c);
+}
+
 /* ---- who is connected ---- */
 
 static struct crew_network
@@ -205,6 +232,7 @@ main(void)
 		cmocka_unit_test(who_is_idle_gets_the_next_client),
 		cmocka_unit_test(who_is_old_gets_none),
 		cmocka_unit_test(without_a_channel_a_child_serves_one_client),
+		cmocka_unit_test(there_are_no_more_children_than_places),
 		cmocka_unit_test(clients_count_by_slash_24_and_slash_64),
 	};
 

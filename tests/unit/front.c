@@ -39,6 +39,8 @@ static const struct header headers[] = {
 	    0 },
 	{ "v1 family and address differ", BYTES("PROXY TCP4 ::1 ::1 1 25\r\n"),
 	    -1, NULL, 0 },
+	{ "v1 another family", BYTES("PROXY UDP4 192.0.2.1 192.0.2.2 1 25\r\n"),
+	    -1, NULL, 0 },
 	{ "v1 port too large",
 	    BYTES("PROXY TCP4 192.0.2.1 192.0.2.2 65536 25\r\n"), -1, NULL, 0 },
 	{ "v1 a word too few", BYTES("PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"),

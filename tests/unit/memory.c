@@ -1221,12 +1221,15 @@ damage_is_seen_by_who_has_it_open(void **state)
 	}
 }
 
-/* Of those that the file busy names only the dead are taken out. */
+/* Of those that the file busy names only the dead are taken out; who was at
+ * work with our own number is dead. */
 static void
 who_is_still_at_work_has_not_died(void **state)
 {
 	const uint32_t alive = (uint32_t)getppid();
+	const uint32_t own = (uint32_t)getpid();
 	const off_t at = (off_t)(alive % 1024) * (off_t)sizeof alive;
+	const off_t own_at = (off_t)(own % 1024) * (off_t)sizeof own;
 	struct memory m = MEMORY_INIT;
 	uint32_t busy = 0;
 	char path[128];
@@ -1243,6 +1246,9 @@ who_is_still_at_work_has_not_died(void **state)
 	memory_close(&m);
 	assert_int_equal(pread(fd, &busy, sizeof busy, at), sizeof busy);
 	assert_int_equal(busy, alive);
+	assert_int_equal(pwrite(fd, &own, sizeof own, own_at), sizeof own);
+	assert_int_equal(open_it(&m), 1);
+	memory_close(&m);
 	close(fd);
 }
 

@@ -275,6 +275,74 @@ addresses_alone_ask_no_DNS(void **state)
 	}
 }
 
+/* D2, D3: what was the primary once is asked when DNS does not say who it is;
+ * not when it is this host by now. */
+static void
+the_last_good_address_is_not_our_own(void **state)
+{
+	static const struct {
+		const char *name;
+		enum route_status status;
+		const char *address, *host;
+		bool is_taken;
+	} rows[] = {
+		{ "another host", ROUTE_DNS_TROUBLE, "192.0.2.1:25", "mx.test",
+		    true },
+		{ "the domain is gone from DNS", ROUTE_NO_DOMAIN,
+		    "192.0.2.1:25", "mx.test", true },
+		{ "it has no address", ROUTE_NO_ADDRESS, "192.0.2.1:25",
+		    "mx.test", true },
+		{ "DNS says that we are best", ROUTE_WE_ARE_BEST,
+		    "192.0.2.1:25", "mx.test", false },
+		{ "an address without a name", ROUTE_DNS_TROUBLE,
+		    "192.0.2.1:25", "", true },
+		{ "our name", ROUTE_DNS_TROUBLE, "192.0.2.1:25", "backup.test",
+		    false },
+		{ "another name of ours", ROUTE_DNS_TROUBLE, "192.0.2.1:25",
+		    "BACKUP.example", false },
+		{ "our name, another service", ROUTE_DNS_TROUBLE,
+		    "192.0.2.1:2525", "backup.test", true },
+		{ "our address", ROUTE_DNS_TROUBLE, "192.0.2.9:25", "mx.test",
+		    false },
+		{ "our address, another port", ROUTE_DNS_TROUBLE,
+		    "192.0.2.9:2525", "mx.test", false },
+		{ "loopback", ROUTE_DNS_TROUBLE, "127.0.0.1:25", "mx.test",
+		    false },
+		{ "loopback, another service", ROUTE_DNS_TROUBLE,
+		    "127.0.0.1:2525", "mx.test", true },
+		{ "no address", ROUTE_DNS_TROUBLE, "mx.test:25", "mx.test",
+		    false },
+	};
+	char *names[] = { (char *)"backup.example", (char *)"192.0.2.9" };
+	const struct config_list list = { .word = { names[0], names[1] },
+		.n = 2 };
+	const struct route_self self = { "backup.test", &list };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct route r = ROUTE_INIT;
+		struct endpoint ep;
+
+		r.status = rows[i].status;
+		r.is_by_mx = true;
+		strcpy(r.why, "MX of example.com: no answer");
+		if (route_last_good(&r, &self, rows[i].address, rows[i].host) !=
+		    rows[i].is_taken)
+			fail_msg("%s", rows[i].name);
+		if (rows[i].is_taken) {
+			assert_int_equal(r.status, ROUTE_OK);
+			assert_int_equal(r.naddrs, 1);
+			assert_true(endpoint_parse(&ep, rows[i].address, 25));
+			assert_true(endpoint_same_host(&r.addrs[0].ep, &ep));
+			assert_string_equal(r.addrs[0].host,
+			    rows[i].host[0] != '\0' ? rows[i].host
+						    : rows[i].address);
+		}
+		assert_string_equal(r.why, "MX of example.com: no answer");
+		route_free(&r);
+	}
+}
+
 int
 main(void)
 {
@@ -284,6 +352,7 @@ main(void)
 		cmocka_unit_test(a_route_is_not_longer_than_its_room),
 		cmocka_unit_test(no_failure_is_permanent),
 		cmocka_unit_test(addresses_alone_ask_no_DNS),
+		cmocka_unit_test(the_last_good_address_is_not_our_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1538,6 +1538,7 @@ a_message_that_is_gone_is_no_error(void **state)
 		/* moved on */
 		assert_int_equal(spool_hold(&w->d, &stale, &w->e), 0);
 		assert_int_equal(spool_defer(&w->d, &stale, 1, &w->e), 0);
+		assert_int_equal(spool_tell(&w->d, &stale, &w->e), 0);
 		assert_int_equal(spool_remove(&w->d, &stale, &w->e), 0);
 		assert_int_equal(spool_next_try(&w->d, &stale, &when, &w->e),
 		    0);
