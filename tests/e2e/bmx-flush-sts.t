@@ -254,6 +254,11 @@ keeps "D43: also without a record" 'sts result=certificate-not-trusted'
 says 'v=STSv1; id=three;' 'v=STSv1; id=four;'
 keeps "D43: and with two, which count as none" 'sts result=certificate-not-trusted'
 is "that is told" "$(told)" sts-policy-invalid
+says 'v=STSv1; id=no-id;'
+keeps "D43: and with one that is damaged" 'sts result=certificate-not-trusted'
+is "that is told, too" "$(told)" sts-policy-invalid
+like "of which name" "$(logged ' domain=example.com policy=sts')" \
+    'reason="_mta-sts.example.com: '
 is "D43: nothing was fetched for them" "$(fetches)" 2
 sed -i 's/fetched=[0-9]*/fetched=1000000000/' "$state/mta-sts/example.com"
 hands_over "D43: older than max_age: over" 'no-policy-found result=ok'
@@ -293,6 +298,15 @@ like "or mail waits, and the log says for what" "$(waiting) $(cat "$tmp/bmx.log"
     'bmx-https\.so'
 rm -f "$spool"/example.com/*/*,S=*
 BMX_TLS_MODULE=$modules
+conf
+sed -i "s|^tls-ca = .*|tls-ca = $tmp/none.pem|" "$BMX_CONF"
+try
+exits "roots of ours that cannot be read are no judgment of theirs" 78 \
+    bmx-flush --now
+like "and named" "$(cat "$tmp/bmx.log" "$tmp/err")" "$tmp/none\.pem"
+is "mail waits" "$(waiting)" 1
+rm -f "$spool"/example.com/*/*,S=*
+conf
 
 # ---- a host without roots ----
 

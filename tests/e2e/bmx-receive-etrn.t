@@ -147,4 +147,11 @@ rm -f "$tmp/spool/example.com/etrn"
 etrn 192.0.2.7 'ETRN example.com' >/dev/null
 ok 'what cannot be started is an alarm' \
     wait_for 20 grep -q "alarm=yes $tmp/none: No such file" "$tmp/bmx.log"
+
+rm -r "$tmp/spool/example.com"
+: >"$tmp/spool/example.com"
+is 'a spool that cannot be looked at: 458 4.3.0' \
+    "$(etrn 192.0.2.7 'ETRN example.com')" '458 4.3.0'
+like 'and an alarm' "$(cat "$tmp/bmx.log")" \
+    'alarm=yes ETRN: .*/example.com is not a directory'
 done_testing

@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
-plan 46
+plan 49
 make_conf 'min-free = 1M' '[example.com]'
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
     DATA 'text' . QUIT >"$tmp/in"
@@ -28,6 +28,36 @@ sed 's/1M/1X/' "$BMX_CONF" >"$tmp/bad.conf"
 bad 'a bad value' "$tmp/bad\\.conf:[56]: .*min-free"
 rm "$tmp/bad.conf"
 bad 'no such file' "$tmp/bad\\.conf"
+
+cat >"$tmp/two.py" <<'E'
+"""two.py PROGRAM...: which has two sockets to listen on. Prints what a client
+of each is told, the second first."""
+import os, socket, sys
+listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+pid = os.fork()
+if pid == 0:
+    copies = [os.dup(l.fileno()) for l in listeners]
+    for i, copy in enumerate(copies):
+        os.dup2(copy, 3 + i)
+        os.set_inheritable(3 + i, True)
+    os.environ["LISTEN_FDS"] = "2"
+    os.environ["LISTEN_PID"] = str(os.getpid())
+    os.execvp(sys.argv[1], sys.argv[1:])
+for listener in reversed(listeners):
+    with socket.create_connection(listener.getsockname(), 20) as client:
+        print(client.makefile().readline()[:9])
+os.kill(pid, 15)
+os.waitpid(pid, 0)
+E
+if command -v python3 >/dev/null; then
+	sed 's/^min-free/min-fre/' "$BMX_CONF" >"$tmp/bad.conf"
+	is 'clients of each of two sockets are told 421' \
+	    "$(python3 "$tmp/two.py" bmx-receive -c "$tmp/bad.conf" 2>"$tmp/err")" \
+	    '421 4.3.5
+421 4.3.5'
+else
+	skip 'clients of each of two sockets are told 421' 'python3 is not installed'
+fi
 
 exits 'a mistaken option: status 64' 64 bmx-receive --frob <"$tmp/in"
 is 'and the client is told 421' "$(codes "$tmp/out")" '421 4.3.5'
@@ -96,7 +126,13 @@ if unshare -m true 2>/dev/null; then
 	chmod 755 "$tmp/readonly"
 	broken 'a spool on a read-only file system' '451 4.3.0' "$tmp/spool .*read-only" \
 	    unshare -m "$tmp/readonly"
+	exits '--check says so too: status 75' 75 unshare -m "$tmp/readonly" \
+	    bmx-receive --check 192.0.2.1 c '' 1@example.com
+	like 'with the reply and where to look' "$(cat "$tmp/out")" \
+	    '^MAIL FROM:<>: 451 4\.3\.0 .* \(trouble of our own, see the log\)$'
 else
+	skip '--check says so too: status 75' 'unshare -m is not possible'
+	skip 'with the reply and where to look' 'unshare -m is not possible'
 	skip 'a spool on a read-only file system: 451 4.3.0' 'unshare -m is not possible'
 	skip 'a spool on a read-only file system: the log has file name and cure' 'unshare -m is not possible'
 fi

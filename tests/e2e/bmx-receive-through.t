@@ -426,6 +426,35 @@ conf 'unknown = accept'
 message new7@example.com
 is 'C2 unknown = accept' "$(codes "$tmp/out" | sed -n 4p)" '250 2.1.5'
 
+# ---- how long a client may stay ----
+
+make_conf 'min-free = 1M' "state = $tmp/state" 'transaction-timeout = 1' \
+    '[example.com]' "primary = 127.0.0.1:$primary_port" 'admit = through' \
+    'reply-timeout = 10s'
+rm -rf "$primary"
+primary_start 'dot slow 1100' # longer than transaction-timeout
+empty_spool
+: >"$tmp/bmx.log"
+opens
+tells 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' DATA x .
+answers 7
+closes
+rm "$tmp/in"
+stop primary
+is 'a client that stays without a message is told 421' \
+    "$(last_code "$tmp/out")" '421 4.4.2'
+# by the log: how busy the machine is has no part in it
+is 'transaction-timeout begins anew when a message is finished' "$(python3 - \
+    "$tmp/bmx.log" <<'E'
+import datetime, sys
+at = {}
+for line in open(sys.argv[1]):
+    words = line.split()
+    at[words[-1]] = datetime.datetime.strptime(words[0], "%Y-%m-%dT%H:%M:%S.%fZ")
+print((at["disconnected"] - at["relayed"]).total_seconds() >= 1)
+E
+)" True
+
 # ---- there is no way to it ----
 
 make_conf 'min-free = 1M' "state = $tmp/state" \

@@ -6,7 +6,7 @@
 need_root 'it is refused'
 need strace
 strace -o /dev/null true 2>/dev/null || skip_all 'strace cannot trace here'
-plan 27
+plan 28
 
 refusal='started as root: name a user in \[bmx\], or start it as the spool.s owner'
 
@@ -55,3 +55,4 @@ like 'which is seen' "$(cat "$tmp/trace")" 'AF_INET'
 with ''
 chown nobody "$tmp/spool"
 exits "no user is needed where the spool has an owner" 0 bmx-flush
+exits "nor to check bmx.conf" 0 bmx-receive --check-config

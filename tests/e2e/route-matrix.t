@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/lib/peers.sh"
 need_nsd
 routedump=$top_builddir/tests/lib/routedump
-plan 48
+plan 50
 
 # An address of an interface that is not loopback, where there is one.
 interface=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -F . | head -n 1)
@@ -207,6 +207,10 @@ found "D8 null MX" null.$d NULL_MX ""
 found "D8 the root with another preference is no null MX" null-low.$d \
     NOT_LISTED ""
 found "D8 nor is the root beside others" null-mixed.$d OK "p=198.51.100.1:25"
+
+exits "a primary whose port is none is a mistake in bmx.conf" 78 \
+    "$routedump" "$nsd" us.$d "" order.$d p.$d:0
+like "which is named" "$(cat "$tmp/err")" "primary \"p\.$d:0\" is no HOST:PORT"
 
 out=$("$routedump" "$nsd" us.$d "" all.$d | sed '1d; s/.* //' | sort |
     tr '\n' ' ')

@@ -138,6 +138,26 @@ only_replies_about_the_recipient_teach(void **state)
 }
 
 static void
+where_an_answer_is_from_has_a_name(void **state)
+{
+	static const struct {
+		enum memory_source source;
+		const char *name;
+	} rows[] = {
+		{ MEMORY_LIST, "list" },
+		{ MEMORY_SESSION, "session" },
+		{ MEMORY_FLUSH, "flush" },
+		{ MEMORY_PROBE, "probe" },
+		{ MEMORY_IMPORT, "import" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_string_equal(memory_source_name(rows[i].source),
+		    rows[i].name);
+}
+
+static void
 old_answers_count_as_unknown(void **state)
 {
 	static const struct memory_ages ages = { 90 * DAY, DAY };
@@ -1402,6 +1422,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_replies_about_the_recipient_teach),
+		cmocka_unit_test(where_an_answer_is_from_has_a_name),
 		cmocka_unit_test(old_answers_count_as_unknown),
 		IN_STATE(what_was_learned_is_found_again),
 		IN_STATE(

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "../lib/fakedns.h"
 #include "smtp/policy.h"
 #include "smtp/tlsa.h"
 
@@ -307,6 +308,43 @@ results_have_the_names_of_rfc_8460(void **state)
 		    d45[i]);
 }
 
+/* ---- whether DNSSEC works here ---- */
+
+/* It is the same for each address of a domain. */
+static void
+the_resolver_is_checked_once_for_a_delivery(void **state)
+{
+	const struct config_host host = { .state = (char *)"/missing" };
+	const struct config_domain domain = { .name = (char *)"example.com",
+		.tls = CONFIG_TLS_DANE };
+	struct route route = ROUTE_INIT;
+	const struct route_addr to = { .host = "mx.example.com" };
+	struct policy policy = {
+		.host = &host, .domain = &domain, .route = &route
+	};
+	struct dns_options o = { .nservers = 1, .deadline_ms = 5000 };
+	struct policy_hop hop = POLICY_HOP_INIT;
+	struct err e = ERR_INIT;
+	struct fakedns server;
+	const char *address = server.address;
+
+	(void)state;
+	route.is_by_mx = true;
+	fakedns_start(&server, FAKEDNS_NO_SOA); /* nothing is kept */
+	o.servers = &address;
+	policy.dns = dns_open(&o, &e);
+	assert_non_null(policy.dns);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(policy_find(&policy, &to, &hop, &e), 0);
+		assert_int_equal(hop.result, TLS_OK);
+		assert_int_equal(hop.tls.level, CONFIG_TLS_MAY);
+		policy_hop_free(&hop);
+	}
+	assert_int_equal(server.udp, 1);
+	dns_close(policy.dns);
+	fakedns_stop(&server);
+}
+
 int
 main(void)
 {
@@ -318,6 +356,7 @@ main(void)
 		cmocka_unit_test(of_digests_of_one_kind_the_strongest_counts),
 		cmocka_unit_test(more_records_than_anybody_has_are_left_out),
 		cmocka_unit_test(results_have_the_names_of_rfc_8460),
+		cmocka_unit_test(the_resolver_is_checked_once_for_a_delivery),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
