@@ -2,8 +2,10 @@
 # bmx-mxcheck when the nth call fails, for every n: it ends, and what it could
 # not find out it does not call good.
 # shellcheck source=tests/lib/tap.sh source=tests/lib/faults.sh
+# shellcheck source=tests/lib/mailhosts.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/faults.sh"
+. "$top_srcdir/tests/lib/mailhosts.sh"
 faults_need
 need python3
 dns_port=$(free_port)
@@ -11,10 +13,32 @@ start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$dns_port"
 make_conf "resolver = 127.0.0.1:$dns_port"
 zone=some.test
 
+# How bmx-mxcheck is called: plain; smtp, with a session or a policy; pair, with
+# two hosts; servers, of which each is asked; replay, with an assumption about
+# what was heard.
+story=plain
 check()
 {
 	rm -f "$tmp/record"
-	"$@" bmx-mxcheck --record="$tmp/record" "$zone" 2>"$tmp/err"
+	case $story in
+	plain) set -- "$@" bmx-mxcheck --deadline 2 --record="$tmp/record" "$zone" ;;
+	smtp | pair)
+		set -- "$@" bmx-mxcheck -q --brief --deadline 2 --fail-on warning --only "$smtp" \
+		    --assume 'no MX' --assume 'MX 10 ns1.test' \
+		    --smtp-port "$mail_port" --smtp-timeout 2 \
+		    --record="$tmp/record" "$zone"
+		[ $story = smtp ] || set -- "$@" --assume 'MX 20 ns2.test'
+		;;
+	servers)
+		set -- "$@" bmx-mxcheck -q --brief --deadline 2 --only NS-SAME-MX \
+		    --ns-port "$dns_port" "$zone"
+		;;
+	replay)
+		set -- "$@" bmx-mxcheck -q --brief --assume 'MX 30 mx9.test' \
+		    --replay="$tmp/heard"
+		;;
+	esac
+	"$@" 2>"$tmp/err"
 }
 wait_up dns ready
 check env >"$tmp/right"
@@ -36,7 +60,7 @@ like 'says so' "$(cat "$tmp/err")" 'No space left'
 # replays: the record that was written, if any, says the same.
 replays()
 {
-	[ ! -s "$tmp/record" ] || bmx-mxcheck -q --replay="$tmp/record" 2>&1 |
+	[ ! -s "$tmp/record" ] || [ $story != plain ] || bmx-mxcheck -q --replay="$tmp/record" 2>&1 |
 	    cmp -s - "$tmp/right" || wrong 'another record'
 }
 
@@ -68,5 +92,34 @@ for error in EMFILE ENFILE EINTR EACCES; do
 	once socket 1+ "$error"
 done >"$tmp/wrong"
 is 'every error' "$(cat "$tmp/wrong")" ''
+
+# A session is a process of its own, so is the fetch of a policy.
+mailhosts_start <<'E3'
+127.0.0.1 name=ns1.test
+E3
+story=smtp
+smtp=TCP-25,BANNER,POSTMASTER
+check env >"$tmp/right"
+is 'with a session' "$(cat "$tmp/right")" "$zone	ok	-"
+cp "$tmp/record" "$tmp/heard"
+faults_of once fork send memory=ENOMEM
+story=pair
+faults_of once fork pipe
+story=smtp
+smtp=STS-POLICY
+check env >"$tmp/right"
+like 'a policy that cannot be had' "$(cat "$tmp/right")" "^$zone	(unknown	\\?|warning	)STS-POLICY\$"
+for kind in fork pipe; do
+	once "$kind" 1 EMFILE
+done >"$tmp/wrong"
+is 'nobody to fetch it' "$(cat "$tmp/wrong")" ''
+story=servers
+check env >"$tmp/right"
+like 'with its name server' "$(cat "$tmp/right")" "^$zone	"
+faults_of once memory=ENOMEM
+story=replay
+check env >"$tmp/right"
+like 'an assumption about what was heard' "$(cat "$tmp/right")" "^$zone	"
+faults_of once memory=ENOMEM
 case $fault_error in kill-*) ;; *) faults_enough 20 ;; esac # it changes no file
 done_testing

@@ -21,7 +21,7 @@ The first label of the question's name says how it is answered:
     evilns      servers and texts with escape sequences, 40 of them
     nsloop      servers that are an alias of themselves
     mx...       addresses
-    ns...       127.0.0.1
+    ns..., mta-sts  127.0.0.1
     (others)    MX 10 mx1.test, MX 20 mx2.test
 """
 import os
@@ -83,7 +83,7 @@ def more_answers(first, rtype, owner):
 
 
 def address_answers(first, owner):
-    if first.startswith(b"ns"):
+    if first.startswith(b"ns") or first == b"mta-sts":
         return [record(owner, A, bytes([127, 0, 0, 1]))]
     n = int(bytes(c for c in first if chr(c).isdigit()) or b"250") % 256
     if first.startswith(b"mxaddrs"):
