@@ -256,26 +256,30 @@ go_through(struct admission *a, const struct config_domain *domain,
 	return true;
 }
 
-const char *
+void
 admission_ask(struct admission *a, const struct config_domain *domain,
-    const struct envelope *env, const struct smtp_rcpt *r)
+    const struct envelope *env, const struct smtp_rcpt *r,
+    struct admission_look *look)
 {
-	struct admit_question q = ask(a, domain, env, &r->forward_path);
-	struct admit_decision d = admit_decide(&q);
+	struct admit_decision d;
 
-	if (d.what != ADMIT_THROUGH || !relay_say(&a->relay, domain, env, r))
-		return NULL;
-	return d.reason;
+	look->question = ask(a, domain, env, &r->forward_path);
+	d = admit_decide(&look->question);
+	look->is_fresh = d.what != ADMIT_THROUGH;
+	if (!look->is_fresh && relay_say(&a->relay, domain, env, r))
+		look->asked = d.reason;
 }
 
 struct admit_decision
 admission_rcpt(struct admission *a, const struct config_domain *domain,
-    const struct envelope *env, const struct smtp_rcpt *r, const char *asked,
-    bool is_kept)
+    const struct envelope *env, const struct smtp_rcpt *r,
+    const struct admission_look *look, bool is_kept)
 {
-	bool is_asked = asked != NULL && relay_may(&a->relay, domain);
-	struct admit_question q = ask(a, domain, env, &r->forward_path);
-	struct admit_decision d = { ADMIT_THROUGH, false, asked, NULL };
+	bool is_asked = look->asked != NULL && relay_may(&a->relay, domain);
+	struct admit_question q = look->is_fresh
+				      ? look->question
+				      : ask(a, domain, env, &r->forward_path);
+	struct admit_decision d = { ADMIT_THROUGH, false, look->asked, NULL };
 
 	q.may_relay = q.may_relay && !is_kept;
 	if (!is_asked)

@@ -37,22 +37,30 @@ void admission_free(struct admission *a);
 /* A transaction begins: nothing of another is under way. */
 void admission_begin(struct admission *a);
 
+/* What admission_ask() found. */
+struct admission_look {
+	const char *asked; /* why the primary was asked, as one word for the
+			      log; NULL: it was not */
+	bool is_fresh; /* question holds still: nobody was waited for since */
+	struct admit_question question;
+};
+
 /* Say RCPT to the primary, if that is the decision, without waiting for an
- * answer: relay_say(). Why, as one word for the log; NULL: it was not said. */
-const char *admission_ask(struct admission *a,
-    const struct config_domain *domain, const struct envelope *env,
-    const struct smtp_rcpt *r);
+ * answer: relay_say(). */
+void admission_ask(struct admission *a, const struct config_domain *domain,
+    const struct envelope *env, const struct smtp_rcpt *r,
+    struct admission_look *look);
 
 /*
  * RCPT. Returns the decision with the reply for the client: of ADMIT_THROUGH
  * the primary's own, 2yz or a refusal; it is valid until the next call. env:
- * sender, client. asked: what admission_ask() returned, or NULL. is_kept: a
+ * sender, client. look: what admission_ask() found, or all zero. is_kept: a
  * recipient of this domain was taken into the spool before, in this
  * transaction; so are the others, whatever the primary has become since.
  */
 struct admit_decision admission_rcpt(struct admission *a,
     const struct config_domain *domain, const struct envelope *env,
-    const struct smtp_rcpt *r, const char *asked, bool is_kept);
+    const struct smtp_rcpt *r, const struct admission_look *look, bool is_kept);
 
 /* What became of it in the end: one line in the log. */
 void admission_log(const struct admission *a,

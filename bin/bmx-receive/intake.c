@@ -169,10 +169,9 @@ domain_for(const struct intake *in, struct addr *rcpt)
 	return domain;
 }
 
-/* asked: why the primary was asked; NULL: it was not. */
 static const char *
 decide(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
-    const char *asked)
+    const struct admission_look *look)
 {
 	size_t n = env->nrcpt;
 	struct admit_decision d;
@@ -186,7 +185,7 @@ decide(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
 	is_new = is_new_domain(in, n);
 	if (is_new && in->ndomains == INTAKE_DOMAINS_MAX)
 		return too_many_domains;
-	d = admission_rcpt(&in->admission, in->domain_of[n], env, r, asked,
+	d = admission_rcpt(&in->admission, in->domain_of[n], env, r, look,
 	    keeps(in, n, in->domain_of[n]));
 	if (is_new && d.what == ADMIT_SPOOL)
 		measure(in, in->domain_of[n], env->mail.size, &d);
@@ -213,14 +212,15 @@ has_room_for_domains(const struct intake *in, const struct envelope *env)
 const char *
 intake_rcpt(struct intake *in, const struct envelope *env, struct smtp_rcpt *r)
 {
-	struct intake_due due = { domain_for(in, &r->forward_path), NULL };
+	const struct config_domain *domain = domain_for(in, &r->forward_path);
+	struct admission_look look = { .asked = NULL };
 
-	if (due.domain != NULL && has_room_for_domains(in, env) &&
-	    !keeps(in, env->nrcpt, due.domain))
-		due.asked = admission_ask(&in->admission, due.domain, env, r);
-	if (due.asked == NULL && in->ndue == 0)
-		return decide(in, env, r, NULL);
-	in->due[in->ndue++] = due;
+	if (domain != NULL && has_room_for_domains(in, env) &&
+	    !keeps(in, env->nrcpt, domain))
+		admission_ask(&in->admission, domain, env, r, &look);
+	if (look.asked == NULL && in->ndue == 0)
+		return decide(in, env, r, &look);
+	in->due[in->ndue++] = (struct intake_due){ domain, look.asked };
 	return NULL;
 }
 
@@ -239,13 +239,13 @@ const char *
 intake_due(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
     bool is_content_next)
 {
-	const char *asked = in->due[0].asked;
+	const struct admission_look look = { .asked = in->due[0].asked };
 
 	if (is_content_next && is_all_said(in))
 		relay_say_data(&in->admission.relay);
 	in->ndue--;
 	memmove(in->due, in->due + 1, in->ndue * sizeof *in->due);
-	return decide(in, env, r, asked);
+	return decide(in, env, r, &look);
 }
 
 /* ---- the copies ---- */

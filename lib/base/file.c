@@ -11,10 +11,13 @@
 
 #define NAME_BYTES 256
 
+/* Up to its end, which with all of size bytes is reached; 0: nobody knows. */
 static int
-read_all(int fd, const char *name, struct buf *b, struct err *e)
+read_all(int fd, const char *name, size_t size, struct buf *b, struct err *e)
 {
-	for (;;) {
+	size_t left = size == 0 ? SIZE_MAX : size;
+
+	while (left > 0) {
 		char piece[4096];
 		ssize_t n = read(fd, piece, sizeof piece);
 
@@ -28,6 +31,7 @@ read_all(int fd, const char *name, struct buf *b, struct err *e)
 		if (b->failed)
 			return err_data(e, "%s is larger than %zu bytes", name,
 			    b->max);
+		left -= (size_t)n < left ? (size_t)n : left;
 	}
 	return 1;
 }
@@ -49,7 +53,7 @@ file_read(int dirfd, const char *name, struct buf *b, struct err *e)
 	else if (!S_ISREG(st.st_mode))
 		rc = err_data(e, "%s is not a regular file", name);
 	else
-		rc = read_all(fd, name, b, e);
+		rc = read_all(fd, name, (size_t)st.st_size, b, e);
 	close(fd);
 	return rc;
 }
