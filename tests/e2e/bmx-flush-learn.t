@@ -82,6 +82,11 @@ is 'a primary that accepts everybody is found out, and nothing is learned' \
     "$(memory | cut -d ' ' -f 1)" 'catch-all'
 like 'the log says so' "$(cat "$tmp/bmx.log")" \
     'domain=example.com the primary accepts everybody'
+echo carol@example.com >"$tmp/list"
+bmx-queue recipients diff example.com "$tmp/list" >"$tmp/out"
+is 'which is no recipient that a list could lack' "$(cat "$tmp/out")" \
+    "+	carol@example.com	unknown"
+is 'nor one to export' "$(bmx-queue recipients export example.com)" ''
 is 'the message arrived all the same' "$(primary_count)" 1
 conf 'admit = through'
 sed -i '/^admit = spool/d' "$BMX_CONF"

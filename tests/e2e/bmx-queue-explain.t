@@ -42,6 +42,14 @@ like "what is left of its life" "$out" '^Lifetime: +(30|29\.[0-9]|30\.0) d left'
 like "--json has the same" "$(bmx-queue explain --json "$id")" \
     '"why":\["127\.0\.0\.1:.*"change":\["bmx-queue retry .*"replies":\[\{"address":"bob@example\.com","state":"pending","reply":"452 4\.2\.2 '
 
+lost=$(mk example.com to=dave@example.com)
+stop primary
+primary_start 'rcpt<dave@example.com> hangup' 'rcpt 452 4.2.2 Mailbox "full" |of bob'
+timeout 20 bmx-flush example.com
+like "where the primary said nothing, what became of the session" \
+    "$(bmx-queue explain "$lost")" ' s ago: RCPT: connection closed$'
+bmx-queue remove "$lost" >/dev/null
+
 bmx-queue hold "$id" --until 2h -r 'wait for bob' >/dev/null
 bmx-queue pause example.com -r 'new disk' >/dev/null
 out=$(bmx-queue explain "$id")
@@ -123,15 +131,32 @@ if command -v script >/dev/null; then
 	is "a terminal gets a table" "$(sed -n 1p "$tmp/table")" \
 	    "    ALL  <10m   <1h   <6h   <1d   <3d   <7d  more  SIZE  OLDEST DOMAIN"
 	like "with the largest first" "$(sed -n 2p "$tmp/table")" \
-	    '^      5     3     0     0     0     2     0     0  1\.4K  27\.8 h example\.com$'
+	    '^      5     3     0     0     0     2     0     0  1\.[45]K  27\.8 h example\.com$'
 	like "and the sum last" "$(sed -n 4p "$tmp/table")" '^      6 .* \(all\)$'
+	like "by sender" "$(script -qec "bmx-queue shape --by sender" /dev/null \
+	    </dev/null | tr -d '\r')" "OLDEST SENDER'S DOMAIN\$"
+	like "by last error" "$(script -qec "bmx-queue shape --by error" /dev/null \
+	    </dev/null | tr -d '\r')" "OLDEST LAST ERROR\$"
+	is "or says that there is nothing" "$(script -qec \
+	    "bmx-queue shape --older 900d" /dev/null </dev/null | tr -d '\r')" \
+	    "No mail in the spool."
 else
+	skip "by sender" "script is not installed"
+	skip "by last error" "script is not installed"
+	skip "or says that there is nothing" "script is not installed"
 	skip "a terminal gets a table" "script is not installed"
 	skip "with the largest first" "script is not installed"
 	skip "and the sum last" "script is not installed"
 fi
 like "--json" "$(bmx-queue shape --json example.net)" \
     '^\{"domain":"example\.net","messages":1,"ages":\{"10m":0,"1h":0,"6h":0,"1d":0,"3d":0,"7d":0,"more":1\},"held":0,"bytes":[0-9]+,"oldest":"20'
+for n in $(seq 100); do
+	mk example.net from="a@sender$n.example" >/dev/null
+done
+bmx-queue shape --by sender example.net >"$tmp/out"
+is "a hundred senders are told apart" \
+    "$(grep -c '^sender[0-9]*\.example	1	1	' "$tmp/out")" 100
+bmx-queue remove --yes --sender '*@sender*.example' >/dev/null
 exits "by what?" 64 bmx-queue shape --by size
 exits "shape alone takes --by" 64 bmx-queue list --by sender
 
@@ -158,7 +183,11 @@ if command -v script >/dev/null; then
 	like "which shows the largest domain first" "$out" \
 	    '^ +5 +0 +5 +0 +[0-9.K]+ +27\.8 h example\.com$'
 	like "and the sum" "$out" '^ +6 .* \(all\) \+0\.0/s$'
+	like "also one that is too small to hold it" "$(script -qec \
+	    "stty rows 3 cols 80; bmx-queue watch --count 1" /dev/null </dev/null |
+	    tr -d '\r')" '^ +6 .* \(all\) \+0\.0/s$'
 else
+	skip "also one that is too small to hold it" "script is not installed"
 	skip "q ends it on a terminal" "script is not installed"
 	skip "which shows the largest domain first" "script is not installed"
 	skip "and the sum" "script is not installed"

@@ -45,6 +45,17 @@ is "nobody else may" "$(stat -c %a "$tmp/box")" 600
 exits "a name that is taken is refused" 69 bmx-queue export "$one" -o "$tmp/box"
 is "and what is there stays" \
     "$(python3 "$tmp/read.py" mbox "$tmp/box" | tail -n 1)" 3
+(cd "$tmp" && bmx-queue export "$one" -o here) >/dev/null
+is "a name in the directory one is in" \
+    "$(python3 "$tmp/read.py" mbox "$tmp/here" | tail -n 1)" 1
+if command -v script >/dev/null; then
+	is "a terminal is no place for mail" "$(script -qec \
+	    "bmx-queue export $one; echo \$?" /dev/null </dev/null | tr -d '\r')" \
+	    "bmx-queue: mail is not for a terminal: --output FILE, or > FILE
+64"
+else
+	skip "a terminal is no place for mail" "script is not installed"
+fi
 exits "standard output will do" 0 bmx-queue export "$one" "$two"
 python3 "$tmp/read.py" mbox "$tmp/out" >"$tmp/got"
 is "for an mbox" "$(tail -n 1 "$tmp/got")" 2

@@ -76,6 +76,10 @@ $young	example.com	unchanged"
 like "with the status that says so" "$(notice example.org)" '^Status: 5\.4\.7'
 is "the other is there" "$(bmx-queue example.com | cut -f 1)" "$young"
 bmx-queue remove "$young" >/dev/null
+stray=$(mk example.edu age=9000000)
+is "nor one of a domain that is not in bmx.conf, which has no lifetime" \
+    "$(bmx-queue expire "$stray")" "$stray	example.edu	unchanged"
+rm -rf "$spool/example.edu"
 rm -rf "$spool/example.org"
 
 # ---- beside a flusher ----

@@ -56,6 +56,8 @@ bad()
 bad "no envelope" 64 'give --from and --to' "$tmp/plain"
 bad "a recipient of somebody else" 69 'not of a domain of' \
     --from a@example.org --to bob@example.com --to x@example.edu "$tmp/plain"
+bad "a recipient that is no address" 69 '^bmx-queue: .*--to: ' \
+    --from a@example.org --to 'x y' "$tmp/plain"
 bad "a sender that is no address" 69 '^bmx-queue: .*--from: ' --from 'x y' --to b@example.com \
     "$tmp/plain"
 printf 'Subject: x\n\ra\n' >"$tmp/cr"

@@ -98,6 +98,9 @@ is "--summary: domain, messages, new, deferred, held, recipients, bytes" \
 example.net	2	0	0	2	3	$((old_size + held_size))"
 bmx-queue release "$old" >/dev/null
 is "count counts" "$(bmx-queue count) $(bmx-queue count example.com)" "4 2"
+is "also in JSON" \
+    "$(bmx-queue count --json example.com | sed 's/"oldest":"[^"]*"/"oldest":T/')" \
+    '{"messages":2,"new":1,"deferred":1,"held":0,"recipients":2,"bytes":'$((new_size + deferred_size))',"oldest":T}'
 is "-0 alone lists messages for xargs" \
     "$(bmx-queue -0 example.com | tr '\0' '+')" \
     "example.com/$new+example.com/$deferred+"
@@ -109,6 +112,10 @@ is "--json has one object per line, its keys in order" \
 	sed -e 's/"arrival":"[^"]*"/"arrival":A/' -e 's/"age":[0-9]*/"age":N/' \
 	    -e 's/"next":"[^"]*"/"next":T/')" \
     '{"id":"'"$old"'","domain":"example.net","state":"deferred","arrival":A,"age":N,"next":T,"size":'"$old_size"',"recipients":2,"from":"","to":[{"address":"carol@example.net","state":"pending"},{"address":"dave@example.net","state":"pending"}],"body":null,"smtputf8":false,"requiretls":false,"ret":null,"envid":null,"client":{"address":"192.0.2.1","port":null,"name":null,"helo":"mx.example.org","protocol":"ESMTP","tls":null},"attempts":0,"last_try":null,"last_reply":null,"peer":null,"lifetime_left":2592000,"hold":null,"hold_until":null,"paused":false}'
+mkdir "$tmp/spool/example.net/history"
+like "without a history nobody knows what is left of its life" \
+    "$(bmx-queue --json "$old")" '"lifetime_left":null,'
+rmdir "$tmp/spool/example.net/history"
 like "a held message has no next try" "$(bmx-queue --json "$held")" \
     '"state":"held",.*"next":null'
 is "--domains --json" "$(bmx-queue --domains --json example.com)" \
@@ -136,9 +143,20 @@ if command -v script >/dev/null; then
 	is "a summary ends in the sum" "$(script -qec "bmx-queue -s" /dev/null \
 	    </dev/null | tr -d '\r' | awk 'END { print $1, $2, $3, $4, $5 }')" \
 	    "(all) 4 1 2 1"
+	is "or says that there is nothing" "$(script -qec "bmx-queue -s example.org" \
+	    /dev/null </dev/null | tr -d '\r')" "No mail in the spool."
+	many=$(mk example.org size=3000000 to=a@example.org to=b@example.org \
+	    to=c@example.org to=d@example.org to=e@example.org)
+	script -qec "bmx-queue $many" /dev/null </dev/null | tr -d '\r' >"$tmp/table"
+	like "three recipients are named, the others counted" "$(cat "$tmp/table")" \
+	    '-> a@example\.org, b@example\.org, c@example\.org, and 2 more$'
+	like "megabytes are told as such" "$(cat "$tmp/table")" \
+	    "^$many +[0-9.]+ s  2\\.9M    5 new "
+	bmx-queue remove "$many" >/dev/null
 else
 	for what in "a terminal gets a table" "with ages" "addresses" \
-	    "a total" "80 columns" "an empty list" "a summary"; do
+	    "a total" "80 columns" "an empty list" "a summary" \
+	    "an empty summary" "three recipients" "megabytes"; do
 		skip "$what" "script is not installed"
 	done
 fi
@@ -182,6 +200,14 @@ like "and told" "$(cat "$tmp/err")" "new/${bad}1,S=1,R=1 is not a regular file"
 like "with its real size" "$(cat "$tmp/err")" "${bad}3,S=1,R=1 has 2 bytes"
 like "null in JSON" "$(bmx-queue --json "${bad}0" 2>/dev/null)" \
     '"from":null,"to":null'
+like "also of its replies" "$(bmx-queue explain --json "${bad}0" 2>/dev/null)" \
+    '"from":null,.*"replies":null\}$'
+if command -v script >/dev/null; then
+	like "a terminal is told that too" "$(script -qec "bmx-queue ${bad}0" \
+	    /dev/null </dev/null | tr -d '\r')" '^    \(unreadable\)$'
+else
+	skip "a terminal is told that too" "script is not installed"
+fi
 exits "counting opens no file" 0 bmx-queue --summary example.org
 is "and finds nothing wrong" "$(cat "$tmp/err")" ""
 exits "nor does --domains" 0 bmx-queue --domains example.org
@@ -198,7 +224,8 @@ is "a message that moved while it was listed comes once" \
 
 for words in "--null --json" "--null --summary" "--domains --summary" "cat --json $new" "list --yes" \
     "--reason x" "show" "remove" "hold" "release" "cat" "cat example.com" \
-    "--domains $new" "hold --domains" "--no-such-option"; do
+    "--domains $new" "hold --domains" "--no-such-option" \
+    "recipients list --force" "reconcile one two" "watch --count -1"; do
 	# shellcheck disable=SC2086
 	exits "bmx-queue $words is a usage error" 64 bmx-queue $words
 done

@@ -43,6 +43,12 @@ state "nor this" 3 UNKNOWN --crit free=101%
 chmod 777 "$spool"
 state "a spool that is not safe" 3 UNKNOWN
 chmod 700 "$spool"
+mkdir -m 700 "$spool/example.org"
+: >"$spool/example.org/cur"
+state "a domain that cannot be read" 3 UNKNOWN --warn count=1
+like "where the others alone are no answer" "$(cat "$tmp/out")" \
+    'not all of the spool could be read'
+rm -r "$spool/example.org"
 exits "--json does not go with it" 3 bmx-queue --nagios --json
 exits "--warn alone is a mistake" 64 bmx-queue --warn age=1h
 

@@ -85,6 +85,8 @@ trouble "a primary that is down" 1 probe \
 primary up 90000 ''
 trouble "cron that does not run" 2 probe \
     '^CRIT: nobody looked at its primary for .*: does cron run bmx-probe\?$'
+echo damaged >"$dir/primary"
+trouble "a verdict that nobody can read" 2 probe '^CRIT: nobody looked at its primary: '
 rm "$dir/primary"
 trouble "nor ever did" 2 probe '^CRIT: nobody looked at its primary: '
 primary up 10 ''

@@ -20,6 +20,8 @@ exits "an empty memory lists nothing" 0 rcpt
 is "at all" "$(cat "$tmp/out")" ""
 exits "a domain that is not ours" 69 rcpt list example.org
 like "is named" "$(cat "$tmp/err")" 'example\.org: no such domain in .*bmx\.conf'
+exits "what is no domain" 64 rcpt list 'a b'
+like "is named too" "$(cat "$tmp/err")" '^bmx-queue: a b: not a domain$'
 
 # ---- import ----
 
@@ -138,8 +140,23 @@ is "--json" "$(rcpt forget --json user3@example.net user3@example.net)" \
 {"name":"user3@example.net","result":"unchanged","recipients":0}'
 is "a catch-all that is not known" "$(rcpt forget @example.com)" \
     "@example.com	unchanged	0"
+exits "no domain behind the @" 64 rcpt forget '@a b'
+like "is told" "$(cat "$tmp/err")" '@a b: neither an address nor a domain$'
 exits "nonsense" 64 rcpt forget 'a b@c' user2@example.net
 is "does not keep the rest" "$(cat "$tmp/out")" "user2@example.net	forgotten	1"
+
+# ---- what is believed no more ----
+
+if faketime_works; then
+	is "what is too old is listed as expired" \
+	    "$(faketime '+900 days' bmx-queue recipients list example.net | cut -f 2 |
+		sort -u)" expired
+	is "and not exported" \
+	    "$(faketime '+900 days' bmx-queue recipients export example.net)" ""
+else
+	skip "what is too old is listed as expired" "$faketime_why"
+	skip "and not exported" "$faketime_why"
+fi
 
 # ---- a domain that was taken out of bmx.conf ----
 
@@ -196,6 +213,14 @@ like "with where it is now" "$(cat "$tmp/err")" \
 like "and is an alarm" "$(cat "$log")" 'alarm=yes .*recipients\.damaged-20'
 exits "an empty one took its place" 0 rcpt list
 exits "that learns" 0 rcpt import example.com "$tmp/list"
+: >"$log"
+# all but the two pages that are looked at when it is opened
+dd if=/dev/zero of="$state/recipients/data.mdb" bs="$(getconf PAGESIZE)" seek=2 \
+    count=2 conv=notrunc 2>/dev/null
+exits "damage that shows only when it is read" 65 rcpt list
+like "is an alarm too" "$(cat "$log")" \
+    'alarm=yes .*was damaged .* is now recipients\.damaged-20'
+exits "and an empty one takes its place" 0 rcpt list
 chmod 770 "$state"
 exits "a state directory for others to write is not used" 78 rcpt list
 chmod 700 "$state"

@@ -60,6 +60,15 @@ handed_over 06 bounced '250 2.0.0 Ok: queued as AAA6'
 logs AAA6 client=x sent removed
 exits 'handed over again: 69' 69 bmx-queue reconcile "$tmp/log"
 like "and doubled" "$(cat "$tmp/out")" "^doubled $id example.com AAA6\$"
+is "--since leaves out what is older" \
+    "$(bmx-queue reconcile --since 2026-11-24T03:06 - <"$tmp/log" | tail -n 1)" \
+    'total 1 missing 0 unknown 0 bounced 0 waiting 0 doubled 0'
+handed_over 07 odd '250 2.0.0 Ok: queued as ../AAA7'
+like "what is no queue ID is none" \
+    "$(bmx-queue reconcile --json "$tmp/log" | grep "$id")" \
+    '^\{"finding":"unknown","id":".*","domain":"example\.com","queue_id":"-"\}$'
+exits "a log that is not there: 75" 75 bmx-queue reconcile "$tmp/none"
+exits "one log: 64" 64 bmx-queue reconcile "$tmp/log" "$tmp/log"
 
 # ---- a queue ID that is given again ----
 

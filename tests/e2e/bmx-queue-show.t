@@ -53,10 +53,18 @@ like "a held message" "$(bmx-queue show "$other")" \
 printf '%s\r\n' 'EHLO c' 'MAIL FROM:<a@s.example>' \
     'RCPT TO:<bob@example.com> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b@s.example' \
     'RCPT TO:<eve@example.com> NOTIFY=NEVER' 'RCPT TO:<joe@example.com>' \
-    DATA x . QUIT | bmx-receive >"$tmp/replies"
+    DATA x . QUIT | TCPREMOTEIP=192.0.2.7 TCPREMOTEPORT=4711 bmx-receive \
+    >"$tmp/replies"
 dsn=$(sed -n 's/^250 2.0.0 Queued as \([^ ]*\).*/\1/p' "$tmp/replies" | tr -d '\r')
 like "what its sender wants to be told" "$(bmx-queue show --json "$dsn")" \
     '"to":\[\{"address":"bob@example\.com","state":"unverified","notify":\["success","delay"\],"orcpt":"rfc822;b@s\.example"\},\{"address":"eve@example\.com","state":"unverified","notify":\["never"\]\},\{"address":"joe@example\.com","state":"unverified"\}\]'
+like "and whose client it was" "$(bmx-queue show --json "$dsn")" \
+    '"client":\{"address":"192\.0\.2\.7","port":4711,'
+like "a recipient whom nobody knows" "$(bmx-queue show "$dsn")" \
+    '^To: +<joe@example\.com> unverified$'
+LC_ALL=C sed -i 's/^Bmx-To: U <joe/Bmx-To: X <joe/' "$spool/new/$dsn"*
+like "and one who does not exist" "$(bmx-queue show "$dsn")" \
+    '^To: +<joe@example\.com> unwanted$'
 bmx-queue remove "$dsn" >/dev/null
 exits "a message that is not there" 69 bmx-queue show 00000000000aaaaaaaaaa
 

@@ -12,6 +12,7 @@
 #include "bmx-queue/jline.h"
 #include "bmx-queue/journal.h"
 #include "bmx-queue/measure.h"
+#include "bmx-queue/output.h"
 #include "bmx-queue/unwire.h"
 
 #define T1 "2026-11-24T03:11:14.000000Z "
@@ -185,6 +186,36 @@ a_time_to_come_is_a_span_or_a_date(void **state)
 	assert_int_equal(measure_until("--x", "noon", now_us, &when, &e), -1);
 }
 
+static void
+sizes_have_two_digits_or_three(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *table, *lines;
+	} rows[] = {
+		{ 0, "0", "0" },
+		{ 1023, "1023", "1023" },
+		{ 1024, "1.0K", "1024" },
+		{ 10188, "9.9K", "10188" },
+		{ 10189, "10K", "10189" },
+		{ 1023487, "999K", "1023487" },
+		{ 1023488, "1.0M", "1023488" },
+		{ 1ULL << 30, "1.0G", "1073741824" },
+		{ UINT64_MAX, "16E", "18446744073709551615" },
+	};
+	struct output table = { .form = OUTPUT_TABLE },
+		      lines = { .form = OUTPUT_LINES };
+	char room[OUTPUT_WORD];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_string_equal(output_size(&table, rows[i].bytes, room),
+		    rows[i].table);
+		assert_string_equal(output_size(&lines, rows[i].bytes, room),
+		    rows[i].lines);
+	}
+}
+
 /* in pieces of n bytes */
 static char *
 unwired(const char *in, bool is_mbox, size_t n)
@@ -248,6 +279,7 @@ main(void)
 		cmocka_unit_test(members_have_commas_between_them),
 		cmocka_unit_test(amounts_are_whole_or_refused),
 		cmocka_unit_test(a_time_to_come_is_a_span_or_a_date),
+		cmocka_unit_test(sizes_have_two_digits_or_three),
 		cmocka_unit_test(mail_gets_line_ends_and_quotes_of_a_mailbox),
 	};
 
