@@ -100,7 +100,7 @@ same_ids "and bmx-queue sees them all"
 # ---- what was selected is something else when its turn comes ----
 
 # stuck CHANGE COMMAND...: nobody reads what the command prints until it has begun
-# to, and CHANGE was run: its pipe has room for 4 KiB, and stdio for as much.
+# to, and CHANGE was run: its pipe has room for 4 KiB, and its buffer for 64.
 cat >"$tmp/stuck.py" <<'E'
 import array, fcntl, subprocess, sys, termios, time
 pipe = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, pipesize=4096)
@@ -119,7 +119,7 @@ long=$(printf '%063d' 1).$(printf '%063d' 2).$(printf '%063d' 3).example.com
 selected()
 {
 	rm -rf "$tmp/spool/$long"
-	last=$("$top_builddir/tests/lib/mkmsg" "$tmp/spool" "$long" n=60 from= | tail -n 1)
+	last=$("$top_builddir/tests/lib/mkmsg" "$tmp/spool" "$long" n=350 from= | tail -n 1)
 	bmx-queue hold "$long" >/dev/null
 	touch -d '100 seconds ago' "$tmp/spool/$long"/cur/*
 }
@@ -140,4 +140,4 @@ is "it is shown as it is now" \
 selected
 python3 "$tmp/stuck.py" "bmx-queue remove $last" bmx-queue show "$long" >"$tmp/out"
 is "show, and one is removed meanwhile: the others are shown" \
-    "$? $(grep -c '^ID:' "$tmp/out")" "0 59"
+    "$? $(grep -c '^ID:' "$tmp/out")" "0 349"
