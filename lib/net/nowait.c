@@ -37,8 +37,6 @@ nowait_writev(int fd, const struct iovec *iov, size_t n)
 
 	if (done != -1 || errno != ENOTSOCK)
 		return done;
-	while (n > 1 && iov->iov_len == 0)
-		iov++, n--;
 	if (!is_ready(fd, POLLOUT))
 		return -1;
 	return write(fd, iov->iov_base,

@@ -13,7 +13,8 @@
  * Both are read(2) and writev(2) otherwise: -1 with EAGAIN instead of a wait.
  * A socket whose peer is gone gives EPIPE without SIGPIPE; for a pipe the
  * program has to ignore that signal. Writing to a pipe takes at most PIPE_BUF
- * bytes at a time: a pipe promises no more room than that.
+ * bytes at a time: a pipe promises no more room than that. The first of the n
+ * slices is not empty.
  */
 ssize_t nowait_read(int fd, void *data, size_t len);
 ssize_t nowait_writev(int fd, const struct iovec *iov, size_t n);

@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
-plan 49
+plan 51
 make_conf 'min-free = 1M' '[example.com]'
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
     DATA 'text' . QUIT >"$tmp/in"
@@ -49,8 +49,8 @@ for listener in reversed(listeners):
 os.kill(pid, 15)
 os.waitpid(pid, 0)
 E
+sed 's/^min-free/min-fre/' "$BMX_CONF" >"$tmp/bad.conf"
 if command -v python3 >/dev/null; then
-	sed 's/^min-free/min-fre/' "$BMX_CONF" >"$tmp/bad.conf"
 	is 'clients of each of two sockets are told 421' \
 	    "$(python3 "$tmp/two.py" bmx-receive -c "$tmp/bad.conf" 2>"$tmp/err")" \
 	    '421 4.3.5
@@ -58,6 +58,10 @@ if command -v python3 >/dev/null; then
 else
 	skip 'clients of each of two sockets are told 421' 'python3 is not installed'
 fi
+
+bmx-receive -c "$tmp/bad.conf" <"$tmp/in" >/dev/full 2>"$tmp/err"
+is 'a client that is gone: status 78 all the same' $? 78
+like 'and the reason' "$(cat "$tmp/err")" 'min-fre'
 
 exits 'a mistaken option: status 64' 64 bmx-receive --frob <"$tmp/in"
 is 'and the client is told 421' "$(codes "$tmp/out")" '421 4.3.5'

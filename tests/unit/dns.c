@@ -733,6 +733,12 @@ what_is_forgotten_is_not_called_wherever_it_waits(void **state)
 	ask(&t, "known.example", DNS_A); /* ready */
 	ask_numbered(&t, 0, 1000);       /* more than are in flight at once */
 	ask_at(&t, &s.fakes[0], "own.example", DNS_A);
+	for (unsigned i = 0; i < 300; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "own%u.example", i);
+		ask_at(&t, &s.fakes[0], name, DNS_A);
+	}
 	ask_at(&other, &s.fakes[0], "own.example", DNS_A);
 	dns_forget(s.dns, &t);
 	assert_int_equal(dns_outstanding(s.dns), 2);
