@@ -481,6 +481,30 @@ message bob@example.com
 is 'C1 defer: up, go there' "$(codes "$tmp/out" | sed -n 4p)" '451 4.3.2'
 conf
 
+# ---- live to LMTP: who insists, see admit = defer ----
+
+stop primary
+primary_check
+rm -rf "$primary"
+make_conf 'min-free = 1M' "state = $tmp/state" '[example.com]' \
+    "primary = lmtp:127.0.0.1:$primary_port" 'admit = defer' 'defer-tries = 1' \
+    'defer-time = 0' 'reply-timeout = 5s'
+primary_start --lmtp
+empty_spool
+message bob@example.com
+rm "$tmp"/spool/example.com/new/*
+date -u '+verdict up%nsince %FT%TZ%nprobed %FT%TZ%nlast up%nrun 1' \
+    >"$tmp/spool/example.com/primary"
+message a@example.com b@example.com
+is 'C1 one client can be told one of the replies of LMTP: one recipient' \
+    "$(codes "$tmp/out" | sed -n '4,5p' | tr '\n' ,) $(last_code "$tmp/out") $(spooled example.com)" \
+    '250 2.1.5,452 4.5.3, 250 2.0.0 0'
+is 'C1 it has the message' "$(primary_count) $(grep -c RCPT "$primary/1.env")" '1 1'
+stop primary
+rm -rf "$primary"
+primary_start
+conf
+
 # ---- the spam trap ----
 
 begin 'rcpt 550 5.1.1 nobody here'
