@@ -143,6 +143,16 @@ sts_policy --sts-policy "$tmp/policy" --record "$tmp/facts" pair.signed.test >"$
 like "a policy is recorded" "$(cat "$tmp/first")" 'STS-COVERS +backup'
 bmx-mxcheck -q --only STS-POLICY,STS-COVERS --replay "$tmp/facts" >"$tmp/again" 2>&1
 same "and judged again" "$tmp/first" "$tmp/again"
+label=$(printf '%063d' 0 | tr 0 a)
+longest="*.$label.$label.$label.${label#aa}" # RFC 1035 2.3.4
+{
+	policy enforce primary
+	echo "mx: $longest"
+} >"$tmp/long"
+sts_policy --sts-policy "$tmp/long" --record "$tmp/facts" pair.signed.test >"$tmp/first"
+is "the longest pattern is recorded whole" "$(grep -Fc "\"$longest\"" "$tmp/facts")" 1
+bmx-mxcheck -q --only STS-POLICY,STS-COVERS --replay "$tmp/facts" >"$tmp/again" 2>&1
+same "and read again" "$tmp/first" "$tmp/again"
 for file in none certs; do
 	like "no policy can be read from $file" \
 	    "$(sts_policy --sts-policy "$tmp/$file" pair.signed.test)" \
