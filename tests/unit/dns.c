@@ -725,6 +725,7 @@ what_is_forgotten_is_not_called_wherever_it_waits(void **state)
 {
 	struct scene s;
 	struct tally t = { .scene = &s }, other = { .scene = &s };
+	struct err e = ERR_INIT;
 
 	(void)state;
 	start(&s, WAYS(FAKEDNS_ANSWER), DEADLINE_MS);
@@ -745,6 +746,14 @@ what_is_forgotten_is_not_called_wherever_it_waits(void **state)
 	run(&s);
 	assert_int_equal(t.done, 0);
 	assert_int_equal(other.found, 2);
+	end(&s);
+
+	start(&s, WAYS(FAKEDNS_SILENT), DEADLINE_MS);
+	ask(&t, "a.example", DNS_A);
+	assert_int_equal(dns_run(s.dns, false, &e), 1); /* it is asked */
+	dns_forget(s.dns, &t);
+	assert_int_equal(dns_outstanding(s.dns), 0);
+	assert_int_equal(t.done, 0);
 	end(&s);
 }
 
