@@ -200,6 +200,8 @@ like "and told" "$(cat "$tmp/err")" "new/${bad}1,S=1,R=1 is not a regular file"
 like "with its real size" "$(cat "$tmp/err")" "${bad}3,S=1,R=1 has 2 bytes"
 like "null in JSON" "$(bmx-queue --json "${bad}0" 2>/dev/null)" \
     '"from":null,"to":null'
+unlike "explained without an envelope" \
+    "$(bmx-queue explain "${bad}0" 2>/dev/null)" '^From:'
 like "also of its replies" "$(bmx-queue explain --json "${bad}0" 2>/dev/null)" \
     '"from":null,.*"replies":null\}$'
 if command -v script >/dev/null; then

@@ -62,9 +62,12 @@ like "and whose client it was" "$(bmx-queue show --json "$dsn")" \
     '"client":\{"address":"192\.0\.2\.7","port":4711,'
 like "a recipient whom nobody knows" "$(bmx-queue show "$dsn")" \
     '^To: +<joe@example\.com> unverified$'
-LC_ALL=C sed -i 's/^Bmx-To: U <joe/Bmx-To: X <joe/' "$spool/new/$dsn"*
-like "and one who does not exist" "$(bmx-queue show "$dsn")" \
+LC_ALL=C sed -i 's/^Bmx-To: U <joe/Bmx-To: X <joe/; s/^Bmx-To: U <eve/Bmx-To: B <eve/' \
+    "$spool/new/$dsn"*
+like "one who does not exist" "$(bmx-queue show "$dsn")" \
     '^To: +<joe@example\.com> unwanted$'
+like "and one of whom the sender was told" "$(bmx-queue show "$dsn")" \
+    '^To: +<eve@example\.com> NOTIFY=NEVER bounced$'
 bmx-queue remove "$dsn" >/dev/null
 exits "a message that is not there" 69 bmx-queue show 00000000000aaaaaaaaaa
 
