@@ -74,7 +74,7 @@ large()
 	small=$(python3 "$tmp/large.py" "$2" 100000 2>&1)
 	big=$(python3 "$tmp/large.py" "$2" 40000000 2>&1)
 	if [ "${small% *} ${big% *}" = '250 250' ] &&
-	    [ "${big#* }" -lt "$((${small#* } + 512))" ]; then
+	    [ "${big#* }" -lt "$((${small#* } + 1024))" ]; then
 		pass "$1"
 	else
 		fail "$1" "small: $small" "big: $big"
