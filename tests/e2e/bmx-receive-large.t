@@ -68,7 +68,7 @@ ours.close()
 bmx.wait()
 E2
 
-# large NAME HOW: 40 MB cost at the most 512 KiB more than 100 kB.
+# large NAME HOW: 40 MB cost at the most 1 MiB more than 100 kB.
 large()
 {
 	small=$(python3 "$tmp/large.py" "$2" 100000 2>&1)
