@@ -87,6 +87,11 @@ ok "with a domain's name, and one that is not ours" wait_for 20 \
     grep -q "\[$(pid_of flush)\]: watching\$" "$tmp/bmx.log"
 ok "which is an alarm" grep -q 'domain=example.edu not in bmx.conf' "$tmp/bmx.log"
 ok "the other one is served: what waited goes" stored $((n + 2))
+n=$(grep -c ' reloaded$' "$tmp/bmx.log")
+kill -s HUP "$(pid_of flush)"
+# shellcheck disable=SC2016 # for the inner shell
+ok "one that is still in bmx.conf is enough" wait_for 20 sh -c \
+    'test "$(grep -c " reloaded\$" "$0")" -gt "$1"' "$tmp/bmx.log" "$n"
 sed '/^\[example.org\]/,$d' "$tmp/good.conf" >"$BMX_CONF"
 kill -s HUP "$(pid_of flush)"
 ok "which is no more in bmx.conf: the old one stays" wait_for 20 grep -q \

@@ -154,6 +154,21 @@ is "finds nothing" "$(cat "$tmp/out" "$tmp/err")" ""
 wait_gone "$(pid_of remove)"
 wait_gone "$(pid_of writer)"
 
+# ---- the ledger ----
+
+rm -rf "$spool/ledger"
+mkdir -m 700 "$spool/ledger"
+(cd "$spool/ledger" && umask 077 && : >2026-01 && : >2025-12.gz && : >2026-1 && : >README)
+exits "names in the ledger" 65 bmx-queue fsck
+is "that are none are told, and no other" "$(sort "$tmp/out")" \
+    ".	ledger/2026-1	not a name of bmx's	reported
+.	ledger/README	not a name of bmx's	reported"
+rm -r "$spool/ledger"
+(umask 077 && : >"$spool/ledger")
+exits "a file where the ledger should be" 65 bmx-queue fsck
+is "is told" "$(cut -f 2,3 "$tmp/out")" "ledger	a file, not a directory"
+rm "$spool/ledger"
+
 # ---- a domain that cannot be opened ----
 
 mkdir -m 700 "$spool/example.org"
