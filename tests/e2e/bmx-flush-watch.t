@@ -60,6 +60,7 @@ ok "when it is no good that is an alarm" wait_for 20 grep -q \
     'alarm=yes reload failed, the old configuration stays: .*no-such-setting' \
     "$tmp/bmx.log"
 "$mkmsg" "$spool" example.org >/dev/null
+# shellcheck disable=SC2016 # for the inner shell
 ok "and the old one stays" wait_for 20 sh -c \
     'test "$(grep -c "domain=example.org .*delivered=1" "$0")" -eq 2' "$tmp/bmx.log"
 sed 's,^spool = .*,spool = /dev/null/none,' "$tmp/good.conf" >"$BMX_CONF"
@@ -70,6 +71,7 @@ cp "$tmp/good.conf" "$BMX_CONF"
 
 # Where a domain's lock should be is something else: its mail waits, and it is told.
 # The flusher may make the file again between the two.
+# shellcheck disable=SC2016 # for the inner shell
 wait_for 20 sh -c 'rm -f "$0" && mkdir "$0" 2>/dev/null' "$spool/example.org/lock" ||
     bail "the lock stays a file"
 "$mkmsg" "$spool" example.org >/dev/null
