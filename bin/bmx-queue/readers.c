@@ -46,26 +46,29 @@ readers_wanted(size_t messages)
 
 /* ---- a reader ---- */
 
-static int
-send(int fd, int kind, const void *data, size_t len)
+/* Half a piece would make another of what follows it: so that ends the reader. */
+static void
+give(int fd, int kind, const void *data, size_t len)
 {
 	const struct head head = { kind, (uint32_t)len };
 
-	if (file_write_all(fd, (const char *)&head, sizeof head) == -1)
-		return -1;
-	return file_write_all(fd, data, len);
+	if (file_write_all(fd, (const char *)&head, sizeof head) == -1 ||
+	    file_write_all(fd, data, len) == -1)
+		_exit(EX_IOERR);
 }
 
 static ssize_t
-send_data(void *fd, const char *data, size_t len)
+give_data(void *fd, const char *data, size_t len)
 {
-	return send(*(int *)fd, DATA, data, len) == -1 ? 0 : (ssize_t)len;
+	give(*(int *)fd, DATA, data, len);
+	return (ssize_t)len;
 }
 
 static ssize_t
-send_talk(void *fd, const char *data, size_t len)
+give_talk(void *fd, const char *data, size_t len)
 {
-	return send(*(int *)fd, TALK, data, len) == -1 ? 0 : (ssize_t)len;
+	give(*(int *)fd, TALK, data, len);
+	return (ssize_t)len;
 }
 
 /* Both streams of o into the pipe, in the order in which they are written. */
@@ -73,9 +76,9 @@ static bool
 redirect(struct output *o, char room[BUFFER], int *fd)
 {
 	o->data =
-	    fopencookie(fd, "w", (cookie_io_functions_t){ .write = send_data });
+	    fopencookie(fd, "w", (cookie_io_functions_t){ .write = give_data });
 	o->talk =
-	    fopencookie(fd, "w", (cookie_io_functions_t){ .write = send_talk });
+	    fopencookie(fd, "w", (cookie_io_functions_t){ .write = give_talk });
 	return o->data != NULL && o->talk != NULL &&
 	       setvbuf(o->data, room, _IOFBF, BUFFER) == 0 &&
 	       setvbuf(o->talk, NULL, _IOLBF, 0) == 0;
@@ -101,10 +104,9 @@ read_batches(size_t which, size_t n, const struct readers_job *job,
 		    left < READERS_BATCH ? left : READERS_BATCH, &o, &end.sum,
 		    &end.err);
 		end.status = o.status;
-		if (fflush(o.data) != 0 || fflush(o.talk) != 0 ||
-		    ferror(o.data) || ferror(o.talk) ||
-		    send(fd, END, &end, sizeof end) == -1)
-			_exit(EX_IOERR);
+		fflush(o.data);
+		fflush(o.talk);
+		give(fd, END, &end, sizeof end);
 		if (end.rc == -1)
 			break;
 	}

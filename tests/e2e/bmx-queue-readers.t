@@ -112,18 +112,33 @@ without()
 without fork EAGAIN
 without pipe EMFILE
 
-for n in 100 1000 2000; do
-	faulty open $n kill-before bmx-queue 2>"$tmp/err" >"$tmp/several"
+# broken KIND N DEED WORDS: so one of them ends, and the list with it.
+broken()
+{
+	faulty "$1" "$2" "$3" bmx-queue 2>"$tmp/err" >"$tmp/several"
 	was_hit || wrong 'there is no such call'
 	[ "$(cat "$tmp/status")" -eq 75 ] || [ "$(cat "$tmp/status")" -eq 65 ] ||
 	    wrong "status $(cat "$tmp/status")"
-	grep -q 'the list is not whole: .* signal 9$' "$tmp/err" || wrong 'not told'
+	grep -q "the list is not whole: .* $4\$" "$tmp/err" || wrong 'not told'
+	# within a line, perhaps
+	[ -z "$(tail -c 1 "$tmp/several")" ] || sed -i '$d' "$tmp/several"
 	said "$tmp/several" >"$tmp/got"
 	head -n "$(wc -l <"$tmp/got")" "$tmp/wanted" | cmp -s - "$tmp/got" ||
 	    wrong 'not the beginning of the list'
+}
+
+for n in 100 1000 2000; do
+	broken open $n kill-before 'signal 9'
 done >"$tmp/wrong"
 is "a reader that is killed is told, and what came before it is right" \
     "$(cat "$tmp/wrong")" ''
+
+# Only readers write so: a head, then what it is of; first a batch, then its end.
+for n in 1 2 3 4; do
+	broken send $n kill-before 'signal 9'
+	broken send $n EIO 'status 74'
+done >"$tmp/wrong"
+is "or that can give nothing on" "$(cat "$tmp/wrong")" ''
 
 # Pipes are full long before the last ones are read.
 bmx-queue --json 2>/dev/null >"$tmp/one"
