@@ -42,9 +42,12 @@
  * nothing to do. */
 #define AHEAD_MAX (64 * 1024)
 
-/* Messages removed before their directory is synced: so many may come back,
- * and arrive twice, when the power fails. */
+/* Messages removed before their directory is synced: so many may come back, and
+ * arrive twice, when the power fails. A primary that takes them faster than that
+ * is not made to wait for the disk more than once in SYNC_MS, up to SYNC_MAX. */
 #define SYNC_EVERY 64
+#define SYNC_MS 50
+#define SYNC_MAX 512
 
 /* One domain's drain under way. */
 struct drain {
@@ -64,6 +67,7 @@ struct drain {
 	struct worker_task again[WORKERS_MAX * WORKER_TASKS];
 	size_t nagain;
 	unsigned long unsynced; /* see SYNC_EVERY */
+	int64_t synced_ms;
 	bool has_sync_failed;
 	bool is_ending;    /* r->end is decided: what is under way is awaited */
 	bool was_open;     /* there was a session in this run */
@@ -437,9 +441,18 @@ sync_removals(struct drain *d)
 	if (d->unsynced == 0 || d->has_sync_failed)
 		return;
 	d->unsynced = 0;
+	d->synced_ms = clock_monotonic_ms();
 	if (ledger_sync(d->p->spool, clock_wall_us(), &d->trouble) == -1 ||
 	    spool_sync(&d->maildir, &d->trouble) == -1)
 		d->has_sync_failed = d->is_ending = true;
+}
+
+static bool
+is_sync_due(const struct drain *d)
+{
+	return d->unsynced >= SYNC_MAX ||
+	       (d->unsynced >= SYNC_EVERY &&
+		   clock_monotonic_ms() - d->synced_ms >= SYNC_MS);
 }
 
 static void
@@ -514,7 +527,7 @@ message_done(struct drain *d, const struct worker *w,
 	}
 	giveup_add(&d->giveup, entry->id, result);
 	judge(d, w, result);
-	if (d->unsynced >= SYNC_EVERY)
+	if (is_sync_due(d))
 		sync_removals(d);
 }
 
