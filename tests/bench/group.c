@@ -17,10 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_MS 50 /* between two looks for a peak */
+#define LOOK_MS 50   /* between two looks for a peak */
+#define LOOKS_MAX 10 /* for one where nobody ends */
 
 struct cost {
 	unsigned long long cpu_ns, rss_kib, pss_kib, processes;
+	unsigned long long members; /* which processes, as one number */
 };
 
 static volatile sig_atomic_t is_over;
@@ -97,6 +99,7 @@ add_cpu(struct cost *c, const char *pid, long group)
 	    (waited[0] + waited[1]) *
 		(1000000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
 	c->processes++;
+	c->members = c->members * 1000003 + strtoul(pid, NULL, 10);
 	return true;
 }
 
@@ -116,6 +119,20 @@ look(long group, bool wants_memory)
 	return c;
 }
 
+/* A child that ends while we look is counted twice, or not at all, as it comes
+ * before its parent or behind it: so all have to be there a moment later. */
+static struct cost
+look_well(long group)
+{
+	struct cost c = look(group, true), later = look(group, false);
+
+	for (int i = 0; i < LOOKS_MAX && later.members != c.members; i++) {
+		c = look(group, true);
+		later = look(group, false);
+	}
+	return c;
+}
+
 static void
 raise_to(unsigned long long *most, unsigned long long now)
 {
@@ -130,7 +147,7 @@ watch(long group)
 	struct cost most = { 0 };
 
 	while (!is_over) {
-		struct cost now = look(group, true);
+		struct cost now = look_well(group);
 
 		raise_to(&most.cpu_ns, now.cpu_ns);
 		raise_to(&most.rss_kib, now.rss_kib);
@@ -153,7 +170,7 @@ main(int argc, char **argv)
 	}
 	sigaction(SIGTERM, &act, NULL);
 	c = strcmp(argv[1], "peak") == 0 ? watch(atol(argv[2]))
-					 : look(atol(argv[2]), true);
+					 : look_well(atol(argv[2]));
 	printf("cpu_ms=%llu rss_kib=%llu pss_kib=%llu processes=%llu\n",
 	    c.cpu_ns / 1000000, c.rss_kib, c.pss_kib, c.processes);
 	return 0;
