@@ -1,6 +1,7 @@
 /*
  * sink: an SMTP server that throws mail away and counts it, the primary of the
- * benchmarks. A process for each connection.
+ * benchmarks. Processes that are there before serve a connection at a time, so
+ * that what it costs to take one is not a fork; PROCESSES at once.
  *
  *	sink [-a] [-n MESSAGES] [-w MS] PORT
  *
@@ -13,6 +14,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,6 +30,7 @@
 #include <unistd.h>
 
 #define SEQ_MAX (1u << 24)
+#define PROCESSES 64
 
 struct tally {
 	atomic_uint messages, distinct, connections;
@@ -38,6 +41,7 @@ struct tally {
 struct session {
 	struct tally *tally;
 	int fd;
+	jmp_buf over; /* the connection is */
 	unsigned wait_ms;
 	unsigned wanted; /* then the parent is woken; 0: never */
 	pid_t parent;
@@ -46,15 +50,6 @@ struct session {
 	char out[8192];
 	size_t out_len;
 };
-
-static volatile sig_atomic_t is_over;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	is_over = 1;
-}
 
 static long long
 now_us(void)
@@ -78,7 +73,7 @@ flush(struct session *s)
 		nanosleep(&t, NULL);
 	}
 	if (send(s->fd, s->out, s->out_len, MSG_NOSIGNAL) < 0)
-		_exit(0);
+		longjmp(s->over, 1);
 	s->out_len = 0;
 }
 
@@ -103,7 +98,7 @@ fill(struct session *s)
 	s->used = 0;
 	ssize_t n = recv(s->fd, s->in + s->have, sizeof(s->in) - s->have, 0);
 	if (n <= 0)
-		_exit(0);
+		longjmp(s->over, 1);
 	s->have += (size_t)n;
 }
 
@@ -220,7 +215,7 @@ serve(struct session *s)
 		} else if (!strncasecmp(said, "QUIT", 4)) {
 			reply(s, "221 2.0.0 bye\r\n");
 			flush(s);
-			_exit(0);
+			return;
 		} else {
 			reply(s, "250 2.0.0 fine\r\n");
 		}
@@ -252,29 +247,33 @@ listen_on(unsigned port, bool has_all)
 static void
 accept_one(int listener, struct session *s)
 {
-	int fd = accept(listener, NULL, NULL);
-
-	if (fd < 0)
+	s->fd = accept(listener, NULL, NULL);
+	if (s->fd < 0)
 		return;
 	atomic_fetch_add(&s->tally->connections, 1);
-	if (fork() == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGTERM, SIG_DFL);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
-		    sizeof(int));
-		s->fd = fd;
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	s->have = s->used = s->out_len = 0;
+	if (setjmp(s->over) == 0)
 		serve(s);
-	}
-	close(fd);
+	close(s->fd);
+}
+
+static void
+work(int listener, struct session *s)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == s->parent)
+		accept_one(listener, s);
+	_exit(0);
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct session s;
-	const struct sigaction act = { .sa_handler = on_signal };
 	bool has_all = false;
-	int option;
+	int option, number;
+	sigset_t term;
 
 	while ((option = getopt(argc, argv, "an:w:")) != -1) {
 		if (option == 'a')
@@ -296,12 +295,15 @@ main(int argc, char **argv)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s.tally == MAP_FAILED)
 		return 2;
-	signal(SIGCHLD, SIG_IGN);
-	sigaction(SIGTERM, &act, NULL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	int listener =
 	    listen_on((unsigned)strtoul(argv[optind], NULL, 10), has_all);
-	while (!is_over)
-		accept_one(listener, &s);
+	for (int i = 0; i < PROCESSES; i++)
+		if (fork() == 0)
+			work(listener, &s);
+	sigwait(&term, &number);
 	printf("messages=%u distinct=%u connections=%u seconds=%.3f\n",
 	    atomic_load(&s.tally->messages), atomic_load(&s.tally->distinct),
 	    atomic_load(&s.tally->connections),
