@@ -30,6 +30,8 @@ fsck_tell(struct fsck *f, const char *directory, const char *name,
 	text_safe(safe, sizeof safe, name);
 	snprintf(path, sizeof path, "%s%s%s", directory,
 	    directory[0] == '\0' || name[0] == '\0' ? "" : "/", safe);
+	if (path[0] == '\0')
+		snprintf(path, sizeof path, ".");
 	if (jline_row(f->o, row, sizeof row / sizeof *row, &e) == -1)
 		f->is_full = true;
 }

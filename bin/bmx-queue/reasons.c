@@ -123,9 +123,9 @@ add_last_try(struct reasons *r, const struct output *o, const struct detail *m)
 
 	if (j->tried_us == 0)
 		return;
-	add(r, "%s%.80s answered %s ago: %s",
-	    j->peer[0] == '\0' ? "nobody" : "", j->peer,
-	    clock_span(ago, now_s(o) - j->tried_us / 1000000), j->reply);
+	add(r, "it was last tried %s ago%s%.80s: %s",
+	    clock_span(ago, now_s(o) - j->tried_us / 1000000),
+	    j->peer[0] == '\0' ? "" : " at ", j->peer, j->reply);
 }
 
 static void

@@ -40,14 +40,15 @@ like "when next" "$out" '^ +it is tried next in .*, at 20[0-9T:-]+Z$'
 like "how to have it sooner" "$out" "^.* bmx-queue retry example\\.com/$id\$"
 like "what is left of its life" "$out" '^Lifetime: +(30|29\.[0-9]|30\.0) d left'
 like "--json has the same" "$(bmx-queue explain --json "$id")" \
-    '"why":\["127\.0\.0\.1:.*"change":\["bmx-queue retry .*"replies":\[\{"address":"bob@example\.com","state":"pending","reply":"452 4\.2\.2 '
+    '"why":\["it was last tried [^"]* at 127\.0\.0\.1:.*"change":\["bmx-queue retry .*"replies":\[\{"address":"bob@example\.com","state":"pending","reply":"452 4\.2\.2 '
 
 lost=$(mk example.com to=dave@example.com)
 stop primary
 primary_start 'rcpt<dave@example.com> hangup' 'rcpt 452 4.2.2 Mailbox "full" |of bob'
 timeout 20 bmx-flush example.com
 like "where the primary said nothing, what became of the session" \
-    "$(bmx-queue explain "$lost")" ' s ago: RCPT: connection closed$'
+    "$(bmx-queue explain "$lost")" \
+    'it was last tried .* s ago at 127\.0\.0\.1:[0-9]+: RCPT: connection closed$'
 bmx-queue remove "$lost" >/dev/null
 
 bmx-queue hold "$id" --until 2h -r 'wait for bob' >/dev/null

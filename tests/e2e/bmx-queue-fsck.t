@@ -175,7 +175,7 @@ mkdir -m 700 "$spool/example.org"
 : >"$spool/example.org/cur"
 exits "a domain without directories" 65 bmx-queue fsck example.org
 is "is told, and why" "$(cut -f 1-3 "$tmp/out")" \
-    "example.org		open example.org/cur: Not a directory"
+    "example.org	.	open example.org/cur: Not a directory"
 
 exits "it takes domains" 64 bmx-queue fsck "$one"
 exits "and no filter" 64 bmx-queue fsck --held
