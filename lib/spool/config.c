@@ -1,5 +1,6 @@
 #include "spool/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -403,6 +404,24 @@ set_fallbacks(const struct key *keys, size_t n, uint64_t seen, void *section,
 	return 0;
 }
 
+/* ADDRESS or [ADDRESS] */
+static bool
+is_ipv6(const char *word, size_t len)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (len >= 2 && word[0] == '[' && word[len - 1] == ']') {
+		word++;
+		len -= 2;
+	}
+	if (len >= sizeof text)
+		return false;
+	memcpy(text, word, len);
+	text[len] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
 /* HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT, as far as text can tell. */
 static bool
 is_peer(const char *word)
@@ -420,8 +439,8 @@ is_peer(const char *word)
 			return false;
 		len = (size_t)(colon - word);
 	}
-	if (memchr(word, ':', len) != NULL) /* IPv6: the resolver's to judge */
-		return strspn(word, "[]:.0123456789abcdefABCDEF") >= len;
+	if (memchr(word, ':', len) != NULL)
+		return is_ipv6(word, len);
 	return addr_fold_domain(word, len, folded, &ignored) == 0;
 }
 
