@@ -70,6 +70,11 @@ like "what is no queue ID is none" \
 exits "a log that is not there: 75" 75 bmx-queue reconcile "$tmp/none"
 exits "one log: 64" 64 bmx-queue reconcile "$tmp/log" "$tmp/log"
 
+: >"$month"
+handed_over 08 when '250 2.0.0 Ok: queued as AAA8'
+sed -i 's/^[^ ]*/some-day/' "$month"
+finds 'a line without a time counts' 69 "missing $id example.com AAA8"
+
 # ---- a queue ID that is given again ----
 
 : >"$month"

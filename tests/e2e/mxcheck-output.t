@@ -111,6 +111,7 @@ escape=$(printf '\033')
 like "colour on a terminal" "$(on_terminal "$nsd" bad.test)" "$escape\[31merror"
 like "green where all is well" "$(on_terminal "$nsd" good.test)" "$escape\[32mok"
 like "yellow for a warning" "$(on_terminal "$nsd" one.test)" "$escape\[33mwarning"
+like "cyan for what is no fault" "$(on_terminal "$nsd" null.test)" "$escape\[36minfo"
 unlike "none in a file" "$(mxcheck bad.test 2>&1)" "$escape"
 unlike "none with NO_COLOR" "$(export NO_COLOR=1; on_terminal "$nsd" bad.test)" "$escape"
 freeze nsd
