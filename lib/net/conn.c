@@ -1,6 +1,8 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ struct conn {
 	struct tls_peer *peer; /* what it showed; NULL: nothing yet */
 	char *in; /* CONN_INPUT_MAX bytes; buffered are in_len from in_start */
 	size_t in_start, in_len;
+	bool is_tls_new;   /* nothing was read since the handshake */
 	bool in_ended;     /* nothing is read any more ... */
 	struct err in_why; /* ... for this reason; ERR_NONE: an orderly end */
 	char *out;         /* OUTPUT_MAX bytes */
@@ -196,6 +199,20 @@ read_plain(const struct conn *c, char *data, size_t len, struct tls_want *want,
 	return -1;
 }
 
+/*
+ * A server whose TLS library speaks first (TLS 1.3's session tickets) holds its
+ * reply back until that was acknowledged, if it does as most do (Nagle), and we
+ * acknowledge it with what we send next, or 40 ms later: so at once, now.
+ */
+static void
+acknowledge_at_once(struct conn *c)
+{
+	const int on = 1;
+
+	c->is_tls_new = false;
+	setsockopt(c->read_fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 ssize_t
 conn_fill(struct conn *c, int64_t deadline_ms, struct err *e)
 {
@@ -215,6 +232,8 @@ conn_fill(struct conn *c, int64_t deadline_ms, struct err *e)
 		memmove(c->in, c->in + c->in_start, c->in_len);
 		c->in_start = 0;
 	}
+	if (c->is_tls_new)
+		acknowledge_at_once(c);
 	room = c->in + c->in_len;
 	for (;;) {
 		n = c->tls != NULL
@@ -429,8 +448,10 @@ int
 conn_start_tls(struct conn *c, struct tls *tls, const char *name,
     const struct tls_demand *demand, int64_t deadline_ms, struct err *e)
 {
-	if (secure(c, tls, name, demand, deadline_ms, e) == 0)
+	if (secure(c, tls, name, demand, deadline_ms, e) == 0) {
+		c->is_tls_new = true;
 		return 0;
+	}
 	conn_consume(c, c->in_len);
 	end_input(c, e, e);
 	return fail_output(c, e);
