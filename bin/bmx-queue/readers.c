@@ -243,11 +243,12 @@ readers_run(size_t n, const struct readers_job *job, size_t total,
     struct counts *sum, struct output *o, struct err *e)
 {
 	struct crew c = { .job = job, .o = o };
-	bool is_started = true;
+	bool is_started;
 	int rc = 0;
 
-	while (is_started && c.n < n)
+	do
 		is_started = start(&c, c.n++, n, total);
+	while (is_started && c.n < n);
 	if (is_started)
 		rc = take_all(&c, total, sum, e);
 	stop(&c);
