@@ -36,19 +36,17 @@ roles_add(struct role_words *w, const char *text, struct err *e)
 	return 0;
 }
 
-/* The names and addresses of this host as those of the backup. */
+/* The names and addresses of this host as those of the backup. config.h refuses
+ * what is none. */
 static int
 set_self(struct roles *r, const struct config_host *host, struct err *e)
 {
 	r->backup_is_us = true;
 	if (roles_add(&r->backup, host->hostname, e) == -1)
 		return -1;
-	for (size_t i = 0; i < host->self.n; i++) {
+	for (size_t i = 0; i < host->self.n; i++)
 		if (roles_add(&r->backup, host->self.word[i], e) == -1)
-			return err_config(e,
-			    "self: %s: not a host name or an address",
-			    host->self.word[i]);
-	}
+			return -1;
 	return 0;
 }
 

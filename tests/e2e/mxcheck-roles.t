@@ -78,7 +78,7 @@ check alone warning MX-ONE
 
 sed 's/^self = .*/self = 2001:db8:::1/' "$BMX_CONF" >"$tmp/slip.conf"
 exits "an address with a slip is 78" 78 bmx-mxcheck -c "$tmp/slip.conf" good.test
-like "and named" "$(cat "$tmp/err")" 'self: 2001:db8:::1: not a host name or an address$'
+like "and named" "$(cat "$tmp/err")" 'self: "2001:db8:::1" is no host name or address$'
 exits "--check-config" 0 bmx-mxcheck --check-config
 echo 'nonsense = 1' >>"$BMX_CONF"
 exits "a broken bmx.conf is 78" 78 bmx-mxcheck good.test
