@@ -131,6 +131,7 @@ choose_form(const struct request *r)
 int
 main(int argc, char **argv)
 {
+	static char room[OUTPUT_BUFFER]; /* stdout's, which outlives main() */
 	struct request r = REQUEST_INIT;
 	struct options options = OPTIONS_INIT;
 	const struct poptOption rows[] = {
@@ -171,7 +172,7 @@ main(int argc, char **argv)
 	}
 	o.form = choose_form(&r);
 	if (o.form != OUTPUT_TABLE) /* without room, the size is ignored */
-		setvbuf(stdout, malloc(OUTPUT_BUFFER), _IOFBF, OUTPUT_BUFFER);
+		setvbuf(stdout, room, _IOFBF, sizeof room);
 	rc = run(&job, &e);
 out:
 	if (rc == -1 && r.nagios)
