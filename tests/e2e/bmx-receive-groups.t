@@ -160,7 +160,7 @@ groups()
 }
 
 # answers: to all commands but EHLO and QUIT.
-answers()
+replies()
 {
 	codes "$tmp/out" | sed '1,2d; $d' | tr '\n' ',' | sed 's/,$//'
 }
@@ -181,14 +181,14 @@ begin
 group "$from" "$(to a@example.com)" "$(to b@example.com)" "$(to c@example.com)" DATA x .
 is 'a group of the client is a group to the primary' "$(groups)" \
     'EHLO,MAIL RCPT RCPT RCPT DATA,content'
-is 'each command has its answer' "$(answers)" \
+is 'each command has its answer' "$(replies)" \
     '250 2.1.0,250 2.1.5,250 2.1.5,250 2.1.5,354,250 2.0.0'
 is 'the primary has it, once for three' "$(stored)" '3 '
 ok 'nothing is spooled' nothing_queued
 
 begin
 group "$from" "$(to a@example.com)" "$(to no@example.com)" "$(to c@example.com)" DATA x .
-is 'one of them is refused: each has its own answer' "$(answers)" \
+is 'one of them is refused: each has its own answer' "$(replies)" \
     '250 2.1.0,250 2.1.5,550 5.1.1,250 2.1.5,354,250 2.0.0'
 is 'and the others get it' "$(stored)" '2 '
 like 'the log has the command that was refused' "$(cat "$tmp/bmx.log")" \
@@ -197,33 +197,33 @@ like 'the log has the command that was refused' "$(cat "$tmp/bmx.log")" \
 begin
 group "$from" "$(to no1@example.com)" "$(to no2@example.com)" DATA \
     RSET "$from" "$(to a@example.com)" DATA x .
-is 'all of them are: no content, and on with the next' "$(answers)" \
+is 'all of them are: no content, and on with the next' "$(replies)" \
     '250 2.1.0,550 5.1.1,550 5.1.1,503 5.5.1,250 2.0.0,250 2.1.0,250 2.1.5,354,250 2.0.0'
 is 'in the same session' "$(groups)" \
     'EHLO,MAIL RCPT RCPT DATA,RSET,MAIL RCPT DATA,content'
 begin
 group "$from" "$(to no1@example.com)" DATA "$(to a@example.com)" DATA x .
-is 'a recipient after a DATA in vain' "$(answers) $(stored)" \
+is 'a recipient after a DATA in vain' "$(replies) $(stored)" \
     '250 2.1.0,550 5.1.1,503 5.5.1,250 2.1.5,354,250 2.0.0 1 '
 begin eager
 group "$from" "$(to no1@example.com)" DATA "$(to a@example.com)" DATA x .
-is 'a primary that wants content for nobody gets none' "$(answers) $(stored)" \
+is 'a primary that wants content for nobody gets none' "$(replies) $(stored)" \
     '250 2.1.0,550 5.1.1,503 5.5.1,250 2.1.5,354,250 2.0.0 1 '
 begin eager
 group "$from" "$(to no1@example.com)" DATA RSET "$from" "$(to a@example.com)" DATA x .
-is 'nor does the next transaction suffer' "$(answers) $(stored)" \
+is 'nor does the next transaction suffer' "$(replies) $(stored)" \
     '250 2.1.0,550 5.1.1,503 5.5.1,250 2.0.0,250 2.1.0,250 2.1.5,354,250 2.0.0 1 '
 
 begin
 group "$from" "$(to a@example.com)" "$(to b@example.net)" "$(to c@example.com)" DATA x .
 is 'another domain in the middle: the primary does not see it' "$(groups)" \
     'EHLO,MAIL RCPT RCPT DATA,content'
-is 'and it is spooled' "$(answers) $(stored) $(spooled example.com) $(spooled example.net)" \
+is 'and it is spooled' "$(replies) $(stored) $(spooled example.com) $(spooled example.net)" \
     '250 2.1.0,250 2.1.5,250 2.1.5,250 2.1.5,354,250 2.0.0 2  0 1'
 begin
 group "$from" "$(to a@example.com)" 'RCPT TO:<>' "$(to x@elsewhere.example)" \
     "$(to b@example.com)" NOOP "$(to c@example.com)" DATA x .
-is 'mistakes and other commands in the middle: all in order' "$(answers) $(stored)" \
+is 'mistakes and other commands in the middle: all in order' "$(replies) $(stored)" \
     '250 2.1.0,250 2.1.5,501 5.1.3,550 5.7.1,250 2.1.5,250 2.0.0,250 2.1.5,354,250 2.0.0 3 '
 begin
 group "$from" "$(to a@example.com)" "$(to b@example.com)" 'BDAT 4 LAST' 'ab'
@@ -244,18 +244,18 @@ is 'C4 XFORWARD goes with them' "$(groups) $(stored)" \
 begin
 group "$from" "$(to a@example.com)" "$(to full@example.com)" "$(to c@example.com)" DATA x .
 is 'trouble of its own in the middle: all is spooled' \
-    "$(answers) $(stored)$(spooled example.com)" \
+    "$(replies) $(stored)$(spooled example.com)" \
     '250 2.1.0,250 2.1.5,250 2.1.5,250 2.1.5,354,250 2.0.0 1'
 is 'for all' "$(grep -c '^Bmx-To: [PU]' "$(queued example.com)")" 3
 begin
 group "$from" "$(to dies@example.com)" "$(to b@example.com)" DATA x .
-is 'it breaks at the first: the same' "$(answers) $(stored)$(spooled example.com)" \
+is 'it breaks at the first: the same' "$(replies) $(stored)$(spooled example.com)" \
     '250 2.1.0,250 2.1.5,250 2.1.5,354,250 2.0.0 1'
 begin leaves
 group "$from" "$(to a@example.com)" DATA x . "$from" "$(to b@example.com)" \
     "$(to c@example.com)" DATA y .
 is 'a session that was closed between two messages is replaced' \
-    "$(answers) $(stored)$(spooled example.com)" \
+    "$(replies) $(stored)$(spooled example.com)" \
     '250 2.1.0,250 2.1.5,354,250 2.0.0,250 2.1.0,250 2.1.5,250 2.1.5,354,250 2.0.0 1 2 0'
 
 begin ahead
