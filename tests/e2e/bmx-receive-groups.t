@@ -159,7 +159,7 @@ groups()
 	grep -v closed "$tmp/primary/groups" | tr '\n' ',' | sed 's/,$//'
 }
 
-# answers: to all commands but EHLO and QUIT.
+# replies: those to all commands but EHLO and QUIT.
 replies()
 {
 	codes "$tmp/out" | sed '1,2d; $d' | tr '\n' ',' | sed 's/,$//'
