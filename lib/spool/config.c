@@ -238,6 +238,16 @@ refuse_comment(const struct key *key, const char *word, struct err *e)
 		   : 0;
 }
 
+/* A comment to those who know other files, a part of the value to inih, and
+ * in a line of its own, where config_print() puts a word, a comment again. */
+static int
+refuse_hash(const struct key *key, struct err *e)
+{
+	return err_config(e,
+	    "%s: '#' begins no word; a comment behind a value begins with ';'",
+	    key->name);
+}
+
 static int
 add_words(const struct key *key, struct config_list *list, const char *value,
     struct err *e)
@@ -253,6 +263,8 @@ add_words(const struct key *key, struct config_list *list, const char *value,
 			return 0;
 		if (refuse_comment(key, value, e) == -1)
 			return -1;
+		if (*value == '#')
+			return refuse_hash(key, e);
 		if (list->n == CONFIG_LIST_MAX)
 			return err_config(e, "%s: more than %d words",
 			    key->name, CONFIG_LIST_MAX);
@@ -332,6 +344,8 @@ set_value(const struct key *key, void *section, const char *value,
 	case KIND_TEXT:
 		if (refuse_comment(key, value, e) == -1)
 			return -1;
+		if (strstr(value, " #") != NULL || strstr(value, "\t#") != NULL)
+			return refuse_hash(key, e);
 		return set_text(slot, value, e);
 	case KIND_LIST:
 		return add_words(key, slot, value, e);
