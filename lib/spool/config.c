@@ -694,6 +694,21 @@ section_name(const char *line, char *name, size_t size)
 	return true;
 }
 
+/* Other than a tab and the end of the line. inih takes some of them for blanks,
+ * some not, and who reads the file sees none of them. */
+static bool
+has_control(const char *line)
+{
+	for (; *line != '\0'; line++) {
+		unsigned char c = (unsigned char)*line;
+
+		if ((c < ' ' || c == 0x7f) && c != '\t' && c != '\n' &&
+		    strcmp(line, "\r\n") != 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * inih's line source. It is ours for three reasons: the number of the line
  * for every message, sections without a key (inih tells only of keys), and
@@ -716,8 +731,12 @@ next_line(char *line, int size, void *arg)
 		    "further lines that begin with a blank",
 		    size - 2);
 		r->failed = true;
-		return NULL;
+	} else if (has_control(line)) {
+		err_config(r->e, "a control character other than a tab");
+		r->failed = true;
 	}
+	if (r->failed)
+		return NULL;
 	r->is_continuation = *line == ' ' || *line == '\t';
 	if (!r->is_continuation && section_name(line, name, sizeof name) &&
 	    begin_section(r, name) == -1) {

@@ -86,6 +86,9 @@ every_mistake_is_named_with_its_line(void **state)
 		    ":3: self: '#' begins no word; a comment behind a value" },
 		{ HOST "spool = /var/spool/bmx\t# here\n",
 		    ":3: spool: '#' begins no word; a comment behind a value" },
+		{ HOST "self = a.example \rb\n",
+		    ":3: a control character other than a tab" },
+		{ HOST "# \x7f\r\n", ":3: a control character other" },
 		{ HOST "nonsense\n", ":3: neither [section] nor key = value" },
 		{ HOST "\n[example.com\n",
 		    ":4: neither [section] nor key = value" },
@@ -163,8 +166,8 @@ every_mistake_is_named_with_its_line(void **state)
 		    ": tls-certificate and tls-key: one without the other" },
 		{ HOST "tls-ticket-key = k\n",
 		    ": tls-ticket-key: not an absolute path" },
-		{ HOST "log = \033[31m\nhostname = \033[2J\n",
-		    ":4: hostname: for the second time" },
+		{ HOST "log = \033[31m\n",
+		    ":3: a control character other than a tab" },
 		{ HOST "\033[2J = 1\n", ":3: \\x1b[2J: no such key" },
 	};
 
