@@ -168,7 +168,7 @@ every_mistake_is_named_with_its_line(void **state)
 		    ": tls-ticket-key: not an absolute path" },
 		{ HOST "log = \033[31m\n",
 		    ":3: a control character other than a tab" },
-		{ HOST "\033[2J = 1\n", ":3: \\x1b[2J: no such key" },
+		{ HOST "\233[2J = 1\n", ":3: \\x9b[2J: no such key" },
 	};
 
 	(void)state;
