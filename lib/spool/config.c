@@ -383,7 +383,8 @@ struct reading {
 	struct config *config;
 	FILE *file;
 	unsigned long line;
-	bool is_continuation; /* the line begins with a blank */
+	bool has_key;         /* this section has one, that may go on */
+	bool is_continuation; /* and does: the line begins with a blank */
 	void *section;        /* config_host or config_domain; NULL: none yet */
 	bool in_host;
 	bool seen_host;
@@ -642,6 +643,7 @@ begin_section(struct reading *r, const char *name)
 	if (finish_section(r) == -1)
 		return -1;
 	r->seen = 0;
+	r->has_key = false;
 	r->in_host = strcmp(name, HOST_SECTION) == 0;
 	if (!r->in_host)
 		return begin_domain(r, name);
@@ -672,26 +674,53 @@ set_key(struct reading *r, const char *name, const char *value)
 	if (*value == '\0' && key->kind != KIND_LIST)
 		return err_config(r->e, "%s: no value", said);
 	r->seen |= 1ULL << row;
+	r->has_key = true;
 	return set_value(key, r->section, value, r->e);
 }
 
 /* ---- the file ---- */
 
-/* The name in "[name]"; false: the line is no section. */
+static const char blanks[] = " \t\r\n";
+
+/* A comment may stand behind a section, but nothing else. */
 static bool
-section_name(const char *line, char *name, size_t size)
+is_end(const char *text)
 {
+	size_t n = strspn(text, blanks);
+
+	return text[n] == '\0' || (n > 0 && text[n] == ';');
+}
+
+/* Begin a section where the line is "[name]". */
+static int
+take_section(struct reading *r, const char *line)
+{
+	char name[ADDR_DOMAIN_MAX + 64];
 	size_t len;
 
-	line += strspn(line, " \t");
 	if (*line != '[')
-		return false;
+		return 0;
 	len = strcspn(++line, "]\n");
-	if (line[len] != ']' || len >= size)
-		return false;
+	if (line[len] != ']' || len >= sizeof name)
+		return 0;
 	memcpy(name, line, len);
 	name[len] = '\0';
-	return true;
+	if (begin_section(r, name) == -1)
+		return -1;
+	return is_end(line + len + 1)
+		   ? 0
+		   : err_config(r->e, "there is something behind the ']'");
+}
+
+/* What some editors begin a file with: it is no part of the first line. */
+static void
+drop_mark(char *line)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (strncmp(line, mark, sizeof mark - 1) == 0)
+		memmove(line, line + sizeof mark - 1,
+		    strlen(line) - (sizeof mark - 1) + 1);
 }
 
 /* Other than a tab and the end of the line. inih takes some of them for blanks,
@@ -712,14 +741,14 @@ has_control(const char *line)
 /*
  * inih's line source. It is ours for three reasons: the number of the line
  * for every message, sections without a key (inih tells only of keys), and
- * lines longer than inih's buffer, which it would take for two.
+ * lines longer than inih's buffer, which it would take for two. What begins a
+ * section or goes on with a key has to be the same here as there.
  */
 static char *
 next_line(char *line, int size, void *arg)
 {
 	struct reading *r = arg;
-	char name[ADDR_DOMAIN_MAX + 64];
-	size_t len;
+	size_t len, indent;
 
 	if (r->failed || fgets(line, size, r->file) == NULL)
 		return NULL;
@@ -737,9 +766,11 @@ next_line(char *line, int size, void *arg)
 	}
 	if (r->failed)
 		return NULL;
-	r->is_continuation = *line == ' ' || *line == '\t';
-	if (!r->is_continuation && section_name(line, name, sizeof name) &&
-	    begin_section(r, name) == -1) {
+	if (r->line == 1)
+		drop_mark(line);
+	indent = strspn(line, blanks);
+	r->is_continuation = indent > 0 && r->has_key;
+	if (!r->is_continuation && take_section(r, line + indent) == -1) {
 		r->failed = true;
 		return NULL;
 	}

@@ -93,6 +93,13 @@ every_mistake_is_named_with_its_line(void **state)
 		{ HOST "\n[example.com\n",
 		    ":4: neither [section] nor key = value" },
 		{ HOST HOST, ":3: [bmx] for the second time" },
+		{ HOST "[a.example] [b.example]\n",
+		    ":3: there is something behind the ']'" },
+		{ HOST "[a.example] tls = none\n",
+		    ":3: there is something behind the ']'" },
+		{ HOST "[a.example];x\n",
+		    ":3: there is something behind the ']'" },
+		{ HOST "  [a.example]\n", ":3: hostname: takes one line" },
 		{ HOST "[localhost]\n", ":3: [localhost] is neither [bmx] nor "
 					"a domain name like example.com" },
 		{ HOST "[../etc]\n", ":3: [../etc] is neither [bmx] nor" },
@@ -298,6 +305,51 @@ values_are_read_in_their_units(void **state)
 	config_free(&c);
 }
 
+/* A section that the reader of keys sees, and nobody else, is a domain that is
+ * not there, and gives its keys to another one. */
+static void
+each_section_has_its_own_keys(void **state)
+{
+	static const struct {
+		const char *text;
+		enum config_tls a, b; /* of a.example and b.example */
+	} rows[] = {
+		{ "[a.example]\n[b.example]\ntls = none\n", CONFIG_TLS_MAY,
+		    CONFIG_TLS_NONE },
+		{ "[a.example]\n [b.example]\ntls = none\n", CONFIG_TLS_MAY,
+		    CONFIG_TLS_NONE },
+		{ " [b.example]\n[a.example]\n tls = none\n", CONFIG_TLS_NONE,
+		    CONFIG_TLS_MAY },
+		{ "\xef\xbb\xbf[b.example]\n[a.example]\ntls = none\n",
+		    CONFIG_TLS_NONE, CONFIG_TLS_MAY },
+		{ "[b.example] ; one\r\ntls = none\r\n[a.example]\t;two\n",
+		    CONFIG_TLS_MAY, CONFIG_TLS_NONE },
+		{ "[a.example]\n\ttls = none\n[b.example]\n", CONFIG_TLS_NONE,
+		    CONFIG_TLS_MAY },
+		{ "[a.example]\nprimary = a\n [2001:db8::1]:25\n"
+		  "[b.example]\ntls = none\n",
+		    CONFIG_TLS_MAY, CONFIG_TLS_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct config_domain *a, *b;
+		struct config c = CONFIG_INIT;
+		struct err e = ERR_INIT;
+		char text[512];
+		int len = snprintf(text, sizeof text, "%s" HOST, rows[i].text);
+
+		if (load(&c, text, (size_t)len, &e) == -1)
+			fail_msg("row %zu: %s", i, e.text);
+		a = config_find(&c, "a.example");
+		b = config_find(&c, "b.example");
+		if (a == NULL || b == NULL || a->tls != rows[i].a ||
+		    b->tls != rows[i].b)
+			fail_msg("row %zu: %zu domains", i, c.ndomains);
+		config_free(&c);
+	}
+}
+
 static void
 keys_that_are_not_set_have_their_defaults(void **state)
 {
@@ -375,6 +427,7 @@ main(void)
 		cmocka_unit_test(
 		    without_a_path_the_file_is_that_of_the_environment_or_of_the_system),
 		cmocka_unit_test(values_are_read_in_their_units),
+		cmocka_unit_test(each_section_has_its_own_keys),
 		cmocka_unit_test(keys_that_are_not_set_have_their_defaults),
 		cmocka_unit_test(many_domains_are_found),
 	};
