@@ -43,6 +43,10 @@ read_line(struct names *n, struct err *e)
 		if (len == NAMES_LINE_MAX)
 			return err_data(e, "line %lu is longer than %d bytes",
 			    n->line_number, NAMES_LINE_MAX);
+		if (c == '\0')
+			return err_data(e,
+			    "line %lu has a NUL: names are one a line",
+			    n->line_number);
 		n->line[len++] = (char)c;
 	}
 	n->line[len] = '\0';

@@ -28,7 +28,9 @@ struct names {
 /* clang-format on */
 
 /* 1 and *name, valid until the next call; 0 at the end; -1: a read error, or
- * ERR_DATA, a line longer than NAMES_LINE_MAX: e->text has its number. */
+ * ERR_DATA, a line longer than NAMES_LINE_MAX or with a NUL, as in a list for
+ * xargs -0, of which the first name alone would be seen: e->text has its
+ * number. */
 int names_next(struct names *n, const char **name, struct err *e);
 
 void names_free(struct names *n);

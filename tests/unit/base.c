@@ -394,6 +394,27 @@ an_endless_line_is_refused_with_its_number(void **state)
 	}
 }
 
+/* "bmx-queue -0 list | bmx-queue hold -" would hold the first one alone. */
+static void
+names_with_a_nul_between_them_are_refused(void **state)
+{
+	static char text[] = "one.example\ntwo.example\0three.example\0";
+	const char *args[] = { "-", NULL };
+	FILE *stream = fmemopen(text, sizeof text - 1, "r");
+	struct names n = NAMES_INIT(args, stream);
+	struct err e = ERR_INIT;
+	const char *name;
+
+	(void)state;
+	assert_int_equal(names_next(&n, &name, &e), 1);
+	assert_string_equal(name, "one.example");
+	assert_int_equal(names_next(&n, &name, &e), -1);
+	assert_int_equal(e.class, ERR_DATA);
+	assert_non_null(strstr(e.text, "line 2 has a NUL"));
+	names_free(&n);
+	fclose(stream);
+}
+
 /* ---- file ---- */
 
 static int
@@ -669,6 +690,7 @@ main(void)
 		cmocka_unit_test(deadlines_that_passed_leave_nothing),
 		cmocka_unit_test(names_come_from_arguments_and_lines),
 		cmocka_unit_test(an_endless_line_is_refused_with_its_number),
+		cmocka_unit_test(names_with_a_nul_between_them_are_refused),
 		cmocka_unit_test_setup_teardown(replaced_file_is_read_back,
 		    make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(
