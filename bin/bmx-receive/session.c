@@ -692,7 +692,7 @@ take_command(struct session *s, const char *in, size_t len, size_t *used)
 	if (s->is_held && s->ndue > 0)
 		return ask_due(s);
 	if (s->is_held) {
-		s->is_held = false;
+		s->is_held = s->is_content_next = false;
 		return take_line(s);
 	}
 	while (seen == LINE_MORE && *used < len)

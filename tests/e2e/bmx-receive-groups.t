@@ -239,6 +239,22 @@ group "$from" "$(to a@example.com)" "$(to b@example.com)" DATA x .
 is 'C4 XFORWARD goes with them' "$(groups) $(stored)" \
     'EHLO,XFORWARD MAIL RCPT RCPT DATA,content 2 '
 
+# What was seen behind one group of recipients says nothing of the next.
+begin
+opens
+tells 'EHLO c' "$from" "$(to a@example.com)" DATA x .
+answers 6
+tells "$from" "$(to b@example.com)"
+answers 8
+tells "$(to c@example.com)"
+answers 9
+tells DATA x . QUIT
+closes
+rm "$tmp/in" # no file
+is 'a group with DATA, then recipients one by one: DATA waits for the client' \
+    "$(groups)" 'EHLO,MAIL RCPT DATA,content,MAIL RCPT,RCPT,DATA,content'
+is 'and all goes to the primary' "$(stored)$(spooled example.com)" '1 2 0'
+
 # ---- what breaks in a group ----
 
 begin
