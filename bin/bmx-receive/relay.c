@@ -503,8 +503,8 @@ relay_rcpt(struct relay *r, const struct config_domain *domain,
 		client_quit(&r->client);
 		r->is_open = false;
 	}
-	r->is_of_rcpt = !is_mail_refused(r);
-	if (rc == -1 || !r->is_of_rcpt)
+	r->is_of_rcpt = rc == 0 && !is_mail_refused(r);
+	if (!r->is_of_rcpt)
 		return refuse_all(r);
 	r->taken += result == RELAY_TAKEN;
 	return result;

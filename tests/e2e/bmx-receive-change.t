@@ -1,7 +1,8 @@
 #!/bin/sh
 # What is known of the primary changes in the middle of a session: its state
-# file, or an operator pauses its domain. A transaction is the primary's or the
-# spool's as a whole, and nothing is lost between the two.
+# file, or an operator pauses its domain; or the client says another name. A
+# transaction is the primary's or the spool's as a whole, and nothing is lost
+# between the two.
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 # shellcheck source=tests/fake/primary.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
@@ -138,6 +139,28 @@ tells QUIT
 closes
 is 'paused within one: what it began goes on' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '250 2.0.0 2 0 '
+
+# ---- the client ----
+
+# known: what is remembered of recipients.
+known()
+{
+	bmx-queue recipients list example.com 2>&1 | cut -f 1,2 |
+	    tr '\t\n' '= ' | sed 's/ *$//'
+}
+
+# XCLIENT and EHLO begin the primary's session anew, and its answer is about
+# the client.
+conf 'admit = through' 'xclient = yes'
+begin up -x 'XCLIENT NAME ADDR PROTO HELO PORT' \
+    'ehlo#3+ 550 no such host' 'helo 550 no such host'
+rm -rf "$tmp/state/recipients"
+say 'EHLO first.example' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>' \
+    DATA x . 'EHLO second.example' 'MAIL FROM:<a@s.example>' \
+    'RCPT TO:<bob@example.com>' QUIT | bmx-receive >"$tmp/out"
+is 'C4 a client by another name is refused as that' \
+    "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '550 5.0.0 1 0 '
+is 'C2 which teaches nothing of its recipient' "$(known)" 'ann@example.com=good'
 
 stop primary
 primary_check
