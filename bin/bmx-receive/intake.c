@@ -75,7 +75,8 @@ intake_mail(struct intake *in, const struct smtp_mail *mail)
 		    in->spool->path);
 		return spool_broken;
 	}
-	needed += mail->size < UINT64_MAX - needed ? mail->size : 0;
+	needed =
+	    mail->size < UINT64_MAX - needed ? needed + mail->size : UINT64_MAX;
 	if (is_short(&fs, needed)) {
 		log_alarm("the disk of the spool %s is full: %llu blocks of "
 			  "%lu bytes and %llu inodes are free, min-free is "

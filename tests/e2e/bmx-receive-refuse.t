@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib/tap.sh source=tests/lib/receive.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/receive.sh"
-plan 51
+plan 52
 make_conf 'min-free = 1M' '[example.com]'
 say 'EHLO c' 'MAIL FROM:<a@s.example>' 'RCPT TO:<1@example.com>' \
     DATA 'text' . QUIT >"$tmp/in"
@@ -160,6 +160,10 @@ fi
 make_conf 'min-free = 1000000G' '[example.com]'
 broken 'D23 a disk that is too full' '452 4.3.1' "disk of the spool $tmp/spool is full" env
 is 'D23 already at MAIL' "$(codes "$tmp/out" | sed -n 3p)" '452 4.3.1'
+# With min-free it is more than a number holds.
+make_conf 'min-free = 1M' 'max-size = 0' '[example.com]'
+say 'EHLO c' 'MAIL FROM:<> SIZE=18446744073709551615' QUIT | bmx-receive >"$tmp/out"
+is 'D23 a size that no disk has' "$(last_code "$tmp/out")" '452 4.3.1'
 make_conf 'min-free = 0' 'max-size = 0' '[example.com]'
 
 # D49: SIGXFSZ is ignored, so a file size limit is a disk that fills up.
