@@ -145,6 +145,19 @@ by_xforward(struct client *c, const struct envelope_client *who, struct err *e)
 	return rc;
 }
 
+/* The one before was for a transaction that then had nothing to say: two of
+ * them would have two replies. */
+static int
+hear_xforward(struct client *c, struct err *e)
+{
+	if (!c->is_xforward_due)
+		return 0;
+	c->is_xforward_due = false;
+	if (wire_flush(c, e) == -1)
+		return -1;
+	return wire_expect(c, "XFORWARD", SMTP_COMMAND_TIMEOUT_S, e);
+}
+
 int
 client_identity(struct client *c, const struct envelope_client *who,
     struct err *e)
@@ -153,6 +166,8 @@ client_identity(struct client *c, const struct envelope_client *who,
 
 	if (c->conn == NULL)
 		return wire_not_open(e);
+	if (hear_xforward(c, e) == -1)
+		return -1;
 	rc = by_xclient(c, who, e);
 	if (rc == 0)
 		rc = by_xforward(c, who, e);

@@ -145,6 +145,21 @@ put one
 exits "D35: no reply to QUIT is no error: 0" 0 bmx-flush
 is "D35: QUIT was sent" "$(primary_count) $(primary_said 'C: QUIT')" "1 1"
 
+# ---- which reply is whose ----
+
+# With CHUNKING all replies look alike: were one too many heard, the 2yz to RCPT
+# would be taken for the one to the content.
+
+primary_renew -e PIPELINING -e CHUNKING -e 'XFORWARD ADDR' 'rcpt slow 300' \
+    'dot 451 4.3.0 not now'
+put eight mail='FROM:<a@example.org> BODY=8BITMIME'
+put plain
+exits "C4: behind a message that needs what is not offered: 69" 69 bmx-flush
+is "XFORWARD was for nothing, and its reply is no other's" \
+    "$(primary_count) $(states "$id")" "0 P"
+like "the refusal is heard" "$(logged "id=$id ")" 'deferred .*451 4.3.0 not now'
+clear_spool
+
 # ---- it is down ----
 
 stop primary
