@@ -444,7 +444,7 @@ transact(struct handover *h, struct err *e)
 	long accepted;
 
 	h->r->was_session_lost = true;
-	if (renew_session(h, e) == -1)
+	if (renew_session(h, e) == -1 || client_expect_silence(c, e) == -1)
 		return -1;
 	h->transactions++;
 	if (client_identity(c, &f->env.client, e) == -1)

@@ -219,6 +219,11 @@ int client_hear_data(struct client *c, struct err *e);
  * 421) meanwhile? Then the session is of no more use. */
 bool client_is_stale(struct client *c);
 
+/* The same in words: 0, or -1 with what it said. What was said unasked is not
+ * to be taken for the reply to the next command: with CHUNKING nothing would
+ * show that all replies after it are those to the command before. */
+int client_expect_silence(struct client *c, struct err *e);
+
 /* Content, in pieces as they come. -1 also when it has a bare CR or LF
  * (ERR_DATA): the session was cut off, so that the server has nothing. */
 int client_send(struct client *c, const char *data, size_t len, struct err *e);

@@ -139,3 +139,21 @@ client_is_stale(struct client *c)
 	       conn_fill(c->conn, clock_monotonic_ms(), &e) != -1 ||
 	       e.sys != ETIMEDOUT;
 }
+
+int
+client_expect_silence(struct client *c, struct err *e)
+{
+	static const char step[] = "before MAIL";
+
+	if (c->conn == NULL)
+		return wire_not_open(e);
+	if (!client_is_stale(c))
+		return 0;
+	if (wire_read(c, false, clock_monotonic_ms(), e) == -1)
+		return err_prefix(e, "%s", step);
+	if (c->reply.code == 421)
+		return wire_server_said(c, step, e);
+	err_temp(e, "%s: protocol error: %d for nothing", step, c->reply.code);
+	e->sys = EPROTO;
+	return -1;
+}

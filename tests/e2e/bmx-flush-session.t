@@ -160,6 +160,24 @@ is "XFORWARD was for nothing, and its reply is no other's" \
 like "the refusal is heard" "$(logged "id=$id ")" 'deferred .*451 4.3.0 not now'
 clear_spool
 
+primary_renew -x CHUNKING 'dot#1 raw 250 ok\r\n250 ok\r\n' 'rcpt#2+ slow 300' \
+    'dot 451 4.3.0 not now'
+put one
+put two
+exits "a reply that comes twice: 75" 75 bmx-flush
+is "is not the reply to what comes next" "$(primary_count) $(states "$id")" "1 P"
+like "the refusal is heard, in another session" "$(logged "id=$id ")" \
+    'deferred .*451 4.3.0 not now'
+clear_spool
+
+primary_renew 'ehlo raw 250-a.test\r\n250 CHUNKING\r\n250 CHUNKING\r\n' \
+    'rcpt slow 300' 'dot 451 4.3.0 not now'
+put one
+exits "two replies to EHLO: 75" 75 bmx-flush
+is "no message goes" "$(primary_count) $(states "$id") $(primary_said 'C: MAIL')" \
+    "0 P 0"
+clear_spool
+
 # ---- it is down ----
 
 stop primary
