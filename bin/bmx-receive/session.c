@@ -523,14 +523,17 @@ cmd_etrn(struct session *s, const struct smtp_command *c)
 static enum session_event
 cmd_xclient(struct session *s, const struct smtp_command *c)
 {
+	struct envelope_client said = s->env.client;
 	const char *wrong;
 
 	if (!(offered(s) & SMTP_EXT_XCLIENT))
 		return refuse(s, not_trusted);
-	s->xclient = s->env.client;
-	s->xclient.helo[0] = s->xclient.proto[0] = '\0';
-	wrong = xclient_parse(c->arg, c->arg_len, &s->xclient);
-	return wrong != NULL ? refuse(s, wrong) : ask(s, SESSION_ASK_XCLIENT);
+	said.helo[0] = said.proto[0] = '\0';
+	wrong = xclient_parse(c->arg, c->arg_len, &said);
+	if (wrong != NULL)
+		return refuse(s, wrong); /* and the one before holds */
+	s->xclient = said;
+	return ask(s, SESSION_ASK_XCLIENT);
 }
 
 /* A browser that was sent to our port: whoever sent it there chose the

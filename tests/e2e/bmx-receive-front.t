@@ -72,6 +72,12 @@ is 'not inside a transaction' "$(codes "$tmp/out" | sed -n 4p)" '503 5.5.1'
 is 'bad values are 501, and change nothing' \
     "$({ say 'EHLO c' 'XCLIENT ADDR=192.0.2.1 NAME=a+0Ab'; mail; } |
 	from 203.0.113.1)" 'addr=203.0.113.1 port=4000 helo=c proto=ESMTP'
+is 'nor what an XCLIENT before them said' \
+    "$({
+		say 'XCLIENT ADDR=192.0.2.1 HELO=there PROTO=SMTP' \
+		    'EHLO front' 'XCLIENT PORT=none' 'EHLO front'
+		mail
+	} | from 203.0.113.1)" 'addr=192.0.2.1 port=4000 helo=there proto=SMTP'
 is 'D47 anybody else is told 550' \
     "$({ say 'EHLO c' 'XCLIENT ADDR=192.0.2.1'; mail; } | from 203.0.113.2)
 $(codes "$tmp/out" | sed -n 3p)" 'addr=203.0.113.2 port=4000 helo=c proto=ESMTP
