@@ -282,8 +282,9 @@ is_listed(const struct config_list *list, const char *client)
 	return network_any_has(list->word, list->n, client);
 }
 
-/* A listed front end says first who it speaks for (D47). */
-static bool
+/* A listed front end says first who it speaks for (D47). Returns what to say
+ * instead of the greeting, or NULL. */
+static const char *
 read_proxy_header(struct serve *v)
 {
 	struct envelope_client *client = &v->session.env.client;
@@ -299,14 +300,16 @@ read_proxy_header(struct serve *v)
 		if (used != 0 || conn_fill(v->conn, deadline_ms, &e) <= 0)
 			break;
 	}
+	if (used <= 0 && *v->params->told_to_end)
+		return shutting_down;
 	if (used <= 0) {
 		log_warn("peer=%s proxy= lists it, but no PROXY header came",
 		    v->peer);
-		return false;
+		return no_header;
 	}
 	conn_consume(v->conn, (size_t)used);
 	peer_text(client, v->peer);
-	return true;
+	return NULL;
 }
 
 static const char *
@@ -553,8 +556,8 @@ introduce(struct serve *v)
 {
 	const char *client = v->session.env.client.addr, *wrong = NULL;
 
-	if (is_listed(&v->host->proxy, client) && !read_proxy_header(v))
-		wrong = no_header;
+	if (is_listed(&v->host->proxy, client))
+		wrong = read_proxy_header(v);
 	log_connected(v);
 	if (is_listed(&v->host->xclient, client))
 		v->rules.exts |= SMTP_EXT_XCLIENT;

@@ -40,6 +40,18 @@ is 'LOCAL is the front end itself' \
 is 'without a header a listed front end is told 421' "$(codes "$tmp/out")" '421 4.3.5'
 like 'and the log says why' "$(cat "$tmp/bmx.log")" 'no PROXY header came'
 ok 'and nothing is taken' nothing_queued
+# Told to end while it waits for the header: when the signals are caught.
+mkfifo "$tmp/fifo"
+: >"$tmp/bmx.log"
+TCPREMOTEIP=198.51.100.9 bmx-receive <"$tmp/fifo" >"$tmp/out" &
+pid=$!
+exec 9>"$tmp/fifo"
+wait_for 20 grep -Eq '^SigCgt:.*[67ef]...$' "/proc/$pid/status"
+kill -TERM "$pid"
+wait "$pid"
+exec 9>&-
+is 'D16 SIGTERM in place of a header: 421 4.3.2' "$(codes "$tmp/out")" '421 4.3.2'
+unlike 'which is not the front end'\''s fault' "$(cat "$tmp/bmx.log")" 'PROXY'
 is 'a header from anybody else is no command' \
     "$({ say 'PROXY TCP4 192.0.2.1 198.51.100.1 40312 25' 'EHLO c'; mail; } |
 	from 198.51.101.9)" 'addr=198.51.101.9 port=4000 helo=c proto=ESMTP'
