@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/network.h"
+#include "bmx-receive/standing.h"
 
 #define REQUEST_MAX (ETRN_DOMAINS_MAX * (ADDR_DOMAIN_MAX + 1))
 
@@ -141,6 +142,7 @@ etrn_free(struct etrn *t)
 struct state {
 	unsigned long waiting; /* messages */
 	bool is_running;       /* a flusher has the lock */
+	bool is_paused;        /* by an operator: a flusher would do nothing */
 	bool is_too_soon;
 };
 
@@ -170,19 +172,21 @@ is_recent(const struct spool_domain *d)
 }
 
 static int
-look(struct state *s, const struct spool *spool, const char *domain,
-    struct err *e)
+look(struct state *s, const struct spool *spool,
+    const struct config_domain *domain, struct err *e)
 {
 	struct spool_domain d = SPOOL_DOMAIN_INIT;
-	int rc = spool_domain_open(&d, spool, domain, false, e);
+	int rc = spool_domain_open(&d, spool, domain->name, false, e);
 	int lock;
 
-	*s = (struct state){ 0, false, false };
+	*s = (struct state){ .waiting = 0 };
 	if (rc == 1) {
 		rc = count_waiting(s, &d, e);
 		lock =
 		    rc == -1 || s->waiting == 0 ? 1 : spool_domain_lock(&d, e);
 		s->is_running = lock == 0;
+		s->is_paused =
+		    s->waiting > 0 && standing_is_paused(spool, domain);
 		s->is_too_soon = is_recent(&d);
 		if (lock == -1)
 			rc = -1;
@@ -240,10 +244,10 @@ struct request {
 };
 
 static int
-add_domain(struct request *r, const struct spool *spool, const char *domain,
-    struct err *e)
+add_domain(struct request *r, const struct spool *spool,
+    const struct config_domain *domain, struct err *e)
 {
-	size_t len = strlen(domain) + 1;
+	size_t len = strlen(domain->name) + 1;
 	struct state s;
 
 	r->allowed++;
@@ -252,12 +256,13 @@ add_domain(struct request *r, const struct spool *spool, const char *domain,
 	if (s.waiting == 0)
 		return 0;
 	r->sum.is_running |= s.is_running;
+	r->sum.is_paused |= s.is_paused;
 	r->sum.is_too_soon |= s.is_too_soon && !s.is_running;
-	if (s.is_running || s.is_too_soon)
+	if (s.is_running || s.is_paused || s.is_too_soon)
 		return 0;
-	if (touch(spool, domain, e) == -1)
+	if (touch(spool, domain->name, e) == -1)
 		return -1;
-	memcpy(r->names + r->len, domain, len);
+	memcpy(r->names + r->len, domain->name, len);
 	r->len += len;
 	r->sum.waiting += s.waiting;
 	return 0;
@@ -268,6 +273,7 @@ start(struct etrn *t, const struct request *r)
 {
 	if (r->len == 0)
 		return r->sum.is_running    ? is_running
+		       : r->sum.is_paused   ? cannot_start
 		       : r->sum.is_too_soon ? too_often
 					    : nothing_waits;
 	if (send(t->starter_fd, r->names, r->len, MSG_NOSIGNAL) == -1) {
@@ -293,7 +299,7 @@ gather(struct request *r, const struct etrn *t, const char *client,
 		if ((node != NULL && !is_meant(d->name, node)) ||
 		    !allows(d, client) || r->allowed == ETRN_DOMAINS_MAX)
 			continue;
-		if (add_domain(r, t->spool, d->name, &e) == -1) {
+		if (add_domain(r, t->spool, d, &e) == -1) {
 			log_alarm("ETRN: %s", e.text);
 			return -1;
 		}

@@ -40,7 +40,8 @@ void etrn_free(struct etrn *t);
 /*
  * The reply to ETRN node, "example.com" or "@example.com" ("#queue" is never
  * allowed): 251 nothing waits, 252 a run is on, 253 started with so many
- * messages, 458 not now, 459 not allowed.
+ * messages, 458 not now (also while an operator has paused it), 459 not
+ * allowed.
  */
 const char *etrn_answer(struct etrn *t, const char *client, const char *node);
 

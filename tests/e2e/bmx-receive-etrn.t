@@ -109,6 +109,21 @@ echo go >"$tmp/fifo"
 
 wait_for 20 test -e "$tmp/done"
 
+# ---- an operator has paused the domain: bmx-flush would do nothing ----
+
+before=$(wc -l <"$tmp/runs")
+rm -f "$tmp/started" "$tmp/spool"/*/etrn
+date -u '+since %Y-%m-%dT%H:%M:%SZ' >"$tmp/spool/example.com/paused"
+is '458 while it is paused' "$(etrn 192.0.2.7 'ETRN example.com')" '458 4.3.0'
+is 'and nothing is started' "$(wc -l <"$tmp/runs")" "$before"
+rm "$tmp/spool/example.com/paused"
+is 'nor counted: once it is resumed it can be asked for at once' \
+    "$(etrn 192.0.2.7 'ETRN example.com')" '253 2.0.0'
+wait_for 20 test -e "$tmp/started"
+rm -f "$tmp/done"
+echo go >"$tmp/fifo"
+wait_for 20 test -e "$tmp/done"
+
 # ---- D36: mail from the primary says that it is up ----
 
 # runs: how many were started
