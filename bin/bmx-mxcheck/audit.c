@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -221,11 +222,18 @@ flush(struct run *r)
 	struct err e = ERR_INIT;
 
 	progress_wipe(&r->progress);
-	if (fflush(r->order.out) == 0 && !ferror(r->order.out) &&
-	    (r->audit->record == NULL || !ferror(r->audit->record)))
-		return;
-	err_sys(&e, "write");
-	give_up(r, &e);
+	if (order_flush(&r->order, &e) == -1)
+		give_up(r, &e);
+}
+
+/* The last of the facts. */
+static void
+end_record(struct run *r)
+{
+	struct err e = ERR_INIT;
+
+	if (r->audit->record != NULL && order_flush(&r->recorded, &e) == -1)
+		give_up(r, &e);
 }
 
 static void
@@ -326,8 +334,8 @@ audit_run(struct audit *a, struct err *e)
 {
 	struct run r = {
 		.audit = a,
-		.order = ORDER_INIT(stdout),
-		.recorded = ORDER_INIT(a->record),
+		.order = ORDER_INIT(STDOUT_FILENO, "standard output"),
+		.recorded = ORDER_INIT(-1, NULL),
 		.text = BUF_INIT(RECORD_MAX),
 		.facts = BUF_INIT(FACTS_JSON_MAX),
 		.collector = {
@@ -350,6 +358,10 @@ audit_run(struct audit *a, struct err *e)
 		free(r.judgement);
 		return err_temp(e, "out of memory");
 	}
+	if (a->record != NULL) {
+		r.recorded.fd = a->record->fd;
+		r.recorded.name = a->record->path;
+	}
 	r.order.is_unordered = r.recorded.is_unordered = a->is_unordered;
 	a->sessions.ignored = a->policy.ignored;
 	a->sessions.done = on_sessions;
@@ -359,6 +371,7 @@ audit_run(struct audit *a, struct err *e)
 		replay(&r);
 	else
 		run(&r);
+	end_record(&r);
 	sessions_close(&a->sessions);
 	progress_end(&r.progress);
 	buf_free(&r.text);

@@ -12,6 +12,7 @@
 #include "jsonl.h"
 #include "order.h"
 #include "progress.h"
+#include "record.h"
 #include "report.h"
 #include "roles.h"
 #include "senders.h"
@@ -32,7 +33,7 @@ struct audit {
 	size_t ndnsbl;
 	struct assume assume;
 	struct baseline baseline; /* the caller frees it */
-	FILE *record;             /* facts are written there; NULL: nowhere */
+	struct record *record;    /* facts are written there; NULL: nowhere */
 	struct jsonl *replay;     /* facts are read from there, and neither
 				     names nor dns are used; NULL: they are */
 	struct sessions sessions; /* done and ignored are ours */

@@ -285,35 +285,27 @@ run_replay(struct audit *a, const struct settings *s, struct err *e)
 	return rc;
 }
 
-/* Close what was written: a full disk may show only now. */
-static int
-close_record(struct audit *a, const struct settings *s, int rc, struct err *e)
-{
-	if (a->record != NULL && fclose(a->record) != 0 && rc == 0)
-		rc = err_sys(e, "write %s", s->record_path);
-	a->record = NULL;
-	return rc;
-}
-
 static int
 run_audit(struct audit *a, const struct settings *s, struct config *config,
     struct err *e)
 {
 	int64_t began_ms = clock_monotonic_ms();
+	struct record record;
 	int rc;
 
 	if (s->baseline_path != NULL &&
 	    baseline_load(&a->baseline, s->baseline_path, e) == -1)
 		return -1;
 	if (s->record_path != NULL) {
-		a->record = fopen(s->record_path, "we");
-		if (a->record == NULL)
-			return err_usage(e, "%s: %s", s->record_path,
-			    strerror(errno));
+		if (record_open(&record, s->record_path, e) == -1)
+			return -1;
+		a->record = &record;
 	}
 	rc = s->replay_path != NULL ? run_replay(a, s, e)
 				    : run_names(a, s, config, e);
-	rc = close_record(a, s, rc, e);
+	if (a->record != NULL)
+		rc = record_end(&record, rc, e);
+	a->record = NULL;
 	if (!s->quiet && (rc == 0 || a->tally.names > 0))
 		report_summary(stderr, &a->tally,
 		    clock_monotonic_ms() - began_ms);

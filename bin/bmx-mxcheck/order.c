@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+
+#define READY_BYTES 65536 /* are written at once */
+
 struct order_record {
 	char *text; /* NULL: not ready */
 	size_t len;
@@ -24,6 +28,7 @@ order_close(struct order *o)
 		free(o->ring[o->next_out % ORDER_RECORDS].text);
 	free(o->ring);
 	o->ring = NULL;
+	buf_free(&o->ready);
 }
 
 bool
@@ -39,20 +44,42 @@ order_begin(struct order *o)
 	return o->next_in++;
 }
 
+int
+order_flush(struct order *o, struct err *e)
+{
+	int rc = file_write_all(o->fd, o->ready.data, o->ready.len);
+
+	if (rc == -1)
+		err_sys(e, "write %s", o->name);
+	buf_reset(&o->ready);
+	return rc;
+}
+
+static int
+emit(struct order *o, const char *text, size_t len, struct err *e)
+{
+	o->next_out++;
+	buf_add(&o->ready, text, len);
+	if (buf_check(&o->ready, e) == -1)
+		return -1;
+	return o->ready.len < READY_BYTES ? 0 : order_flush(o, e);
+}
+
 /* What waited for the record before it. */
-static void
-release(struct order *o)
+static int
+release(struct order *o, struct err *e)
 {
 	struct order_record *r = &o->ring[o->next_out % ORDER_RECORDS];
+	int rc = 0;
 
-	while (r->text != NULL) {
-		fwrite(r->text, 1, r->len, o->out);
+	while (rc == 0 && r->text != NULL) {
+		rc = emit(o, r->text, r->len, e);
 		o->bytes -= r->len;
 		free(r->text);
 		r->text = NULL;
-		o->next_out++;
 		r = &o->ring[o->next_out % ORDER_RECORDS];
 	}
+	return rc;
 }
 
 int
@@ -61,17 +88,10 @@ order_put(struct order *o, uint64_t number, const char *text, size_t len,
 {
 	struct order_record *r = &o->ring[number % ORDER_RECORDS];
 
-	if (o->is_unordered) {
-		fwrite(text, 1, len, o->out);
-		o->next_out++; /* a count, here */
-		return 0;
-	}
-	if (number == o->next_out) {
-		fwrite(text, 1, len, o->out);
-		o->next_out++;
-		release(o);
-		return 0;
-	}
+	if (o->is_unordered)
+		return emit(o, text, len, e); /* next_out is a count, here */
+	if (number == o->next_out)
+		return emit(o, text, len, e) == -1 ? -1 : release(o, e);
 	r->text = malloc(len + 1);
 	if (r->text == NULL)
 		return err_temp(e, "out of memory");

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /*
@@ -18,15 +18,18 @@
 #define ORDER_BYTES (16 * 1024 * 1024)
 
 struct order {
-	FILE *out;         /* borrowed */
+	int fd;            /* borrowed */
+	const char *name;  /* of it, borrowed */
 	bool is_unordered; /* as they come: nothing waits */
 	struct order_record *ring;
 	uint64_t next_in, next_out; /* numbers of records */
 	size_t bytes;               /* that wait */
+	struct buf ready;           /* and what waits for nothing but a write */
 };
 
 /* clang-format off */
-#define ORDER_INIT(stream) { .out = (stream) }
+#define ORDER_INIT(to, called) { .fd = (to), .name = (called), \
+	.ready = BUF_INIT(2 * ORDER_BYTES) }
 /* clang-format on */
 
 int order_open(struct order *o, struct err *e);
@@ -38,9 +41,10 @@ bool order_has_room(const struct order *o);
 /* The number of the next record; only with room. Each has to be put. */
 uint64_t order_begin(struct order *o);
 
-/* The record is ready; it and what waited for it are written. -1: ERR_TEMP,
- * out of memory. Trouble with the stream shows in ferror(3). */
+/* The record is ready, and so is what waited for it. It is written when there
+ * is enough of it, or by order_flush(). -1: ERR_TEMP, the run has to end. */
 int order_put(struct order *o, uint64_t number, const char *text, size_t len,
     struct err *e);
+int order_flush(struct order *o, struct err *e);
 
 #endif

@@ -2,14 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define NAME_BYTES 256
 
 /* Up to its end, which with all of size bytes is reached; 0: nobody knows. */
 static int
@@ -74,30 +73,12 @@ file_write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Write and sync the new contents; the descriptor is closed either way. */
-static int
-fill(int fd, const char *temporary, const char *data, size_t len, mode_t mode,
-    struct err *e)
-{
-	int rc = 0;
-
-	if (fchmod(fd, mode) == -1)
-		rc = err_sys(e, "chmod %s", temporary);
-	else if (file_write_all(fd, data, len) == -1)
-		rc = err_sys(e, "write %s", temporary);
-	else if (fsync(fd) == -1)
-		rc = err_sys(e, "fsync %s", temporary);
-	if (close(fd) == -1 && rc == 0)
-		rc = err_sys(e, "close %s", temporary);
-	return rc;
-}
-
 /* The new name must survive a power cut as well. */
 static int
 sync_directory(int dirfd, const char *name, struct err *e)
 {
 	const char *slash = strrchr(name, '/');
-	char dir[NAME_BYTES];
+	char dir[FILE_NAME_BYTES];
 	int fd, rc = 0;
 
 	snprintf(dir, sizeof dir, "%.*s",
@@ -115,7 +96,7 @@ sync_directory(int dirfd, const char *name, struct err *e)
 /* ".name.PID.CHANCE" beside name: two hosts that share a directory may have
  * one process id. */
 static int
-temporary_name(char out[NAME_BYTES], const char *name, struct err *e)
+temporary_name(char out[FILE_NAME_BYTES], const char *name, struct err *e)
 {
 	const char *slash = strrchr(name, '/');
 	int dir = slash == NULL ? 0 : (int)(slash - name) + 1;
@@ -124,35 +105,72 @@ temporary_name(char out[NAME_BYTES], const char *name, struct err *e)
 
 	if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
 		return err_sys(e, "getrandom");
-	len = snprintf(out, NAME_BYTES, "%.*s.%s.%ld.%08lx", dir, name,
+	len = snprintf(out, FILE_NAME_BYTES, "%.*s.%s.%ld.%08lx", dir, name,
 	    name + dir, (long)getpid(), (unsigned long)chance);
-	if (len >= NAME_BYTES)
+	if (len >= FILE_NAME_BYTES || len - dir > NAME_MAX)
 		return err_temp(e, "%s: name too long", name);
 	return 0;
+}
+
+int
+file_begin(struct file_new *f, int dirfd, const char *name, mode_t mode,
+    struct err *e)
+{
+	f->dirfd = dirfd;
+	f->name = name;
+	if (temporary_name(f->temporary, name, e) == -1)
+		return -1;
+	f->fd = openat(dirfd, f->temporary,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (f->fd == -1)
+		return err_sys(e, "create %s", f->temporary);
+	if (fchmod(f->fd, mode) == 0)
+		return 0;
+	err_sys(e, "chmod %s", f->temporary);
+	file_abort(f);
+	return -1;
+}
+
+int
+file_commit(struct file_new *f, struct err *e)
+{
+	int rc = 0;
+
+	if (fsync(f->fd) == -1)
+		rc = err_sys(e, "fsync %s", f->temporary);
+	if (close(f->fd) == -1 && rc == 0)
+		rc = err_sys(e, "close %s", f->temporary);
+	f->fd = -1;
+	if (rc == 0 &&
+	    renameat(f->dirfd, f->temporary, f->dirfd, f->name) == -1)
+		rc = err_sys(e, "rename %s to %s", f->temporary, f->name);
+	if (rc == 0)
+		return sync_directory(f->dirfd, f->name, e);
+	file_abort(f);
+	return -1;
+}
+
+void
+file_abort(struct file_new *f)
+{
+	if (f->fd != -1)
+		close(f->fd);
+	f->fd = -1;
+	unlinkat(f->dirfd, f->temporary, 0);
 }
 
 int
 file_replace(int dirfd, const char *name, const char *data, size_t len,
     mode_t mode, struct err *e)
 {
-	char temporary[NAME_BYTES];
-	int fd;
+	struct file_new f;
 
-	if (temporary_name(temporary, name, e) == -1)
+	if (file_begin(&f, dirfd, name, mode, e) == -1)
 		return -1;
-	fd = openat(dirfd, temporary,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return err_sys(e, "create %s", temporary);
-	if (fill(fd, temporary, data, len, mode, e) == -1)
-		goto failed;
-	if (renameat(dirfd, temporary, dirfd, name) == -1) {
-		err_sys(e, "rename %s to %s", temporary, name);
-		goto failed;
-	}
-	return sync_directory(dirfd, name, e);
-failed:
-	unlinkat(dirfd, temporary, 0);
+	if (file_write_all(f.fd, data, len) == 0)
+		return file_commit(&f, e);
+	err_sys(e, "write %s", f.temporary);
+	file_abort(&f);
 	return -1;
 }
 

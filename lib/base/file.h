@@ -1,6 +1,7 @@
 #ifndef BMX_FILE_H
 #define BMX_FILE_H
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -26,6 +27,23 @@ int file_read(int dirfd, const char *name, struct buf *b, struct err *e);
  */
 int file_replace(int dirfd, const char *name, const char *data, size_t len,
     mode_t mode, struct err *e);
+
+/*
+ * The same in steps, for what is too large to be held: begin, write to fd, then
+ * commit or abort. After -1 of either there is nothing to be aborted.
+ */
+#define FILE_NAME_BYTES PATH_MAX
+
+struct file_new {
+	int dirfd, fd;
+	const char *name; /* borrowed */
+	char temporary[FILE_NAME_BYTES];
+};
+
+int file_begin(struct file_new *f, int dirfd, const char *name, mode_t mode,
+    struct err *e);
+int file_commit(struct file_new *f, struct err *e);
+void file_abort(struct file_new *f);
 
 /* Before it is written to where it is: a regular file of the effective user
  * under one name, so that nothing is changed elsewhere. 0 and *st, or -1. */

@@ -57,6 +57,23 @@ exits "names beside it" 2 bmx-mxcheck --replay "$tmp/facts" good.test
 exits "a file that is not there" 2 bmx-mxcheck --replay "$tmp/nothing"
 exits "a place that cannot be written" 2 mxcheck --record "$tmp/no/facts" good.test
 
+# What was recorded stays until there is something better.
+cp "$tmp/facts" "$tmp/kept"
+chmod 640 "$tmp/kept"
+ln -s kept "$tmp/link"
+exits "wrong use" 2 bmx-mxcheck --record "$tmp/link" --resolver ns.test good.test
+same "leaves the former record" "$tmp/kept" "$tmp/facts"
+{ cat "$tmp/facts"; echo '{}'; } >"$tmp/broken"
+exits "bad input" 65 bmx-mxcheck -q --record "$tmp/link" --replay "$tmp/broken"
+same "leaves it, too" "$tmp/kept" "$tmp/facts"
+exits "a record replayed into itself" 1 \
+    bmx-mxcheck -q --record "$tmp/link" --replay "$tmp/kept" --assume 'no MX mx2.test'
+is "is a record" "$(bmx-mxcheck -q --brief --replay "$tmp/kept" | sed -n 1p)" \
+    "good.test	warning	MX-ONE"
+is "with the mode and the link it had" \
+    "$(stat -c %a "$tmp/kept") $(readlink "$tmp/link")" "640 kept"
+is "and nothing is left beside it" "$(find "$tmp" -name '.kept*')" ""
+
 # ---- files from hostile hands ----
 
 cat >"$tmp/mutate.py" <<'E'
