@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -377,6 +378,18 @@ explain(const char *id, struct err *e)
 	return fflush(stdout) == 0 ? 0 : err_sys(e, "write");
 }
 
+/* A standard descriptor that is closed must not become one of ours, which the
+ * report would go to: what it becomes fails when it is used. */
+static void
+fill_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) == -1)
+			(void)!open("/dev/null",
+			    fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -385,6 +398,7 @@ main(int argc, char **argv)
 	struct sandbox sandbox;
 	int code = EXIT_CLEAN, rc;
 
+	fill_standard();
 	rc = parse_options(&s, argc, argv, &e);
 	if (rc == 0 && s.explain != NULL)
 		rc = explain(s.explain, &e);

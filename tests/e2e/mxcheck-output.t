@@ -82,6 +82,16 @@ is "which fits a terminal" \
     "$(awk 'length > 80 || NR > 24' "$tmp/out")" ""
 exits "--version" 0 bmx-mxcheck --version
 
+# A descriptor that is closed is none of the files that are opened later.
+exits "nowhere to report to" 75 sh -c 'bmx-mxcheck "$@" >&-' sh --resolver "$nsd" \
+    --record "$tmp/facts" good.test
+like "is told" "$(cat "$tmp/err")" '^bmx-mxcheck: write standard output: '
+is "and no report is in the record" "$(cat "$tmp/facts" 2>&1 | grep -c '^good')" 0
+exits "nor a summary" 0 sh -c 'bmx-mxcheck "$@" 2>&-' sh --resolver "$nsd" \
+    --record "$tmp/facts" good.test
+is "which has facts alone" "$(grep -vc '^{"facts"' "$tmp/facts")" 0
+exits "nothing to read names from" 75 sh -c 'bmx-mxcheck - <&-'
+
 # ---- for people ----
 
 mxcheck bad.test >"$tmp/out" 2>"$tmp/err"
