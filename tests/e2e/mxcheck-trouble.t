@@ -64,12 +64,16 @@ like "64 KiB of TXT are read" "$(bmx-mxcheck -q --only SPF-BACKUP \
     --resolver "$dns" --primary mx1.test bigtxt.test)" '^bigtxt\.test: '
 
 # Lists that are no lists.
-{ printf x@; head -c 20000 /dev/urandom | tr '\n' '\r'; } >"$tmp/list"
+{ printf x@; head -c 20000 /dev/urandom | tr '\n\0' '\r'; } >"$tmp/list"
 bmx-mxcheck --brief --resolver "$dns" -f "$tmp/list" >"$tmp/out" 2>"$tmp/err"
 is "random bytes are one bad name" "$(cut -f2 "$tmp/out" | sort -u)" bad-name
 head -c 70000 /dev/zero | tr '\0' a >"$tmp/list"
 exits "a line without end is refused" 65 bmx-mxcheck --resolver "$dns" -f "$tmp/list"
 like "... with its number" "$(cat "$tmp/err")" 'line 1 is longer than 65536 bytes'
+
+printf 'good.test\ngood.test\0evil.test\n' >"$tmp/list"
+exits "a line with a NUL too" 65 bmx-mxcheck --resolver "$dns" -f "$tmp/list"
+like "... with its number" "$(cat "$tmp/err")" 'line 2 has a NUL'
 
 # One slow name among many: in order, none lost, and no slower than it is.
 awk 'BEGIN {
