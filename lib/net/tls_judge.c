@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
@@ -11,6 +12,8 @@
 /* As strict about keys and digests as GnuTLS's own NORMAL. */
 #define STRENGTH GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_LOW)
 #define DATES (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)
+
+#define DNS_NAME_SIZE 256
 
 /* ---- roots ---- */
 
@@ -69,26 +72,37 @@ copy_name(char *out, size_t size, gnutls_x509_crt_t crt,
 	gnutls_free(dn.data);
 }
 
-/* Its dNSNames, those alone that are like one: a NUL in it, or a blank, makes
- * it none. */
+/* The next of its dNSNames, those alone that are like one: a NUL in it, or a
+ * blank, makes it none. False: there are no more. */
+static bool
+next_dns_name(gnutls_x509_crt_t crt, unsigned *i, char name[DNS_NAME_SIZE])
+{
+	size_t len;
+	int type;
+
+	for (;;) {
+		len = DNS_NAME_SIZE - 1;
+		type = gnutls_x509_crt_get_subject_alt_name(crt, (*i)++, name,
+		    &len, NULL);
+		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
+			return false; /* or none can be read */
+		if (type != GNUTLS_SAN_DNSNAME || len >= DNS_NAME_SIZE)
+			continue;
+		name[len] = '\0';
+		if (strlen(name) == len && strchr(name, ' ') == NULL)
+			return true;
+	}
+}
+
 static void
 copy_dns_names(gnutls_x509_crt_t crt, struct tls_peer *peer)
 {
-	char name[256];
-	size_t used = 0, len;
-	int type;
+	char name[DNS_NAME_SIZE];
+	size_t used = 0;
+	unsigned i = 0;
 
-	for (unsigned i = 0;; i++) {
-		len = sizeof name - 1;
-		type = gnutls_x509_crt_get_subject_alt_name(crt, i, name, &len,
-		    NULL);
-		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
-			break; /* there are no more, or none can be read */
-		if (type != GNUTLS_SAN_DNSNAME || len >= sizeof name)
-			continue;
-		name[len] = '\0';
-		if (strlen(name) != len || strchr(name, ' ') != NULL ||
-		    used + len + 2 > sizeof peer->names)
+	while (next_dns_name(crt, &i, name)) {
+		if (used + strlen(name) + 2 > sizeof peer->names)
 			continue;
 		used += (size_t)snprintf(peer->names + used,
 		    sizeof peer->names - used, "%s%s", used > 0 ? " " : "",
@@ -145,22 +159,51 @@ find(struct tls_peer *peer, enum tls_result result, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* A '*' is a label, the leftmost one: GnuTLS takes it for the beginning of one,
+ * too. As there, what follows has two labels at least. */
+static bool
+is_name_of(const char *name, const char *host)
+{
+	const char *parent = strchr(host, '.');
+
+	if (strncmp(name, "*.", 2) != 0)
+		return strcasecmp(name, host) == 0;
+	return parent != NULL && parent != host &&
+	       strchr(parent + 1, '.') != NULL &&
+	       strcasecmp(name + 1, parent) == 0;
+}
+
+/* host may be in UTF-8. */
+static bool
+has_dns_name(gnutls_x509_crt_t crt, const char *host)
+{
+	gnutls_datum_t ascii = { NULL, 0 };
+	char name[DNS_NAME_SIZE];
+	bool found = false;
+	unsigned i = 0;
+
+	if (gnutls_idna_map(host, (unsigned)strlen(host), &ascii, 0) < 0)
+		return false;
+	while (!found && next_dns_name(crt, &i, name))
+		found = is_name_of(name, (const char *)ascii.data);
+	gnutls_free(ascii.data);
+	return found;
+}
+
 /*
- * RFC 6125 and RFC 8461 4.1: by dNSName alone, and no longer by the common
+ * RFC 9525 and RFC 8461 4.1: by dNSName alone, and no longer by the common
  * name. A name of the demand that is an address is looked for as such.
  */
 static bool
-has_name_of(gnutls_x509_crt_t crt, const struct tls_demand *demand,
-    const struct tls_peer *peer)
+has_name_of(gnutls_x509_crt_t crt, const struct tls_demand *demand)
 {
 	for (size_t i = 0; i < demand->nnames; i++) {
 		const char *name = demand->names[i];
 		bool is_address = strchr(name, ':') != NULL ||
 				  name[strspn(name, "0123456789.")] == '\0';
 
-		if ((is_address || peer->names[0] != '\0') &&
-		    gnutls_x509_crt_check_hostname2(crt, name,
-			is_address ? 0 : GNUTLS_VERIFY_DO_NOT_ALLOW_IP_MATCHES))
+		if (is_address ? gnutls_x509_crt_check_hostname2(crt, name, 0)
+			       : has_dns_name(crt, name))
 			return true;
 	}
 	return false;
@@ -290,7 +333,7 @@ judge_peer(gnutls_session_t session, struct roots *r, bool is_server,
 	}
 	peer->nchain = n;
 	describe(chain[0], &der[0], peer);
-	peer->is_name_matched = has_name_of(chain[0], demand, peer);
+	peer->is_name_matched = has_name_of(chain[0], demand);
 	if (demand->proof == TLS_PKIX)
 		judge_pkix(chain, n, r, is_server, demand, peer);
 	else if (demand->proof == TLS_PIN)

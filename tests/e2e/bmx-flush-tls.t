@@ -13,6 +13,9 @@ primary_make
 host='dns_name = primary.example.com'
 cert good ca 'cn = good' "$host" tls_www_server
 cert wild ca 'cn = wild' 'dns_name = *.example.com' tls_www_server
+cert part ca 'cn = part' 'dns_name = *mary.example.com' tls_www_server
+cert above ca 'cn = above' 'dns_name = *.com' 'dns_name = *.primary.example.com' \
+    tls_www_server
 cert address ca 'cn = address' 'ip_address = 127.0.0.1' tls_www_server
 cert other ca 'cn = other' 'dns_name = other.example.org' tls_www_server
 cert common ca 'cn = primary.example.com' tls_www_server
@@ -94,6 +97,9 @@ keeps()
 conf 'tls = verify'
 hands_over "verify: a good certificate" good ok
 hands_over "verify: a wildcard for the leftmost label" wild ok
+keeps "D43: verify: a wildcard for a part of a label" part certificate-host-mismatch
+keeps "verify: a wildcard for more than a label, or below it" above \
+    certificate-host-mismatch
 keeps "verify: another name" other certificate-host-mismatch
 keeps "verify: the name as common name alone" common certificate-host-mismatch
 keeps "verify: expired" expired certificate-expired
