@@ -179,6 +179,7 @@ decide_tls_failure(struct attempt *t, const struct err *e)
 		return;
 	a->code = PROBE_TLS_FAILED;
 	a->tls_result = t->client.tls_result;
+	a->tls[0] = '\0';
 	if (!must_have_tls(t))
 		a->result = PRIMARY_UP;
 }
@@ -257,7 +258,12 @@ ehlo2_step(struct attempt *t)
 	struct err e = ERR_INIT;
 
 	if (client_hello(&t->client, &e) == -1) {
-		decide_failure(t, &e);
+		if (must_have_tls(t)) {
+			decide_failure(t, &e);
+		} else {
+			t->client.tls_result = TLS_VALIDATION_FAILURE;
+			decide_tls_failure(t, &e);
+		}
 		return false;
 	}
 	t->a->secured = t->client.offer;

@@ -154,6 +154,15 @@ client_shake_hands(struct client *c, const struct client_tls *tls,
 	return rc;
 }
 
+/* A session broke between STARTTLS and the reply to EHLO in TLS. A reply of 4yz
+ * or 5yz was a decision; without one TLS is what failed, behind the handshake
+ * too: a server of TLS 1.3 judges our side of it when we think it is over. */
+static bool
+is_tls_to_blame(const struct client *c, const struct err *e)
+{
+	return e->class == ERR_TEMP && !wire_is_refusal(&c->reply);
+}
+
 int
 client_start_tls(struct client *c, const struct client_tls *tls, struct err *e)
 {
@@ -163,7 +172,11 @@ client_start_tls(struct client *c, const struct client_tls *tls, struct err *e)
 		return 0;
 	if (client_shake_hands(c, tls, e) == -1)
 		return -1;
-	return client_hello(c, e); /* all that was said is forgotten */
+	if (client_hello(c, e) == 0) /* all that was said is forgotten */
+		return 0;
+	if (is_tls_to_blame(c, e))
+		note_tls(c, TLS_VALIDATION_FAILURE, e->text);
+	return -1;
 }
 
 /* The server answered with 4yz or 5yz where a session needs 2yz. */
@@ -235,9 +248,8 @@ client_open(struct client *c, const struct client_params *params,
 		goto fail;
 	if (tls->level == CONFIG_TLS_NONE || secure(c, tls, e) != -1)
 		return 0;
-	/* a reply was a decision; without one the handshake is what failed */
-	if (tls->level == CONFIG_TLS_MAY && c->reply.code == 0 &&
-	    e->class == ERR_TEMP && open_again(c, params, ep, e) == 0)
+	if (tls->level == CONFIG_TLS_MAY && is_tls_to_blame(c, e) &&
+	    open_again(c, params, ep, e) == 0)
 		return 0;
 fail:
 	client_abort(c);

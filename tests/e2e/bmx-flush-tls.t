@@ -177,6 +177,8 @@ tls="--tls $certs/good.chain $certs/good.key"
 	    'starttls#1 raw 220 go\r\n'
 	trouble "words behind the 220" validation-failure $tls \
 	    'starttls#1 raw 220 go\r\n250 injected\r\n'
+	trouble "another reply" validation-failure $tls 'starttls#1 354 go on'
+	trouble "hangs up in TLS" validation-failure $tls 'ehlo#2 hangup'
 }
 
 # ---- names that the session tells ----

@@ -74,8 +74,18 @@ exits "refused within TLS: 69" 69 bmx-probe -n
 is "is policy" "$(word)" 'down refused-by-policy'
 
 tls 'ehlo#2 hangup'
-exits "closed at EHLO within TLS: 69" 69 bmx-probe -n
+exits "closed at EHLO within TLS where it must be: 69" 69 bmx-probe -n
 is "is down" "$(word)" 'down closed'
+conf
+tls 'ehlo#2 hangup'
+exits "and where it may be: 0" 0 bmx-probe -nv
+is "is up with a blemish, as mail would go in the clear" \
+    "$(head -n 1 "$tmp/out" | cut -f 4,5,7)" 'up	tls-failed	-'
+like "which has a word" "$(cat "$tmp/out")" ' ehlo2=.* validation-failure$'
+tls 'ehlo#2 421 4.3.2 bye'
+exits "D32: 421 within TLS: 75" 75 bmx-probe -n
+is "is deferring" "$(word)" 'deferring deferred'
+conf 'tls = encrypt'
 
 tls 'starttls#1 hangup'
 exits "a handshake that broke once, two tries: 0" 0 bmx-probe -nv --tries 2 --gap 0
