@@ -128,10 +128,12 @@ both(struct unverified_count c)
 	return (struct admit_count){ c.messages, c.bytes };
 }
 
-/* What cannot be counted counts as too much: it has to be bounded. */
+/* What cannot be counted counts as too much: it has to be bounded. The message
+ * under way is not written down yet. */
 static void
 count(const struct admission *a, const struct config_domain *domain,
-    const struct addr *rcpt, struct admit_question *q)
+    const struct addr *rcpt, const struct admission_taken *taken,
+    struct admit_question *q)
 {
 	static const struct admit_count too_much = { UINT64_MAX, UINT64_MAX };
 	struct spool_domain dir = SPOOL_DOMAIN_INIT;
@@ -156,7 +158,10 @@ count(const struct admission *a, const struct config_domain *domain,
 	} else if (rc == -1) {
 		log_alarm("domain=%s %s", domain->name, e.text);
 		q->each = q->all = too_much;
+		return;
 	}
+	q->each.messages += taken->same;
+	q->all.messages += taken->unverified;
 }
 
 static bool
@@ -169,7 +174,8 @@ is_limited(const struct config_domain *domain)
 /* Without the primary. -1: the list is broken. */
 static int
 find_out(struct admission *a, const struct config_domain *domain,
-    const struct addr *rcpt, struct admit_question *q)
+    const struct addr *rcpt, const struct admission_taken *taken,
+    struct admit_question *q)
 {
 	q->is_postmaster = addr_is_postmaster(rcpt);
 	if (q->is_postmaster)
@@ -180,7 +186,7 @@ find_out(struct admission *a, const struct config_domain *domain,
 		return 0;
 	q->memory = remember(a, domain, rcpt);
 	if (q->memory == ADMIT_UNKNOWN && is_limited(domain))
-		count(a, domain, rcpt, q);
+		count(a, domain, rcpt, taken, q);
 	return 0;
 }
 
@@ -273,7 +279,7 @@ admission_ask(struct admission *a, const struct config_domain *domain,
 struct admit_decision
 admission_rcpt(struct admission *a, const struct config_domain *domain,
     const struct envelope *env, const struct smtp_rcpt *r,
-    const struct admission_look *look, bool is_kept)
+    const struct admission_look *look, const struct admission_taken *taken)
 {
 	bool is_asked = look->asked != NULL && relay_may(&a->relay, domain);
 	struct admit_question q = look->is_fresh
@@ -281,7 +287,7 @@ admission_rcpt(struct admission *a, const struct config_domain *domain,
 				      : ask(a, domain, env, &r->forward_path);
 	struct admit_decision d = { ADMIT_THROUGH, false, look->asked, NULL };
 
-	q.may_relay = q.may_relay && !is_kept;
+	q.may_relay = q.may_relay && !taken->is_any;
 	if (!is_asked)
 		d = admit_decide(&q);
 	if (d.what == ADMIT_THROUGH) {
@@ -290,7 +296,7 @@ admission_rcpt(struct admission *a, const struct config_domain *domain,
 		q.may_relay = false;
 		q.primary = ADMIT_PRIMARY_DOWN;
 	}
-	if (find_out(a, domain, &r->forward_path, &q) == -1)
+	if (find_out(a, domain, &r->forward_path, taken, &q) == -1)
 		return (struct admit_decision){ ADMIT_DEFER, false,
 			"list-broken", list_broken };
 	return admit_decide(&q);

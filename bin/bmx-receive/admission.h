@@ -51,16 +51,22 @@ void admission_ask(struct admission *a, const struct config_domain *domain,
     const struct envelope *env, const struct smtp_rcpt *r,
     struct admission_look *look);
 
+/* What was taken into the spool for this domain before, in this transaction. */
+struct admission_taken {
+	bool is_any; /* so are the others, whatever the primary has become */
+	/* recipients of whom nobody knows, and how often it was this one */
+	uint64_t unverified, same;
+};
+
 /*
  * RCPT. Returns the decision with the reply for the client: of ADMIT_THROUGH
  * the primary's own, 2yz or a refusal; it is valid until the next call. env:
- * sender, client. look: what admission_ask() found, or all zero. is_kept: a
- * recipient of this domain was taken into the spool before, in this
- * transaction; so are the others, whatever the primary has become since.
+ * sender, client. look: what admission_ask() found, or all zero.
  */
 struct admit_decision admission_rcpt(struct admission *a,
     const struct config_domain *domain, const struct envelope *env,
-    const struct smtp_rcpt *r, const struct admission_look *look, bool is_kept);
+    const struct smtp_rcpt *r, const struct admission_look *look,
+    const struct admission_taken *taken);
 
 /* What became of it in the end: one line in the log. */
 void admission_log(const struct admission *a,

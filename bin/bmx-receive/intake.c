@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
@@ -136,6 +137,25 @@ keeps(const struct intake *in, size_t n, const struct config_domain *domain)
 	return false;
 }
 
+/* What keeps() says, and of whom nobody knows. Letters are the same in either
+ * case, as in unverified.h. */
+static struct admission_taken
+taken_for(const struct intake *in, const struct envelope *env,
+    const struct config_domain *domain, const struct addr *rcpt)
+{
+	struct admission_taken taken = { .unverified = 0 };
+
+	taken.is_any = keeps(in, env->nrcpt, domain);
+	for (size_t i = 0; i < env->nrcpt; i++) {
+		if (!in->is_unverified[i] || in->domain_of[i] != domain)
+			continue;
+		taken.unverified++;
+		taken.same +=
+		    strcasecmp(env->rcpts[i].addr.text, rcpt->text) == 0;
+	}
+	return taken;
+}
+
 /* May more wait for the domain? If not, *d is why. */
 static void
 measure(const struct intake *in, const struct config_domain *domain,
@@ -175,6 +195,7 @@ decide(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
     const struct admission_look *look)
 {
 	size_t n = env->nrcpt;
+	struct admission_taken taken;
 	struct admit_decision d;
 	bool is_new;
 
@@ -186,8 +207,9 @@ decide(struct intake *in, const struct envelope *env, struct smtp_rcpt *r,
 	is_new = is_new_domain(in, n);
 	if (is_new && in->ndomains == INTAKE_DOMAINS_MAX)
 		return too_many_domains;
+	taken = taken_for(in, env, in->domain_of[n], &r->forward_path);
 	d = admission_rcpt(&in->admission, in->domain_of[n], env, r, look,
-	    keeps(in, n, in->domain_of[n]));
+	    &taken);
 	if (is_new && d.what == ADMIT_SPOOL)
 		measure(in, in->domain_of[n], env->mail.size, &d);
 	admission_log(&in->admission, in->domain_of[n], env, r, &d);

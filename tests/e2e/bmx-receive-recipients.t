@@ -137,4 +137,22 @@ is 'max-bytes: a size that would not fit' "$(mail example.org SIZE=2001)" \
     '452 4.3.1 500 5.5.1 '
 is 'one that does' "$(mail example.org SIZE=2000)" '250 2.1.5 250 2.0.0 '
 is 'but not on top of it' "$(mail example.org SIZE=1900)" '452 4.3.1 500 5.5.1 '
+
+# ---- recipients of whom nobody knows ----
+
+mkdir -m 700 "$tmp/state"
+make_conf 'min-free = 1M' "state = $tmp/state" '[example.com]' 'admit = defer' \
+    'unknown-messages = 2' 'unknown-messages-all = 3' \
+    '[example.org]' 'admit = defer' 'unknown-bytes-all = 1500'
+empty_spool
+is 'C2 no more of them in one message than in many' \
+    "$(rcpt a@example.com b@example.com c@example.com d@example.com | tr '\n' ,)" \
+    '250 2.1.5,250 2.1.5,250 2.1.5,451 4.3.2,'
+is 'C2 nor one more often, but for postmaster' \
+    "$(rcpt a@example.com A@example.com a@Example.com postmaster@example.com b@example.com | tr '\n' ,)" \
+    '250 2.1.5,250 2.1.5,451 4.3.2,250 2.1.5,250 2.1.5,'
+say 'EHLO c' 'MAIL FROM:<> SIZE=1000' 'RCPT TO:<a@example.org>' \
+    'RCPT TO:<b@example.org>' QUIT | bmx-receive >"$tmp/out"
+is 'C2 the bytes of a message for many count once' "$(last_code "$tmp/out")" \
+    '250 2.1.5'
 done_testing
