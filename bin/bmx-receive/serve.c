@@ -328,6 +328,15 @@ believe_xclient(struct serve *v)
 
 /* ---- events ---- */
 
+/* Its time begins with the next read, also where the message before ended in
+ * the same one as this begins. */
+static const char *
+begin_message(struct serve *v)
+{
+	v->is_paced = false;
+	return intake_begin(&v->intake, &v->session.env);
+}
+
 static const char *
 commit(struct serve *v)
 {
@@ -366,7 +375,7 @@ answer(struct serve *v, enum session_event event)
 		return intake_due(&v->intake, &s->env, &s->rcpt,
 		    s->is_content_next);
 	if (event == SESSION_ASK_DATA)
-		return intake_begin(&v->intake, &s->env);
+		return begin_message(v);
 	if (event == SESSION_ASK_END)
 		return commit(v);
 	if (event == SESSION_ASK_TLS)

@@ -77,6 +77,13 @@ conf 'message-timeout = 1' 'min-rate = 0'
 python3 "$tmp/slow.py" 'EHLO c' "$mail" "$rcpt" DATA >"$tmp/out"
 is 'message-timeout is for the whole message' "$(last_code "$tmp/out")" '421 4.4.2'
 
+# Each ends, and the next begins, in one read.
+conf 'message-timeout = 2' 'min-rate = 0' 'max-messages-per-session = 30'
+STEP=".\\n$mail\\n$rcpt\\nDATA\\nx\\n" python3 "$tmp/slow.py" 'EHLO c' "$mail" \
+    "$rcpt" DATA x >"$tmp/out"
+is 'but not for all that come without a break' \
+    "$(last_code "$tmp/out") $(queued example.com | wc -l)" '421 4.7.0 30'
+
 for step in 'NOOP\n' "$rcpt\\n"; do
 	conf 'transaction-timeout = 1'
 	STEP=$step python3 "$tmp/slow.py" 'EHLO c' "$mail" >"$tmp/out"
