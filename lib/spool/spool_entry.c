@@ -307,8 +307,8 @@ gone_or(struct err *e, const char *what, const struct spool_domain *d,
 	return err_sys(e, "%s " WHERE, what, WHERE_ARGS(d, entry));
 }
 
-int
-spool_next_try(const struct spool_domain *d, const struct spool_entry *entry,
+static int
+get_time(const struct spool_domain *d, const struct spool_entry *entry,
     int64_t *when_s, struct err *e)
 {
 	struct stat st;
@@ -316,8 +316,19 @@ spool_next_try(const struct spool_domain *d, const struct spool_entry *entry,
 	if (fstatat(home(d, entry), entry->name, &st, AT_SYMLINK_NOFOLLOW) ==
 	    -1)
 		return gone_or(e, "stat", d, entry);
-	*when_s = entry->is_new ? 0 : (int64_t)st.st_mtime;
+	*when_s = (int64_t)st.st_mtime;
 	return 1;
+}
+
+int
+spool_next_try(const struct spool_domain *d, const struct spool_entry *entry,
+    int64_t *when_s, struct err *e)
+{
+	int rc = get_time(d, entry, when_s, e);
+
+	if (rc == 1 && entry->is_new)
+		*when_s = 0;
+	return rc;
 }
 
 /* ---- one file ---- */
@@ -654,12 +665,13 @@ spool_release(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e)
 {
 	struct spool_entry next = *entry;
-	int64_t since_s, now_s = clock_wall_us() / 1000000;
+	int64_t since_s = 0, now_s = clock_wall_us() / 1000000;
 	int rc;
 
 	if (!entry->is_held)
 		return 1;
-	rc = spool_next_try(d, entry, &since_s, e);
+	/* also in new/, where the move of a spool puts what was held */
+	rc = get_time(d, entry, &since_s, e);
 	if (rc != 1)
 		return rc;
 	next.is_held = next.is_unwanted = false;

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -1504,6 +1505,31 @@ the_time_that_was_held_has_a_limit(void **state)
 	assert_string_equal(entry.name, ID ",S=1,R=1,H=9999999999:2,");
 }
 
+/* Held on one host and moved to the next, which bmx-spool(5) does by way of
+ * new/, it has been held since it was held. */
+static void
+a_release_counts_how_long_it_was_held(void **state)
+{
+	static const char held[] = ID ",S=1,R=1,H=5:2,F";
+	struct world *w = *state;
+
+	for (int is_new = 0; is_new < 2; is_new++) {
+		const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+			{ .tv_sec = time(NULL) - 1000 } };
+		struct spool_entry entry;
+		char path[256];
+
+		snprintf(path, sizeof path, "example.com/%s/%s",
+		    is_new ? "new" : "cur", held);
+		put_file(w, path, "x", 1);
+		assert_int_equal(utimensat(w->sp.fd, path, times, 0), 0);
+		assert_true(spool_parse_name(&entry, held, is_new));
+		assert_int_equal(spool_release(&w->d, &entry, &w->e), 1);
+		assert_in_range(entry.held_s, 1005, 2005);
+		assert_int_equal(spool_remove(&w->d, &entry, &w->e), 1);
+	}
+}
+
 static void
 without_cur_a_message_stays_in_new(void **state)
 {
@@ -1882,6 +1908,7 @@ main(void)
 		IN_SPOOL(hold_and_release_change_the_flag_alone),
 		IN_SPOOL(a_held_message_that_is_deferred_stays_held),
 		IN_SPOOL(the_time_that_was_held_has_a_limit),
+		IN_SPOOL(a_release_counts_how_long_it_was_held),
 		IN_SPOOL(without_cur_a_message_stays_in_new),
 		IN_SPOOL(a_message_that_is_gone_is_no_error),
 		IN_SPOOL(a_rename_never_replaces_a_message),
