@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/text.h"
 
 #define HISTORY_MAX (1024 * 1024) /* bytes of the file; half of it stays */
 #define LINE_MAX_BYTES 4096       /* a day with every bucket has 2,500 */
@@ -29,9 +28,46 @@ struct line {
 	enum primary_verdict verdict;
 	int64_t at_s;           /* it was written; a day: it began */
 	int64_t from_s, seen_s; /* of a change; 0: not there */
-	char reason[128];
+	char reason[sizeof((struct primary *)0)->reason];
 	struct primary_day day;
 };
+
+/* A reason is printable already (primary.h): within quotes, only they are
+ * escaped, and nothing else when it is read. */
+static const char quote[] = "\\x22";
+#define QUOTE_LEN (sizeof quote - 1)
+
+static void
+add_reason(struct buf *b, const char *reason)
+{
+	buf_puts(b, " reason=\"");
+	for (; *reason != '\0'; reason++) {
+		if (*reason == '"')
+			buf_puts(b, quote);
+		else
+			buf_add(b, reason, 1);
+	}
+	buf_puts(b, "\"");
+}
+
+/* One that does not fit is cut: it is for people. */
+static void
+read_reason(char *out, size_t size, const char *text, size_t len)
+{
+	const char *end = text + len;
+	size_t n = 0;
+
+	for (; text < end && n + 1 < size; n++) {
+		bool is_quote = (size_t)(end - text) >= QUOTE_LEN &&
+				memcmp(text, quote, QUOTE_LEN) == 0;
+
+		out[n] = is_quote                       ? '"'
+			 : *text < 0x20 || *text > 0x7e ? '?'
+							: *text;
+		text += is_quote ? QUOTE_LEN : 1;
+	}
+	out[n] = '\0';
+}
 
 static bool
 parse_time(int64_t *when_s, const char *text, size_t len)
@@ -54,7 +90,7 @@ parse_pair(struct line *l, const char *text, size_t len)
 		return parse_time(&l->seen_s, text + 5, len - 5);
 	if (len >= 9 && memcmp(text, "reason=\"", 8) == 0 &&
 	    text[len - 1] == '"')
-		text_printable(l->reason, sizeof l->reason, text + 8, len - 9);
+		read_reason(l->reason, sizeof l->reason, text + 8, len - 9);
 	return true;
 }
 
@@ -206,7 +242,6 @@ add_change(struct buf *b, const struct primary *p, const struct tail *t,
 {
 	bool is_turn = t->has_line && (t->line.verdict == PRIMARY_UP) !=
 					  (p->verdict == PRIMARY_UP);
-	char reason[128];
 
 	add_time(b, "", p->probed_s);
 	buf_addf(b, " %s", primary_verdict_name(p->verdict));
@@ -215,8 +250,7 @@ add_change(struct buf *b, const struct primary *p, const struct tail *t,
 	if (p->before_s > 0)
 		add_time(b, " seen=", p->before_s);
 	if (p->reason[0] != '\0' && p->verdict != PRIMARY_UP)
-		buf_addf(b, " reason=\"%s\"",
-		    text_quoted(reason, sizeof reason, p->reason));
+		add_reason(b, p->reason);
 	buf_puts(b, "\n");
 }
 

@@ -25,7 +25,8 @@
 struct history_spell {
 	enum primary_verdict verdict; /* never PRIMARY_UNKNOWN */
 	int64_t from_s, to_s;
-	char reason[128]; /* when it began, printable; "" when up */
+	char reason[sizeof((struct primary *)0)->reason]; /* of the state, when
+							     it began */
 };
 
 struct history {

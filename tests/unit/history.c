@@ -284,6 +284,33 @@ a_torn_last_line_does_not_spoil_the_next(void **state)
 }
 
 static void
+a_reason_is_read_as_the_state_has_it(void **state)
+{
+	static const char *const reasons[] = {
+		"no connection: Connection refused",
+		"mx said: 450 4.7.1 \"come later\"",
+		"mx said: 450 DOM\\USER: \\x22",
+		"\"",
+		"\n\xff\\",
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < COUNT(reasons); i++) {
+		struct history h = HISTORY_INIT;
+		struct primary p = PRIMARY_INIT;
+
+		unlinkat(w->fd, "history", 0);
+		primary_learn(&p, PRIMARY_DOWN, reasons[i], 1, 1, T0);
+		assert_int_equal(primary_write(w->fd, &p, &w->e), 0);
+		assert_int_equal(history_read(&h, w->fd, T0, T0 + 60, &w->e),
+		    0);
+		assert_int_equal(h.nspells, 1);
+		assert_string_equal(h.spells[0].reason, p.reason);
+		history_free(&h);
+	}
+}
+
+static void
 the_next_write_makes_up_for_a_lost_line(void **state)
 {
 	struct world *w = *state;
@@ -433,6 +460,7 @@ main(void)
 		TEST(a_day_keeps_its_results_and_latencies),
 		TEST(lines_that_are_not_ours_are_passed_over),
 		TEST(a_torn_last_line_does_not_spoil_the_next),
+		TEST(a_reason_is_read_as_the_state_has_it),
 		TEST(the_next_write_makes_up_for_a_lost_line),
 		TEST(a_year_stays_and_no_more),
 		TEST(what_held_before_the_oldest_line_is_still_known),
