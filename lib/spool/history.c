@@ -234,11 +234,20 @@ add_time(struct buf *b, const char *before, int64_t when_s)
 	buf_addf(b, "%s%.19sZ", before, text); /* without the fraction */
 }
 
+/* Nobody looked for long, or the clock was set. */
+static bool
+is_after_gap(const struct primary *p)
+{
+	int64_t span_s = p->probed_s - p->before_s;
+
+	return p->before_s > 0 &&
+	       (span_s > HISTORY_GAP_S || span_s < -HISTORY_GAP_S);
+}
+
 /* A turn began with the first result of its sort; deferring turned down, or
  * the end of a time when nobody looked, with this one. */
 static void
-add_change(struct buf *b, const struct primary *p, const struct tail *t,
-    bool is_after_gap)
+add_change(struct buf *b, const struct primary *p, const struct tail *t)
 {
 	bool is_turn = t->has_line && (t->line.verdict == PRIMARY_UP) !=
 					  (p->verdict == PRIMARY_UP);
@@ -246,7 +255,8 @@ add_change(struct buf *b, const struct primary *p, const struct tail *t,
 	add_time(b, "", p->probed_s);
 	buf_addf(b, " %s", primary_verdict_name(p->verdict));
 	add_time(b, " from=",
-	    is_turn && !is_after_gap && p->run_s > 0 ? p->run_s : p->probed_s);
+	    is_turn && !is_after_gap(p) && p->run_s > 0 ? p->run_s
+							: p->probed_s);
 	if (p->before_s > 0)
 		add_time(b, " seen=", p->before_s);
 	if (p->reason[0] != '\0' && p->verdict != PRIMARY_UP)
@@ -257,17 +267,14 @@ add_change(struct buf *b, const struct primary *p, const struct tail *t,
 static void
 add_lines(struct buf *b, const struct primary *p, const struct tail *t)
 {
-	bool is_after_gap =
-	    p->before_s > 0 && p->probed_s - p->before_s > HISTORY_GAP_S;
-
 	if (p->over.start_s > 0 && !(t->has_line && t->line.is_day &&
-				       t->line.at_s >= p->over.start_s)) {
+				       t->line.at_s == p->over.start_s)) {
 		primary_format_day(b, &p->over);
 		buf_puts(b, "\n");
 	}
 	if (p->verdict != PRIMARY_UNKNOWN &&
-	    (!t->has_line || t->line.verdict != p->verdict || is_after_gap))
-		add_change(b, p, t, is_after_gap);
+	    (!t->has_line || t->line.verdict != p->verdict || is_after_gap(p)))
+		add_change(b, p, t);
 }
 
 /* How many bytes at the beginning of text are too old to keep, or too many:
@@ -361,6 +368,14 @@ append(int fd, const struct tail *t, const struct buf *lines, struct err *e)
 	return rc;
 }
 
+/* By a clock that has just jumped ahead all of a year would be old. */
+static int64_t
+earlier_result(const struct primary *p)
+{
+	return p->before_s > 0 && p->before_s < p->probed_s ? p->before_s
+							    : p->probed_s;
+}
+
 int
 history_note(int domain_fd, const struct primary *p, struct err *e)
 {
@@ -377,7 +392,7 @@ history_note(int domain_fd, const struct primary *p, struct err *e)
 	if (rc == 0 && lines.len > 0)
 		rc = append(fd, &t, &lines, e);
 	if (rc == 0 && (p->over.start_s > 0 || t.size > HISTORY_MAX))
-		rc = drop_old(domain_fd, p->probed_s, e);
+		rc = drop_old(domain_fd, earlier_result(p), e);
 out:
 	buf_free(&lines);
 	close(fd);
@@ -428,48 +443,61 @@ end_spell(struct reader *r, int64_t end_s, struct err *e)
 	return 0;
 }
 
+/* A clock was set back, so it had been ahead: what was told of the time from
+ * then on is not so. */
+static void
+forget_spells(struct history *h, int64_t from_s)
+{
+	while (h->nspells > 0 && h->spells[h->nspells - 1].from_s >= from_s)
+		h->nspells--;
+	if (h->nspells > 0 && h->spells[h->nspells - 1].to_s > from_s)
+		h->spells[h->nspells - 1].to_s = from_s;
+}
+
 static int
 take_change(struct reader *r, const struct line *l, struct err *e)
 {
 	struct history_spell *now = &r->now;
-	int64_t from_s = l->from_s;
-	bool is_gap;
+	bool is_back = l->from_s < now->from_s;
+	bool is_gap = l->seen_s > 0 && l->from_s - l->seen_s > HISTORY_GAP_S;
 
-	if (from_s < now->from_s) /* a clock was set back */
-		from_s = now->from_s;
-	is_gap = l->seen_s > 0 && from_s - l->seen_s > HISTORY_GAP_S;
-	if (l->verdict == now->verdict && !is_gap)
+	if (l->verdict == now->verdict && !is_gap && !is_back)
 		return 0; /* two processes wrote it */
-	if (end_spell(r, is_gap ? l->seen_s : from_s, e) == -1)
+	if (is_back)
+		forget_spells(r->h, l->from_s);
+	else if (end_spell(r, is_gap ? l->seen_s : l->from_s, e) == -1)
 		return -1;
 	now->verdict = l->verdict;
-	now->from_s = from_s;
+	now->from_s = l->from_s;
 	memcpy(now->reason, l->reason, sizeof now->reason);
 	return 0;
 }
 
 /* Two processes can each write the end of a day: the one that saw more
- * counts. */
+ * counts. They are in order, where no clock was set back. */
 static int
 take_day(struct reader *r, const struct primary_day *day, struct err *e)
 {
 	struct history *h = r->h;
-	struct primary_day *last = h->ndays > 0 ? &h->days[h->ndays - 1] : NULL;
+	size_t at = h->ndays;
 	void *larger;
 
 	if (day->start_s + 86400 <= r->from_s || day->start_s >= r->to_s)
 		return 0;
-	if (last != NULL && day->start_s <= last->start_s) {
-		if (day->start_s == last->start_s &&
-		    day->results > last->results)
-			*last = *day;
+	while (at > 0 && h->days[at - 1].start_s > day->start_s)
+		at--;
+	if (at > 0 && h->days[at - 1].start_s == day->start_s) {
+		if (day->results > h->days[at - 1].results)
+			h->days[at - 1] = *day;
 		return 0;
 	}
 	larger = grow(h->days, h->ndays, &r->days_size, sizeof *day);
 	if (larger == NULL)
 		return err_sys(e, "%s", file_name);
 	h->days = larger;
-	h->days[h->ndays++] = *day;
+	memmove(&h->days[at + 1], &h->days[at],
+	    (h->ndays++ - at) * sizeof *day);
+	h->days[at] = *day;
 	return 0;
 }
 

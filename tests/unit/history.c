@@ -390,6 +390,57 @@ when_all_lines_are_old_the_last_change_stays(void **state)
 	buf_free(&text);
 }
 
+/* D50 */
+static void
+a_clock_that_was_ahead_spoils_no_more_than_that(void **state)
+{
+	static const int64_t ahead_s[] = { 2 * DAY, 3 * DAY, 400 * DAY,
+		3650 * (int64_t)DAY };
+	struct world *w = *state;
+	char spells[256];
+
+	for (size_t i = 0; i < COUNT(ahead_s); i++) {
+		struct history h = HISTORY_INIT;
+
+		unlinkat(w->fd, "primary", 0);
+		unlinkat(w->fd, "history", 0);
+		for (int hour = 0; hour < 48; hour++)
+			learn(w, 'u', T0 + hour * 3600);
+		learn(w, 'u', T0 + 48 * 3600 + ahead_s[i]);
+		for (int hour = 49; hour < 100; hour++)
+			learn(w, hour < 97 ? 'u' : 'd', T0 + hour * 3600);
+		spells_of(w, 0, 360000, spells, sizeof spells);
+		assert_string_equal(spells,
+		    "u 0-169200,u 176400-349200,d 349200-360000");
+		assert_int_equal(history_read(&h, w->fd, T0, T0 + 360000,
+				     &w->e),
+		    0);
+		assert_int_equal(h.ndays, 5);
+		for (size_t day = 0; day < h.ndays; day++)
+			assert_int_equal(h.days[day].results, day == 2   ? 23
+							      : day == 4 ? 4
+									 : 24);
+		history_free(&h);
+	}
+}
+
+static void
+a_clock_that_jumps_ahead_makes_no_year_old(void **state)
+{
+	struct world *w = *state;
+	struct history h = HISTORY_INIT;
+
+	for (int day = 0; day < 300; day++)
+		learn(w, 'u', T0 + (int64_t)day * DAY);
+	learn(w, 'u', T0 + 4000 * (int64_t)DAY);
+	learn(w, 'u', T0 + 300 * (int64_t)DAY);
+	assert_int_equal(history_read(&h, w->fd, T0, T0 + 301 * (int64_t)DAY,
+			     &w->e),
+	    0);
+	assert_int_equal(h.ndays, 301);
+	history_free(&h);
+}
+
 static void
 a_lock_that_is_held_for_long_is_a_temporary_error(void **state)
 {
@@ -465,6 +516,8 @@ main(void)
 		TEST(a_year_stays_and_no_more),
 		TEST(what_held_before_the_oldest_line_is_still_known),
 		TEST(when_all_lines_are_old_the_last_change_stays),
+		TEST(a_clock_that_was_ahead_spoils_no_more_than_that),
+		TEST(a_clock_that_jumps_ahead_makes_no_year_old),
 		TEST(a_lock_that_is_held_for_long_is_a_temporary_error),
 		TEST(several_writers_leave_whole_lines),
 		TEST(a_link_or_fifo_in_its_place_is_not_followed),
