@@ -284,6 +284,7 @@ static size_t
 old_bytes(const char *text, size_t len, int64_t cutoff_s, const char **change,
     size_t *change_len)
 {
+	const size_t most = len > HISTORY_MAX ? HISTORY_MAX / 2 : len;
 	const char *at = text, *end = text + len, *line;
 	size_t line_len;
 	struct line l;
@@ -293,7 +294,7 @@ old_bytes(const char *text, size_t len, int64_t cutoff_s, const char **change,
 		bool is_ours = parse_line(&l, line, line_len);
 
 		if (is_ours && l.at_s >= cutoff_s &&
-		    (size_t)(end - line) <= HISTORY_MAX / 2)
+		    (size_t)(end - line) <= most)
 			return (size_t)(line - text);
 		if (is_ours && !l.is_day) {
 			*change = line;

@@ -442,6 +442,26 @@ a_clock_that_jumps_ahead_makes_no_year_old(void **state)
 }
 
 static void
+a_file_that_is_not_too_big_keeps_all_that_is_not_old(void **state)
+{
+	struct buf text = BUF_INIT(1 << 20);
+	struct world *w = *state;
+	size_t n = 0;
+
+	buf_puts(&text, "2024-01-01T00:00:00Z up\n2024-01-02T00:00:00Z down\n");
+	while (text.len < 700 * 1024)
+		buf_addf(&text, "2026-11-%02zuT%02zu:%02zu:%02zuZ %s\n",
+		    1 + n / 3600 % 20, n / 60 % 24, n % 60, n % 60,
+		    n % 2 == 0 ? "up" : "down"),
+		    n++;
+	put_history(w, text.data);
+	learn_all(w, "d", T0 - 60, 60);
+	learn(w, 'd', T0);
+	assert_int_equal(lines_of(w), n + 2); /* one that was before, a day */
+	buf_free(&text);
+}
+
+static void
 a_lock_that_is_held_for_long_is_a_temporary_error(void **state)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -518,6 +538,7 @@ main(void)
 		TEST(when_all_lines_are_old_the_last_change_stays),
 		TEST(a_clock_that_was_ahead_spoils_no_more_than_that),
 		TEST(a_clock_that_jumps_ahead_makes_no_year_old),
+		TEST(a_file_that_is_not_too_big_keeps_all_that_is_not_old),
 		TEST(a_lock_that_is_held_for_long_is_a_temporary_error),
 		TEST(several_writers_leave_whole_lines),
 		TEST(a_link_or_fifo_in_its_place_is_not_followed),
