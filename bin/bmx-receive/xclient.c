@@ -35,15 +35,23 @@ set_addr(struct envelope_client *c, const char *value)
 	       inet_ntop(family, bytes, c->addr, sizeof c->addr) != NULL;
 }
 
+/* From DNS may come what is no host name, "a_b.example.org": that is not
+ * known, and no reason to have nothing of that client. */
 static bool
 set_name(struct envelope_client *c, const char *value)
 {
+	static const char usual[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "-._";
 	char folded[ADDR_DOMAIN_MAX + 1] = "";
 	struct err e = ERR_INIT;
 
 	if (value[0] != '\0' &&
-	    addr_fold_domain(value, strlen(value), folded, &e) == -1)
-		return false;
+	    addr_fold_domain(value, strlen(value), folded, &e) == -1) {
+		if (value[strspn(value, usual)] != '\0')
+			return false;
+		folded[0] = '\0';
+	}
 	snprintf(c->name, sizeof c->name, "%s", folded);
 	return true;
 }
