@@ -7,7 +7,8 @@
 #include "collect_parts.h"
 #include "hostname.h"
 
-#define NAMES_OF_ADDRESS_MAX 4 /* PTR records that are followed */
+#define NAMES_OF_ADDRESS_MAX                                                   \
+	10 /* PTR records that are followed, RFC 7208 4.6.4 */
 
 /* ---- signatures ---- */
 
@@ -162,44 +163,72 @@ reverse_name(const struct fact_addr *a, const char *zone, char *out,
 		snprintf(out + used, size - used, "%s", zone);
 }
 
+/* Of several names keep what matters, whichever answer comes first: the first
+ * that leads back, then what gave no answer. */
 static void
 read_forward(struct question *q, const struct dns_answer *a)
 {
 	struct fact_reverse *r = &q->host->reverse[q->at];
 	const struct fact_addr *addr = &q->host->addrs[q->at];
+	bool leads_back = false;
 
-	for (size_t i = 0; i < a->nrr && !r->leads_back; i++)
-		r->leads_back =
-		    memcmp(a->rr[i].addr, addr->bytes, addr->len) == 0;
-	if (r->leads_back) {
+	for (size_t i = 0; i < a->nrr && !leads_back; i++)
+		leads_back = memcmp(a->rr[i].addr, addr->bytes, addr->len) == 0;
+	if (leads_back && (!r->leads_back || strcmp(q->name, r->name) < 0)) {
 		free(r->name);
 		r->name = collect_copy(q->c, q->name);
+	} else if (r->leads_back ||
+		   (r->forward.was_asked && !lookup_is_definite(&r->forward))) {
+		return;
 	}
-	/* of several keep what matters: success, then what gave no answer */
-	if (r->leads_back || a->status > DNS_NXDOMAIN ||
-	    lookup_is_definite(&r->forward) || !r->forward.was_asked) {
-		r->forward.was_asked = true;
-		if (r->forward.status <= DNS_NXDOMAIN || r->leads_back)
-			collect_fill(q->c, &r->forward, a);
+	r->leads_back = leads_back;
+	r->forward.was_asked = true;
+	collect_fill(q->c, &r->forward, a);
+}
+
+static int
+compare_names(const void *one, const void *other)
+{
+	const struct dns_rr *const *a = one, *const *b = other;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+/* Sorted, since servers turn the order of the records. If there are more names
+ * than we follow, nobody knows whether one of the others leads back. */
+static void
+follow_names(struct collect *c, struct fact_host *h, size_t at,
+    const struct dns_answer *a)
+{
+	struct fact_reverse *r = &h->reverse[at];
+	const struct dns_rr **rr = calloc(a->nrr, sizeof *rr);
+
+	if (rr == NULL) {
+		collect_no_memory(c);
+		return;
 	}
+	for (size_t i = 0; i < a->nrr; i++)
+		rr[i] = &a->rr[i];
+	qsort(rr, a->nrr, sizeof *rr, compare_names);
+	r->name = collect_copy(c, rr[0]->name);
+	r->forward.was_asked = a->nrr > NAMES_OF_ADDRESS_MAX;
+	r->forward.status = DNS_TIMEOUT;
+	for (size_t i = 0; i < a->nrr && i < NAMES_OF_ADDRESS_MAX; i++)
+		collect_ask(c, rr[i]->name,
+		    h->addrs[at].len == 4 ? DNS_A : DNS_AAAA, NULL,
+		    (struct question){ .read = read_forward,
+			.host = h,
+			.at = at,
+			.name = collect_copy(c, rr[i]->name) });
+	free(rr);
 }
 
 static void
 read_reverse(struct question *q, const struct dns_answer *a)
 {
-	const struct fact_addr *addr = &q->host->addrs[q->at];
-	struct fact_reverse *r = &q->host->reverse[q->at];
-
 	collect_fill(q->c, q->lookup, a);
 	if (a->nrr > 0)
-		r->name = collect_copy(q->c, a->rr[0].name);
-	for (size_t i = 0; i < a->nrr && i < NAMES_OF_ADDRESS_MAX; i++)
-		collect_ask(q->c, a->rr[i].name,
-		    addr->len == 4 ? DNS_A : DNS_AAAA, NULL,
-		    (struct question){ .read = read_forward,
-			.host = q->host,
-			.at = q->at,
-			.name = collect_copy(q->c, a->rr[i].name) });
+		follow_names(q->c, q->host, q->at, a);
 }
 
 static void

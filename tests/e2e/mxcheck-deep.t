@@ -61,6 +61,12 @@ six AAAA 2600:0:1::1
 six2 AAAA 2600:0:1:9::2
 far MX 10 mx1
 far MX 20 mx2
+z A 20.0.0.7
+z A 20.0.0.8
+ten MX 10 ten.ten
+ten.ten A 20.0.0.7
+eleven.ten MX 10 mx.eleven.ten
+mx.eleven.ten A 20.0.0.8
 loop MX 10 mx1
 loop MX 20 same
 street MX 10 mx1
@@ -164,10 +170,13 @@ zone near.test 1 nsnear.near.test. <<'E'
 nsnear A 127.0.0.1
 mx A 30.0.0.9
 E
-zone 20.in-addr.arpa 1 ns1.test. <<'E'
-1.0.0 PTR mx1.test.
-77.0.0 PTR mx1.test.
-E
+# The name that leads back is the last of ten, and of eleven, which are too many.
+{
+	echo '1.0.0 PTR mx1.test.'
+	echo '77.0.0 PTR mx1.test.'
+	printf '7.0.0 PTR %s.test.\n' z a b c d e f g h i
+	printf '8.0.0 PTR %s.test.\n' z a b c d e f g h i j
+} | zone 20.in-addr.arpa 1 ns1.test.
 zone 30.in-addr.arpa 1 ns1.test. <<'E'
 2.0.0 PTR other.test.
 2.0.0 PTR mx2.test.
@@ -360,6 +369,8 @@ check eleven.test warning SPF-MX-COUNT --only SPF-MX-COUNT
 check far.test ok - --only FCRDNS
 check street.test warning FCRDNS --only FCRDNS
 check noptr.test warning FCRDNS --only FCRDNS
+check ten.test ok - --only FCRDNS
+check eleven.ten.test unknown '?FCRDNS' --only FCRDNS
 check listed.test notice DNSBL --only DNSBL --dnsbl bl.test
 check clean.test ok - --only DNSBL --dnsbl bl.test
 tells "a list that lists everything says nothing" '^listed\.test: ok$' \
