@@ -127,17 +127,17 @@ tlsa_present(struct judging *j)
 		if (is_target(f, i) && count_usable(&f->hosts[i]) > 0)
 			with = &f->hosts[i];
 	}
-	for (size_t i = 0; with != NULL && i < f->nhosts; i++) {
+	for (size_t i = 0; i < f->nhosts; i++) {
 		const struct fact_host *h = &f->hosts[i];
 
 		if (!is_target(f, i) || !h->tlsa.was_asked)
 			continue;
-		if (count_usable(h) > 0)
-			pass(j);
-		else if (!lookup_is_definite(&h->tlsa))
+		if (!lookup_is_definite(&h->tlsa))
 			untested(j, about_tlsa(h), "TLSA: %s",
 			    dns_status_text(h->tlsa.status));
-		else
+		else if (count_usable(h) > 0)
+			pass(j);
+		else if (with != NULL)
 			fail(j, usual(j), about_tlsa(h),
 			    "has no usable TLSA record, but %s has",
 			    with->name);
@@ -177,6 +177,10 @@ tlsa_usable(struct judging *j, const struct fact_host *h)
 	    !lookup_is_definite(&h->tlsa))
 		untested(j, about_tlsa(h), "TLSA: %s",
 		    dns_status_text(h->tlsa.status));
+	if (h->tlsas_left > 0)
+		untested(j, about_tlsa(h),
+		    "%zu more record(s), cut or too many, were not looked at",
+		    h->tlsas_left);
 	if (h->ntlsas == 0)
 		return;
 	for (size_t i = 0; i < h->ntlsas; i++) {

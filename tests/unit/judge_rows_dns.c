@@ -255,6 +255,7 @@ const struct row judge_rows_dns[] = {
 	{ "insecure addresses: nobody asks", CHECK_TLSA_LOOKUP, NA, 0, GOOD ";tlsa mx1 =SERVFAIL;trust", "", NULL },
 	{ "nothing answers", CHECK_TLSA_LOOKUP, UNTESTED, ERROR, "mx 10 mx1;a mx1 =TIMEOUT;aaaa mx1 =TIMEOUT;tlsa mx1 =TIMEOUT", "", "mx1" },
 
+	{ "one unknown, one without", CHECK_TLSA_PRESENT, UNTESTED, WARNING, GOOD SIGNED ";tlsa mx1 =SERVFAIL;tlsa mx2 =NODATA", "", "mx1 TLSA" },
 	{ "usable", CHECK_TLSA_USABLE, PASS, 0, GOOD SIGNED DANE, "", NULL },
 	{ "a whole key", CHECK_TLSA_USABLE, PASS, 0, GOOD SIGNED ";tlsa mx1 3 1 0 300;sign mx1 tlsa", "", NULL },
 	{ "SHA-512", CHECK_TLSA_USABLE, PASS, 0, GOOD SIGNED ";tlsa mx1 3 0 2 64;sign mx1 tlsa", "", NULL },
@@ -264,6 +265,7 @@ const struct row judge_rows_dns[] = {
 	{ "type 3", CHECK_TLSA_USABLE, FAIL, WARNING, GOOD SIGNED ";tlsa mx1 3 1 3 32;sign mx1 tlsa", "", NULL },
 	{ "a short digest", CHECK_TLSA_USABLE, FAIL, WARNING, GOOD SIGNED ";tlsa mx1 3 1 1 31;sign mx1 tlsa", "", NULL },
 	{ "no data", CHECK_TLSA_USABLE, FAIL, WARNING, GOOD SIGNED ";tlsa mx1 3 1 0 0;sign mx1 tlsa", "", NULL },
+	{ "one cut", CHECK_TLSA_USABLE, UNTESTED, WARNING, GOOD SIGNED ";tlsa mx1 3 1 1 32;tlsa mx1 cut;sign mx1 tlsa", "", "mx1 TLSA" },
 	{ "not signed", CHECK_TLSA_USABLE, FAIL, WARNING, GOOD ";tlsa mx1 3 1 1 32;trust", "", NULL },
 	{ "unknown", CHECK_TLSA_USABLE, UNTESTED, WARNING, GOOD SIGNED ";tlsa mx1 =SERVFAIL", "", NULL },
 

@@ -269,6 +269,10 @@ state_tlsa(struct facts *f, const struct words *w)
 		h->tlsa.status = status_of(w->v[2]);
 		return;
 	}
+	if (strcmp(w->v[2], "cut") == 0) {
+		h->tlsas_left++;
+		return;
+	}
 	if (h->tlsas == NULL)
 		h->tlsas = calloc(FACTS_TLSAS_MAX, sizeof *h->tlsas);
 	t = &h->tlsas[h->ntlsas++];

@@ -35,7 +35,7 @@
  *	trust				AD would count, from a resolver
  *	bogus mx			(also: bogus mx1 aaaa)
  *	tlsa mx1 3 1 1 32		a record, with so many bytes
- *	tlsa mx1 =SERVFAIL
+ *	tlsa mx1 =SERVFAIL		(also: cut, one that is no record)
  *	text spf v=spf1_-all		(also: sts, tlsrpt; =SERVFAIL; =NONE; =LONG)
  *	back mx1 0 good			of address 0 (none, wrong, =TIMEOUT)
  *	list bl.test alive		(or dead)
