@@ -70,20 +70,56 @@ compare_addr(const void *one, const void *other)
 	return memcmp(a->bytes, b->bytes, a->len);
 }
 
-/* Sorted, since servers turn the order of the records. */
-static void
-add_addrs(struct fact_host *h, enum dns_type type, const struct dns_answer *a)
+const struct dns_rr **
+collect_sort(struct collect *c, const struct dns_answer *a,
+    int (*compare)(const void *, const void *))
 {
+	const struct dns_rr **rr = calloc(a->nrr + 1, sizeof *rr);
+
+	if (rr == NULL) {
+		collect_no_memory(c);
+		return NULL;
+	}
+	for (size_t i = 0; i < a->nrr; i++)
+		rr[i] = &a->rr[i];
+	qsort(rr, a->nrr, sizeof *rr, compare);
+	return rr;
+}
+
+int
+collect_compare_name(const void *one, const void *other)
+{
+	const struct dns_rr *a = *(const struct dns_rr *const *)one;
+	const struct dns_rr *b = *(const struct dns_rr *const *)other;
+
+	return strcmp(a->name, b->name);
+}
+
+static int
+compare_rr_addr(const void *one, const void *other)
+{
+	const struct dns_rr *a = *(const struct dns_rr *const *)one;
+	const struct dns_rr *b = *(const struct dns_rr *const *)other;
+
+	return memcmp(a->addr, b->addr, sizeof a->addr);
+}
+
+static void
+add_addrs(struct collect *c, struct fact_host *h, enum dns_type type,
+    const struct dns_answer *a)
+{
+	const struct dns_rr **rr = collect_sort(c, a, compare_rr_addr);
 	size_t n = a->nrr < FACTS_ADDRS_MAX ? a->nrr : FACTS_ADDRS_MAX;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; rr != NULL && i < n; i++) {
 		struct fact_addr *addr = &h->addrs[h->naddrs++];
 
 		addr->len = type == DNS_A ? 4 : 16;
-		memcpy(addr->bytes, a->rr[i].addr, addr->len);
+		memcpy(addr->bytes, rr[i]->addr, addr->len);
 	}
 	h->addrs_left += a->nrr - n;
 	qsort(h->addrs, h->naddrs, sizeof *h->addrs, compare_addr);
+	free(rr);
 }
 
 static int
@@ -97,24 +133,19 @@ compare_rr(const void *one, const void *other)
 	return strcmp(a->mx.host, b->mx.host);
 }
 
-/* The records in the order senders use them, so that the same zone gives the
- * same facts whatever the order of the reply. */
+/* The records in the order senders use them. */
 static void
 add_hosts(struct collect *c, const struct dns_answer *a)
 {
 	struct facts *f = &c->facts;
-	const struct dns_rr **rr = calloc(a->nrr, sizeof *rr);
+	const struct dns_rr **rr = collect_sort(c, a, compare_rr);
 	size_t n = a->nrr < FACTS_HOSTS_MAX ? a->nrr : FACTS_HOSTS_MAX;
 
 	f->hosts = calloc(n, sizeof *f->hosts);
-	if (rr == NULL || f->hosts == NULL) {
+	if (f->hosts == NULL)
 		collect_no_memory(c);
+	if (rr == NULL || f->hosts == NULL)
 		n = 0;
-	}
-	for (size_t i = 0; n > 0 && i < a->nrr; i++)
-		rr[i] = &a->rr[i];
-	if (n > 0)
-		qsort(rr, a->nrr, sizeof *rr, compare_rr);
 	for (f->nhosts = 0; f->nhosts < n; f->nhosts++) {
 		f->hosts[f->nhosts].preference = rr[f->nhosts]->mx.preference;
 		f->hosts[f->nhosts].name =
@@ -262,7 +293,7 @@ read_addresses(struct question *q, const struct dns_answer *a)
 
 	collect_fill(c, l, a);
 	if (a->status == DNS_OK)
-		add_addrs(h, q->type, a);
+		add_addrs(c, h, q->type, a);
 	else if (q->type == DNS_A && is_worth_looking_into(l))
 		look_into(c, l, h->name);
 	if (collect_wants(c, CHECK_DNSSEC_HOST))

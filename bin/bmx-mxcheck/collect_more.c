@@ -55,28 +55,42 @@ begins_with(const struct dns_rr *rr, const char *word)
 	       memchr(" \t;", rr->raw.data[len], 3) != NULL;
 }
 
+static int
+compare_raw(const void *one, const void *other)
+{
+	const struct dns_rr *a = *(const struct dns_rr *const *)one;
+	const struct dns_rr *b = *(const struct dns_rr *const *)other;
+	size_t len = a->raw.len < b->raw.len ? a->raw.len : b->raw.len;
+	int order = len == 0 ? 0 : memcmp(a->raw.data, b->raw.data, len);
+
+	if (order != 0 || a->raw.len == b->raw.len)
+		return order;
+	return a->raw.len < b->raw.len ? -1 : 1;
+}
+
 static void
 read_texts(struct question *q, const struct dns_answer *a)
 {
 	struct fact_texts *t = (struct fact_texts *)q->lookup; /* first in it */
+	const struct dns_rr **rr = collect_sort(q->c, a, compare_raw);
 
 	collect_fill(q->c, q->lookup, a);
 	for (size_t i = 0; i < a->nrr && !q->c->has_failed; i++) {
-		const struct dns_rr *rr = &a->rr[i];
 		char *text;
 
-		if (!begins_with(rr, wanted_texts[q->at].word))
+		if (!begins_with(rr[i], wanted_texts[q->at].word))
 			continue;
-		if (t->n == FACTS_TEXTS_MAX || rr->raw.len > FACTS_SET_MAX) {
+		if (t->n == FACTS_TEXTS_MAX || rr[i]->raw.len > FACTS_SET_MAX) {
 			t->left++;
 			continue;
 		}
-		text = strndup((const char *)rr->raw.data, rr->raw.len);
+		text = strndup((const char *)rr[i]->raw.data, rr[i]->raw.len);
 		if (text == NULL)
 			collect_no_memory(q->c);
 		else
 			t->text[t->n++] = text;
 	}
+	free(rr);
 }
 
 static void
@@ -94,37 +108,43 @@ ask_texts(struct collect *c, struct fact_texts *t, const char *owner,
 /* ---- TLSA ---- */
 
 static void
+add_tlsa(struct fact_host *h, const unsigned char *p, size_t len)
+{
+	struct fact_tlsa *t = &h->tlsas[h->ntlsas];
+
+	if (len < 3 || h->ntlsas == FACTS_TLSAS_MAX) {
+		h->tlsas_left++;
+		return;
+	}
+	h->ntlsas++;
+	t->usage = p[0];
+	t->selector = p[1];
+	t->match = p[2];
+	t->len = len - 3;
+	memcpy(t->data, p + 3,
+	    t->len < sizeof t->data ? t->len : sizeof t->data);
+	if (t->match == 0)
+		digest_sha256(p + 3, t->len, t->sha256);
+}
+
+static void
 read_tlsas(struct question *q, const struct dns_answer *a)
 {
 	struct fact_host *h = q->host;
+	const struct dns_rr **rr;
 
 	collect_fill(q->c, q->lookup, a);
 	if (a->nrr == 0) {
 		collect_if_bogus(q->c, q->lookup, q->name, DNS_TLSA);
 		return;
 	}
+	rr = collect_sort(q->c, a, compare_raw);
 	h->tlsas = calloc(FACTS_TLSAS_MAX, sizeof *h->tlsas);
 	if (h->tlsas == NULL)
 		collect_no_memory(q->c);
-	for (size_t i = 0; h->tlsas != NULL && i < a->nrr; i++) {
-		const unsigned char *p = a->rr[i].raw.data;
-		struct fact_tlsa *t = &h->tlsas[h->ntlsas];
-		size_t len = a->rr[i].raw.len;
-
-		if (len < 3 || h->ntlsas == FACTS_TLSAS_MAX) {
-			h->tlsas_left++;
-			continue;
-		}
-		t->usage = p[0];
-		t->selector = p[1];
-		t->match = p[2];
-		t->len = len - 3;
-		memcpy(t->data, p + 3,
-		    t->len < sizeof t->data ? t->len : sizeof t->data);
-		if (t->match == 0)
-			digest_sha256(p + 3, t->len, t->sha256);
-		h->ntlsas++;
-	}
+	for (size_t i = 0; !q->c->has_failed && i < a->nrr; i++)
+		add_tlsa(h, rr[i]->raw.data, rr[i]->raw.len);
+	free(rr);
 }
 
 static void
@@ -186,30 +206,17 @@ read_forward(struct question *q, const struct dns_answer *a)
 	collect_fill(q->c, &r->forward, a);
 }
 
-static int
-compare_names(const void *one, const void *other)
-{
-	const struct dns_rr *const *a = one, *const *b = other;
-
-	return strcmp((*a)->name, (*b)->name);
-}
-
-/* Sorted, since servers turn the order of the records. If there are more names
- * than we follow, nobody knows whether one of the others leads back. */
+/* If there are more names than we follow, nobody knows whether one of the others
+ * leads back. */
 static void
 follow_names(struct collect *c, struct fact_host *h, size_t at,
     const struct dns_answer *a)
 {
 	struct fact_reverse *r = &h->reverse[at];
-	const struct dns_rr **rr = calloc(a->nrr, sizeof *rr);
+	const struct dns_rr **rr = collect_sort(c, a, collect_compare_name);
 
-	if (rr == NULL) {
-		collect_no_memory(c);
+	if (rr == NULL)
 		return;
-	}
-	for (size_t i = 0; i < a->nrr; i++)
-		rr[i] = &a->rr[i];
-	qsort(rr, a->nrr, sizeof *rr, compare_names);
 	r->name = collect_copy(c, rr[0]->name);
 	r->forward.was_asked = a->nrr > NAMES_OF_ADDRESS_MAX;
 	r->forward.status = DNS_TIMEOUT;

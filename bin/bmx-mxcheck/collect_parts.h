@@ -54,6 +54,13 @@ char *collect_copy(struct collect *c, const char *text);
 void collect_fill(struct collect *c, struct lookup *l,
     const struct dns_answer *a);
 
+/* The records of an answer sorted, so that the same zone gives the same facts
+ * whatever the order of the reply; to be freed. compare gets pointers to
+ * pointers. NULL: no memory, which is said. */
+const struct dns_rr **collect_sort(struct collect *c,
+    const struct dns_answer *a, int (*compare)(const void *, const void *));
+int collect_compare_name(const void *one, const void *other); /* NS, PTR */
+
 /* Is one of the checks made that need this? */
 bool collect_wants(const struct collect *c, enum check_id id);
 

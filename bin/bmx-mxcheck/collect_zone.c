@@ -233,22 +233,22 @@ static void
 set_servers(struct question *q, const struct dns_answer *a)
 {
 	struct fact_zone *z = q->zone;
+	const struct dns_rr **rr = collect_sort(q->c, a, collect_compare_name);
 
 	z->apex = collect_copy(q->c, q->name);
 	z->servers_room = 4 * a->nrr + 4;
 	if (z->servers_room > FACTS_SERVERS_MAX)
 		z->servers_room = FACTS_SERVERS_MAX;
 	z->servers = calloc(z->servers_room, sizeof *z->servers);
-	if (z->apex == NULL || z->servers == NULL) {
+	if (z->servers == NULL)
 		collect_no_memory(q->c);
-		return;
-	}
-	for (size_t i = 0; i < a->nrr; i++) {
+	for (size_t i = 0; !q->c->has_failed && i < a->nrr; i++) {
 		if (i < FACTS_NAMES_MAX)
-			ask_server_addresses(q, a->rr[i].name);
+			ask_server_addresses(q, rr[i]->name);
 		else
 			z->servers_left++;
 	}
+	free(rr);
 }
 
 static void

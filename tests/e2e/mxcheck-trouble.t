@@ -60,6 +60,12 @@ for way in $ways; do
 	unlike "$way sends nothing to the terminal" "$(cat -v "$tmp/out")" '\^\[|^spoof'
 	like "$way can be replayed" "$(head -1 "$tmp/out")" "^$way\\.test: "
 done
+# The order of the records of a reply makes no difference.
+for n in 1 2 3 4 5; do
+	bmx-mxcheck -q --json --all --deadline 2 --ns-port "$port" --resolver "$dns" \
+	    evilns.test evil.test addrs.test | sed 's/"time":"[^"]*"//'
+done | sort | uniq -c | sed 's/ *\([0-9]*\).*/\1/' >"$tmp/counts"
+is "the same records give the same report" "$(tr '\n' ' ' <"$tmp/counts")" "5 5 5 "
 like "64 KiB of TXT are read" "$(bmx-mxcheck -q --only SPF-BACKUP \
     --resolver "$dns" --primary mx1.test bigtxt.test)" '^bigtxt\.test: '
 

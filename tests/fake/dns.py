@@ -3,6 +3,8 @@
 
 usage: dns.py PORT
 
+Records of one name and type come in another order each time.
+
 The first label of the question's name says how it is answered:
 
     silent      not at all
@@ -25,6 +27,7 @@ The first label of the question's name says how it is answered:
     (others)    MX 10 mx1.test, MX 20 mx2.test
 """
 import os
+import random
 import socket
 import struct
 import sys
@@ -123,6 +126,7 @@ def answer(packet, over_tcp=False):
     if first == b"pointers":
         at = 12 + len(question) + 14
         records = [mx(b"\xc0\x0c", 10, struct.pack("!H", 0xc000 | at))]
+    random.shuffle(records)
     reply = ident + struct.pack("!HHHHH", flags | rcode, 1, len(records), 0, 0)
     reply += question + b"".join(records)
     if len(reply) > 1232 and not over_tcp:
