@@ -22,7 +22,7 @@ struct handover {
 	char queue_id[QUEUE_ID_MAX]; /* "": the reply names none */
 	char *domain;
 	int64_t at_us;
-	bool is_logged, is_sent, is_bounced;
+	bool is_logged, is_sent, is_deferred, is_bounced;
 	bool is_removed; /* from the queue: the ID may be another message's */
 	bool is_doubled; /* an earlier line has the same id and domain */
 };
@@ -267,8 +267,12 @@ take_log_line(struct handovers *h, const char *line)
 		return;
 	found->is_logged = true;
 	found->is_sent = found->is_sent || strstr(text, " status=sent ");
-	found->is_bounced =
-	    found->is_bounced || strstr(text, " status=bounced ");
+	found->is_deferred =
+	    found->is_deferred || strstr(text, " status=deferred ");
+	/* qmgr(8) gives up what waited for too long, or was told to */
+	found->is_bounced = found->is_bounced ||
+			    strstr(text, " status=bounced ") ||
+			    strstr(text, "expired, returned to sender\n");
 	found->is_removed =
 	    found->is_removed || strcmp(text, " removed\n") == 0;
 }
@@ -305,16 +309,19 @@ static bool
 is_found(const struct handover *h, enum finding finding)
 {
 	bool is_named = h->queue_id[0] != '\0';
+	bool is_ended = h->is_sent || h->is_bounced;
 
 	switch (finding) {
 	case MISSING:
-		return is_named && !h->is_logged;
+		return is_named &&
+		       (!h->is_logged || (h->is_removed && !is_ended));
 	case UNKNOWN:
 		return !is_named;
 	case BOUNCED:
 		return h->is_bounced;
 	case WAITING:
-		return h->is_logged && !h->is_sent && !h->is_bounced;
+		return h->is_logged && !h->is_removed &&
+		       (h->is_deferred || !is_ended);
 	case DOUBLED:
 		return h->is_doubled;
 	case NFINDINGS:

@@ -75,6 +75,30 @@ handed_over 08 when '250 2.0.0 Ok: queued as AAA8'
 sed -i 's/^[^ ]*/some-day/' "$month"
 finds 'a line without a time counts' 69 "missing $id example.com AAA8"
 
+# ---- the ends that a message can have there ----
+
+: >"$month"
+: >"$tmp/log"
+handed_over 01 given-up '250 2.0.0 Ok: queued as CCC1'
+logs CCC1 client=x deferred 'from=<a@s.example>, status=expired, returned to sender' \
+    removed
+finds 'it waited too long there, and went back' 69 "bounced $id example.com CCC1"
+: >"$month"
+handed_over 02 forced '250 2.0.0 Ok: queued as CCC2'
+logs CCC2 client=x 'from=<>, status=force-expired, returned to sender' removed
+finds 'or was sent back by hand' 69 "bounced $id example.com CCC2"
+: >"$month"
+handed_over 03 partly '250 2.0.0 Ok: queued as CCC3'
+logs CCC3 client=x sent deferred
+finds 'one recipient has it, one waits' 0 "waiting $id example.com CCC3"
+logs CCC3 bounced
+finds 'a third does not get it' 69 "bounced $id example.com CCC3" \
+    "waiting $id example.com CCC3"
+: >"$month"
+handed_over 04 deleted '250 2.0.0 Ok: queued as CCC4'
+logs CCC4 client=x deferred removed
+finds 'somebody deleted it' 69 "missing $id example.com CCC4"
+
 # ---- a queue ID that is given again ----
 
 : >"$month"
