@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "bmx-queue/jline.h"
 
 #define QUEUE_ID_MAX 32 /* Postfix's long ones have 10 to 20 characters */
@@ -108,6 +109,33 @@ add_line(struct handovers *h, const char *line, struct err *e)
 	return 0;
 }
 
+#define TIME_ROOM sizeof "2026-11-24T03:06:00.000000Z"
+
+/* All of a time or its beginning, to compare lines with; they have digits where
+ * a Z may be given. */
+static int
+take_since(const char *given, char since[TIME_ROOM], struct err *e)
+{
+	static const char form[TIME_ROOM] = "0000-00-00T00:00:00.000000";
+	size_t len = strlen(given), n = 0;
+	char safe[64];
+
+	while (n < len && form[n] != '\0' &&
+	       (form[n] == '0' ? isdigit((unsigned char)given[n])
+			       : given[n] == form[n]))
+		n++;
+	if (n < strlen("0000") ||
+	    (n < len && (strcmp(given + n, "Z") != 0 ||
+			    n < strlen("0000-00-00T00:00:00"))))
+		return err_usage(e,
+		    "--since %s: no time, like 2026-11-24 or "
+		    "2026-11-24T06:00:00Z",
+		    text_safe(safe, sizeof safe, given));
+	memcpy(since, given, n);
+	since[n] = '\0';
+	return 0;
+}
+
 /* A line of the ledger that is a hand-over since then. */
 static bool
 is_wanted(const char *line, const char *since)
@@ -116,7 +144,7 @@ is_wanted(const char *line, const char *since)
 	const char *what = strstr(line, " what=delivered ");
 
 	return what != NULL && (reply == NULL || what < reply) &&
-	       (since == NULL || strncmp(line, since, strlen(since)) >= 0);
+	       strncmp(line, since, strlen(since)) >= 0;
 }
 
 #define LINE_ROOM 8192 /* no line of the ledger is half as long */
@@ -409,8 +437,11 @@ reconcile_ledger(const struct reconcile_order *order, const struct spool *sp,
     struct output *o, struct err *e)
 {
 	struct handovers h = { NULL, 0, 0 };
-	int rc = read_ledger(&h, sp, order->since, e);
+	char since[TIME_ROOM] = "";
+	int rc = order->since == NULL ? 0 : take_since(order->since, since, e);
 
+	if (rc == 0)
+		rc = read_ledger(&h, sp, since, e);
 	sort(&h, by_queue_id);
 	if (rc == 0)
 		rc = read_log(&h, order->log, e);

@@ -67,6 +67,20 @@ handed_over 07 odd '250 2.0.0 Ok: queued as ../AAA7'
 like "what is no queue ID is none" \
     "$(bmx-queue reconcile --json "$tmp/log" | grep "$id")" \
     '^\{"finding":"unknown","id":".*","domain":"example\.com","queue_id":"-"\}$'
+is "--since a second has all of that second" \
+    "$(bmx-queue reconcile --since 2026-11-24T03:07:00Z "$tmp/log" | tail -n 1)" \
+    'total 1 missing 0 unknown 1 bounced 0 waiting 0 doubled 0'
+for since in yesterday '' 202 2026-11-24T 2026-11-24T03:07:00+01:00 \
+    2026/11/24 2026-11Z 2026-11-24T03:07:00Zx '2026-11-24 03:07:00'; do
+	case $since in
+	2026-11-24T) want=69 ;; # the beginning of a time
+	*) want=64 ;;
+	esac
+	exits "--since '$since': $want" "$want" bmx-queue reconcile \
+	    --since "$since" "$tmp/log"
+done
+like "says what would be a time" "$(cat "$tmp/err")" \
+    '^bmx-queue: --since 2026-11-24 03:07:00: no time, like 2026-11-24 or '
 exits "a log that is not there: 75" 75 bmx-queue reconcile "$tmp/none"
 exits "one log: 64" 64 bmx-queue reconcile "$tmp/log" "$tmp/log"
 
