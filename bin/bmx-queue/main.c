@@ -59,38 +59,6 @@ read_names(struct select *s, const struct request *r, struct output *o,
 	return rc;
 }
 
-/* A domain is known by bmx.conf, or by mail that is still there. */
-static bool
-is_domain_known(const char *name, const struct config *conf,
-    const struct spool *sp)
-{
-	struct spool_domain d;
-	struct err ignored;
-	bool is_spooled = spool_domain_open(&d, sp, name, false, &ignored) == 1;
-
-	spool_domain_close(&d);
-	return is_spooled || config_find(conf, name) != NULL;
-}
-
-static void
-tell_missing(const struct job *job)
-{
-	const struct select_want *want;
-	struct err e;
-
-	for (size_t i = 0; (want = select_missing(&job->s, &i)) != NULL;) {
-		if (want->id[0] != '\0')
-			err_perm(&e, "%s%s%s: no such message", want->domain,
-			    want->domain[0] == '\0' ? "" : "/", want->id);
-		else if (is_domain_known(want->domain, job->conf, &job->sp))
-			continue;
-		else
-			err_perm(&e, "%s: no such domain in the spool or in %s",
-			    want->domain, job->conf->path);
-		output_complain(job->o, &e);
-	}
-}
-
 /* What the verb's reach needs, then the verb. */
 static int
 run(struct job *job, struct err *e)
@@ -112,8 +80,8 @@ run(struct job *job, struct err *e)
 		select_domains(&job->s, &job->sp, e) == -1))
 		goto out;
 	rc = verb->run(job, e);
-	if (rc == 0)
-		tell_missing(job);
+	if (rc == 0 && !job->r->nagios)
+		job_tell_missing(job);
 out:
 	select_free(&job->s);
 	spool_close(&job->sp);
@@ -179,7 +147,8 @@ out:
 		monitor_unknown(&o, &e);
 	else if (rc == -1)
 		output_complain(&o, &e);
-	output_finish(&o);
+	if (output_finish(&o) == -1 && r.nagios)
+		o.status = MONITOR_UNKNOWN;
 	config_free(&conf);
 	options_free(&options);
 	request_free(&r);

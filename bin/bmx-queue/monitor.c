@@ -146,36 +146,35 @@ print_perfdata(struct output *o, const char *name, int64_t value,
 
 int
 monitor_nagios(const struct monitor_limits *warn,
-    const struct monitor_limits *crit, struct select *s, const struct spool *sp,
-    struct output *o, struct err *e)
+    const struct monitor_limits *crit, const struct counts *sum,
+    const struct spool *sp, struct output *o, struct err *e)
 {
 	static const char *const states[] = { "OK", "WARNING", "CRITICAL" };
 	char age[OUTPUT_WORD], size[OUTPUT_WORD];
 	struct output eyes = *o;
-	struct counts sum;
 	struct room r = { 0, 0, 0 };
 
-	if (read_room(&r, sp, e) == -1 || census_total(&sum, s, sp, o, e) == -1)
+	if (read_room(&r, sp, e) == -1)
 		return -1;
-	/* a domain that could not be read: not all is known */
+	/* a domain that could not be read, or is not there: not all is known */
 	if (o->status != 0)
-		return err_temp(e, "not all of the spool could be read");
+		return err_temp(e, "not all of it could be read");
 	eyes.form = OUTPUT_TABLE;
-	o->status = is_beyond(crit, &sum, &r, o)   ? 2
-		    : is_beyond(warn, &sum, &r, o) ? 1
-						   : 0;
+	o->status = is_beyond(crit, sum, &r, o)   ? 2
+		    : is_beyond(warn, sum, &r, o) ? 1
+						  : 0;
 	fprintf(o->data,
 	    "QUEUE %s - %zu messages, %s bytes, oldest %s, %" PRId64
 	    "%% of the disk free |",
-	    states[o->status], sum.messages,
-	    output_size(&eyes, sum.bytes, size),
-	    sum.messages == 0 ? "-" : output_age(&eyes, sum.oldest_us, age),
+	    states[o->status], sum->messages,
+	    output_size(&eyes, sum->bytes, size),
+	    sum->messages == 0 ? "-" : output_age(&eyes, sum->oldest_us, age),
 	    percent_free(&r));
-	print_perfdata(o, "age", age_of(&sum, o), "s", warn->age_s, crit->age_s,
+	print_perfdata(o, "age", age_of(sum, o), "s", warn->age_s, crit->age_s,
 	    "");
-	print_perfdata(o, "count", (int64_t)sum.messages, "", warn->count,
+	print_perfdata(o, "count", (int64_t)sum->messages, "", warn->count,
 	    crit->count, "");
-	print_perfdata(o, "bytes", (int64_t)sum.bytes, "B", warn->bytes,
+	print_perfdata(o, "bytes", (int64_t)sum->bytes, "B", warn->bytes,
 	    crit->bytes, "");
 	print_perfdata(o, "free", (int64_t)r.free, "B", warn->free_bytes,
 	    crit->free_bytes, ":");
@@ -193,7 +192,7 @@ monitor_unknown(struct output *o, const struct err *e)
 	for (const char *c = e->text; *c != '\0'; c++)
 		putc(*c == '|' ? '/' : *c, o->data);
 	putc('\n', o->data);
-	o->status = 3;
+	o->status = MONITOR_UNKNOWN;
 }
 
 /* ---- Prometheus ---- */

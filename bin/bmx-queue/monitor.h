@@ -1,6 +1,7 @@
 #ifndef BMX_QUEUE_MONITOR_H
 #define BMX_QUEUE_MONITOR_H
 
+#include "bmx-queue/census.h"
 #include "bmx-queue/output.h"
 #include "bmx-queue/select.h"
 #include "spool/config.h"
@@ -24,10 +25,12 @@ int monitor_parse(struct monitor_limits *l, const char *option,
 #define MONITOR_CRIT "age=3d,free=5%"
 
 /* A line for Nagios and its like; o->status is 0, 1 or 2. -1: *e says why
- * nothing is known. */
+ * nothing is known; so it is when o has complained of something. */
 int monitor_nagios(const struct monitor_limits *warn,
-    const struct monitor_limits *crit, struct select *s, const struct spool *sp,
-    struct output *o, struct err *e);
+    const struct monitor_limits *crit, const struct counts *sum,
+    const struct spool *sp, struct output *o, struct err *e);
+
+#define MONITOR_UNKNOWN 3
 
 /* What that is for a run that failed: a line, and o->status 3. */
 void monitor_unknown(struct output *o, const struct err *e);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bmx-queue/act.h"
+#include "bmx-queue/census.h"
 #include "bmx-queue/explain.h"
 #include "bmx-queue/export.h"
 #include "bmx-queue/fsck.h"
@@ -18,6 +19,40 @@
 #include "bmx-queue/show.h"
 #include "bmx-queue/watch.h"
 
+/* ---- names that mean nothing ---- */
+
+/* A domain is known by bmx.conf, or by mail that is still there. */
+static bool
+is_domain_known(const char *name, const struct config *conf,
+    const struct spool *sp)
+{
+	struct spool_domain d;
+	struct err ignored;
+	bool is_spooled = spool_domain_open(&d, sp, name, false, &ignored) == 1;
+
+	spool_domain_close(&d);
+	return is_spooled || config_find(conf, name) != NULL;
+}
+
+void
+job_tell_missing(const struct job *job)
+{
+	const struct select_want *want;
+	struct err e;
+
+	for (size_t i = 0; (want = select_missing(&job->s, &i)) != NULL;) {
+		if (want->id[0] != '\0')
+			err_perm(&e, "%s%s%s: no such message", want->domain,
+			    want->domain[0] == '\0' ? "" : "/", want->id);
+		else if (is_domain_known(want->domain, job->conf, &job->sp))
+			continue;
+		else
+			err_perm(&e, "%s: no such domain in the spool or in %s",
+			    want->domain, job->conf->path);
+		output_complain(job->o, &e);
+	}
+}
+
 /* ---- looking ---- */
 
 static int
@@ -32,13 +67,17 @@ run_nagios(struct job *job, struct err *e)
 	const struct monitor_limits none = { -1, -1, -1, -1, -1 };
 	struct monitor_limits warn = none, crit = none;
 	const struct request *r = job->r;
+	struct counts sum;
 
 	if (monitor_parse(&warn, "--warn",
 		r->warn == NULL ? MONITOR_WARN : r->warn, e) == -1 ||
 	    monitor_parse(&crit, "--crit",
 		r->crit == NULL ? MONITOR_CRIT : r->crit, e) == -1)
 		return -1;
-	return monitor_nagios(&warn, &crit, &job->s, &job->sp, job->o, e);
+	if (census_total(&sum, &job->s, &job->sp, job->o, e) == -1)
+		return -1;
+	job_tell_missing(job); /* before the line that says whether all is OK */
+	return monitor_nagios(&warn, &crit, &sum, &job->sp, job->o, e);
 }
 
 static int

@@ -34,6 +34,10 @@ struct verb {
 	int (*run)(struct job *job, struct err *e);
 };
 
+/* After the messages were looked at: complain of each name that was given and is
+ * not there. */
+void job_tell_missing(const struct job *job);
+
 /* NULL: there is none of that name. */
 const struct verb *verb_find(const char *name);
 

@@ -7,7 +7,7 @@ mk()
 	"$top_builddir/tests/lib/mkmsg" "$tmp/spool" "$@"
 }
 
-make_conf '[example.com]' '[example.net]'
+make_conf '[example.com]' '[example.net]' '[example.org]'
 spool=$tmp/spool
 room='free=0%'
 
@@ -47,8 +47,19 @@ mkdir -m 700 "$spool/example.org"
 : >"$spool/example.org/cur"
 state "a domain that cannot be read" 3 UNKNOWN --warn count=1
 like "where the others alone are no answer" "$(cat "$tmp/out")" \
-    'not all of the spool could be read'
+    'not all of it could be read'
 rm -r "$spool/example.org"
+state "a domain that nobody knows" 3 UNKNOWN example.edu
+state "nor an ID" 3 UNKNOWN 00000000000aaaaaaaaaa "$held"
+like "is named" "$(cat "$tmp/err")" ' 00000000000aaaaaaaaaa: no such message$'
+state "a domain of bmx.conf without mail is known" 0 OK --warn "$room" \
+    --crit "$room" example.org
+if [ -c /dev/full ]; then
+	bmx-queue --nagios >/dev/full 2>"$tmp/err"
+	is "a line that could not be written is none" $? 3
+else
+	skip "a line that could not be written is none" 'no /dev/full'
+fi
 exits "--json does not go with it" 3 bmx-queue --nagios --json
 exits "--warn alone is a mistake" 64 bmx-queue --warn age=1h
 
