@@ -33,6 +33,8 @@ static const char *const level_words[] = { "OK", "WARN", "CRIT" };
 struct subject {
 	const char *name;
 	const struct config_domain *domain;
+	bool is_unreadable; /* its directory, and why */
+	struct err why;
 	bool is_paused;
 	struct paused paused;
 	struct primary primary;
@@ -334,30 +336,34 @@ read_subject(struct subject *d, const struct run *r, struct err *e)
 	return rc == -1 ? -1 : 0;
 }
 
-static int
-check_domain(struct run *r, const struct config_domain *domain, struct err *e)
+static void
+check_domain(struct run *r, const struct config_domain *domain)
 {
 	static const struct {
 		const char *name;
 		void (*check)(struct run *r, const struct subject *d);
+		bool is_of_spool;
 	} checks[] = {
-		{ "recipients", check_recipients },
-		{ "dns", check_dns },
-		{ "certificate", check_certificate },
-		{ "probe", check_probe },
-		{ "flush", check_flush },
+		{ "recipients", check_recipients, false },
+		{ "dns", check_dns, false },
+		{ "certificate", check_certificate, false },
+		{ "probe", check_probe, true },
+		{ "flush", check_flush, true },
 	};
 	struct subject d = { .name = domain->name, .domain = domain };
 
-	if (read_subject(&d, r, e) == -1)
-		return -1;
-	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-		if (!is_skipped(r, checks[i].name))
+	d.is_unreadable = read_subject(&d, r, &d.why) == -1;
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+		if (is_skipped(r, checks[i].name))
+			continue;
+		if (d.is_unreadable && checks[i].is_of_spool)
+			tell(r, CRIT, checks[i].name, d.name, "%s", d.why.text);
+		else
 			checks[i].check(r, &d);
+	}
 	r->day_bytes += d.day_bytes;
 	if (d.newest_us > r->newest_us)
 		r->newest_us = d.newest_us;
-	return 0;
 }
 
 int
@@ -372,9 +378,8 @@ readiness(const struct readiness_order *order, const struct select *s,
 	if (!is_skipped(&r, "config"))
 		check_config(&r);
 	for (size_t i = 0; i < conf->ndomains; i++)
-		if ((s->is_all || select_looks_at(s, conf->domains[i].name)) &&
-		    check_domain(&r, &conf->domains[i], e) == -1)
-			return -1;
+		if (s->is_all || select_looks_at(s, conf->domains[i].name))
+			check_domain(&r, &conf->domains[i]);
 	if (!is_skipped(&r, "space"))
 		check_space(&r);
 	if (!is_skipped(&r, "clock"))

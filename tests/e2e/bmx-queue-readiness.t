@@ -98,6 +98,13 @@ trouble "a pause" 1 probe '^WARN: it is paused: new disk$'
 is "explains that" "$(verdict flush)" "OK: nothing waits in vain"
 bmx-queue resume example.com >/dev/null
 bmx-queue remove "$old" >/dev/null
+mv "$dir/cur" "$dir/away"
+: >"$dir/cur"
+trouble "a domain whose mail cannot be read" 2 flush \
+    '^CRIT: open example\.com/cur: Not a directory$'
+like "hides no other check" "$(verdict space)" '^OK: '
+rm "$dir/cur"
+mv "$dir/away" "$dir/cur"
 sed -i 's/^spool/min-free = 900000G\nspool/' "$BMX_CONF"
 trouble "a full disk" 2 space '^CRIT: the disk is full'
 sed -i '/^min-free/d' "$BMX_CONF"
