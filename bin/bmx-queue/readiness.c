@@ -258,6 +258,12 @@ check_space(struct run *r)
 		tell(r, CRIT, "space", "-", "%s", strerror(errno));
 		return;
 	}
+	if ((st.f_flag & ST_RDONLY) != 0) {
+		tell(r, CRIT, "space", "-",
+		    "the file system of the spool is read-only: no mail is "
+		    "accepted");
+		return;
+	}
 	room = (uint64_t)st.f_bavail * st.f_frsize;
 	if (room <= min_free || (st.f_files > 0 && st.f_favail < 1000)) {
 		tell(r, CRIT, "space", "-",

@@ -105,6 +105,16 @@ trouble "a domain whose mail cannot be read" 2 flush \
 like "hides no other check" "$(verdict space)" '^OK: '
 rm "$dir/cur"
 mv "$dir/away" "$dir/cur"
+# as Linux does it when a disk fails
+if [ "$(id -u)" -eq 0 ] && mount --bind "$spool" "$spool" 2>/dev/null; then
+	at_exit 'umount "$spool" 2>/dev/null'
+	mount -o remount,bind,ro "$spool"
+	trouble "a disk that is read-only" 2 space '^CRIT: .* is read-only: no mail is accepted$'
+	umount "$spool"
+else
+	skip "a disk that is read-only" "needs root and mount(2)"
+	skip "a disk that is read-only: why" "needs root and mount(2)"
+fi
 sed -i 's/^spool/min-free = 900000G\nspool/' "$BMX_CONF"
 trouble "a full disk" 2 space '^CRIT: the disk is full'
 sed -i '/^min-free/d' "$BMX_CONF"
