@@ -130,6 +130,16 @@ like "is looked at from outside too" "$(tail -n 1 "$tmp/asked")" 'example\.com'
 
 exits "a domain that is not in bmx.conf" 69 bmx-queue readiness --skip \
     clock,config example.edu
+printf 'no..name\nexample.com\n' >"$tmp/names"
+exits "a name that means nothing" 64 bmx-queue readiness --skip clock - \
+    <"$tmp/names"
+like "does not hide the others" "$(cat "$tmp/out")" 'example\.com'
+for skip in certificates dns,clocks ,, dns,,clock DNS; do
+	exits "--skip $skip: no such check" 64 bmx-queue readiness --skip "$skip"
+	is "$skip: nothing is said of the others" "$(cat "$tmp/out")" ""
+done
+like "--skip says what there is" "$(cat "$tmp/err")" \
+    '^bmx-queue: --skip DNS: config, recipients, dns, certificate, .* or clock$'
 exits "it takes domains" 64 bmx-queue readiness 00000000000aaaaaaaaaa
 rm -rf "$spool"
 exits "no spool, no verdict" 78 bmx-queue readiness
