@@ -312,6 +312,21 @@ evict(MDB_txn *txn, MDB_dbi dbi, struct key *key, unsigned *taken)
 	return status == MDB_NOTFOUND ? 0 : status;
 }
 
+/* Where the key has no entry yet one is put, and others go when it is full. */
+static int
+put_new(struct memory *m, MDB_txn *txn, struct key *key,
+    const struct memory_fact *fact)
+{
+	unsigned taken = 1;
+	int status = 0;
+
+	if (is_full(txn, m))
+		status = evict(txn, m->dbi, key, &taken);
+	if (status == 0 && taken == 0)
+		return MDB_MAP_FULL;
+	return status == 0 ? put(txn, m->dbi, key, fact) : status;
+}
+
 /* One lesson in a writing transaction. *written counts. */
 static int
 learn_one(struct memory *m, MDB_txn *txn, const struct memory_lesson *lesson,
@@ -319,17 +334,12 @@ learn_one(struct memory *m, MDB_txn *txn, const struct memory_lesson *lesson,
 {
 	struct key key;
 	bool is_worth, is_new;
-	unsigned taken = 1;
 	int status = weigh(txn, m->dbi, lesson, &key, &is_worth, &is_new);
 
 	if (status != 0 || !is_worth)
 		return status;
-	if (is_new && is_full(txn, m))
-		status = evict(txn, m->dbi, &key, &taken);
-	if (status == 0 && taken == 0)
-		return MDB_MAP_FULL;
-	if (status == 0)
-		status = put(txn, m->dbi, &key, &lesson->fact);
+	status = is_new ? put_new(m, txn, &key, &lesson->fact)
+			: put(txn, m->dbi, &key, &lesson->fact);
 	*written += status == 0;
 	return status;
 }
@@ -661,9 +671,9 @@ put_all(struct memory *m, MDB_txn *txn, const struct memory_import *import,
 
 		if (set_key(&key, import->domain, import->locals[i], e) == -1)
 			return MDB_BAD_VALSIZE;
-		status = put(txn, m->dbi, &key, &fact);
+		status = put_new(m, txn, &key, &fact);
 	}
-	return status == 0 && is_full(txn, m) ? MDB_MAP_FULL : status;
+	return status;
 }
 
 int

@@ -662,6 +662,34 @@ a_full_memory_forgets_bad_ones_and_no_good_one(void **state)
 	assert_true((size_t)st.st_size <= 2 * SMALL);
 }
 
+/* After many guesses at addresses a list has to find room, too. */
+static void
+a_list_is_imported_into_a_full_memory(void **state)
+{
+	static char room[500][16];
+	char *locals[COUNT(room)];
+	struct memory m = MEMORY_INIT;
+	struct memory_change change;
+
+	(void)state;
+	m.bytes_max = SMALL;
+	assert_int_equal(open_it(&m), 0);
+	learn_many(&m, "bad.example", 4000, MEMORY_BAD);
+	for (size_t i = 0; i < COUNT(room); i++) {
+		snprintf(room[i], sizeof room[i], "user%06zu", i);
+		locals[i] = room[i];
+	}
+	assert_int_equal(import(&m, locals, COUNT(room), 20, &change), 1);
+	assert_int_equal(change.added, COUNT(room));
+	for (size_t i = 0; i < COUNT(room); i++) {
+		char text[64];
+
+		snprintf(text, sizeof text, "user%06zu@example.com", i);
+		assert_true(knows(&m, text, MEMORY_GOOD));
+	}
+	memory_close(&m);
+}
+
 static void
 full_of_good_ones_it_learns_no_more_and_says_so(void **state)
 {
@@ -1439,6 +1467,7 @@ main(void)
 		IN_STATE(
 		    an_import_replaces_the_good_ones_and_refuses_to_lose_many),
 		IN_STATE(a_full_memory_forgets_bad_ones_and_no_good_one),
+		IN_STATE(a_list_is_imported_into_a_full_memory),
 		IN_STATE(full_of_good_ones_it_learns_no_more_and_says_so),
 		IN_STATE(a_full_disk_costs_only_what_was_to_be_learned),
 		IN_STATE(eight_writers_at_once_lose_nothing),
