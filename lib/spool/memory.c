@@ -13,9 +13,7 @@
 #define REFRESH_GOOD_S 3600
 #define REFRESH_OTHER_S 60
 
-/* To make room: how many entries one look goes over, and takes at most. */
-#define EVICT_LOOK 2000
-#define EVICT_TAKE 64
+#define EVICT_TAKE 64 /* entries at most, to make room */
 
 /* ---- keys and records ---- */
 
@@ -288,12 +286,15 @@ evict(MDB_txn *txn, MDB_dbi dbi, struct key *key, unsigned *taken)
 	MDB_val k = key_value(key), value;
 	MDB_cursor *cursor;
 	MDB_cursor_op op = MDB_SET_RANGE;
-	int status = mdb_cursor_open(txn, dbi, &cursor);
+	MDB_stat all;
+	int status = mdb_stat(txn, dbi, &all);
 
 	*taken = 0;
+	if (status == 0)
+		status = mdb_cursor_open(txn, dbi, &cursor);
 	if (status != 0)
 		return status;
-	for (int i = 0; i < EVICT_LOOK && *taken < EVICT_TAKE; i++) {
+	for (size_t i = 0; i <= all.ms_entries && *taken < EVICT_TAKE; i++) {
 		struct memory_fact fact;
 
 		status = mdb_cursor_get(cursor, &k, &value, op);

@@ -662,6 +662,24 @@ a_full_memory_forgets_bad_ones_and_no_good_one(void **state)
 	assert_true((size_t)st.st_size <= 2 * SMALL);
 }
 
+static void
+bad_ones_are_found_behind_many_good_ones(void **state)
+{
+	struct memory m = MEMORY_INIT;
+
+	(void)state;
+	m.bytes_max = 2 * SMALL;
+	assert_int_equal(open_it(&m), 0);
+	learn_many(&m, DOMAIN, 3000, MEMORY_GOOD);
+	learn_many(&m, "z.example", 4000, MEMORY_BAD); /* to the brim */
+	assert_int_equal(learn(&m, "aaron@example.com", MEMORY_GOOD,
+			     MEMORY_SESSION, NOW),
+	    1);
+	assert_true(knows(&m, "user000000@example.com", MEMORY_GOOD));
+	assert_true(knows(&m, "user002999@example.com", MEMORY_GOOD));
+	memory_close(&m);
+}
+
 /* After many guesses at addresses a list has to find room, too. */
 static void
 a_list_is_imported_into_a_full_memory(void **state)
@@ -1467,6 +1485,7 @@ main(void)
 		IN_STATE(
 		    an_import_replaces_the_good_ones_and_refuses_to_lose_many),
 		IN_STATE(a_full_memory_forgets_bad_ones_and_no_good_one),
+		IN_STATE(bad_ones_are_found_behind_many_good_ones),
 		IN_STATE(a_list_is_imported_into_a_full_memory),
 		IN_STATE(full_of_good_ones_it_learns_no_more_and_says_so),
 		IN_STATE(a_full_disk_costs_only_what_was_to_be_learned),
