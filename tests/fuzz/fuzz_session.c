@@ -151,17 +151,18 @@ deliver(struct session *s, struct caller *c, const uint8_t *in, size_t len)
 {
 	char *copy = malloc(len > 0 ? len : 1);
 	enum session_event event;
-	size_t taken = 0, used, idle = 0;
+	size_t taken = 0, used, idle = 0, due;
 
 	insist(copy != NULL);
 	memcpy(copy, in, len);
 	do {
+		due = s->ndue;
 		event = session_step(s, copy + taken, len - taken, &used);
 		taken += used;
 		insist(taken <= len);
-		idle = used > 0 ? 0 : idle + 1;
-		insist(idle < 8); /* it always gets on */
 		react(s, c, event);
+		idle = used > 0 || s->ndue < due ? 0 : idle + 1;
+		insist(idle < 8); /* it always gets on */
 	} while (event != SESSION_NEED_INPUT && event != SESSION_CLOSE);
 	insist(event == SESSION_CLOSE || taken == len);
 	free(copy);
