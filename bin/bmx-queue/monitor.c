@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "bmx-queue/census.h"
+#include "bmx-queue/filter.h"
 #include "bmx-queue/measure.h"
 #include "spool/paused.h"
 
@@ -209,6 +210,30 @@ struct samples {
 	size_t n;
 };
 
+/* And leave out the domains that cannot be opened, of which was told: no number
+ * says so, and 0 would be a lie. */
+static void
+read_pauses(struct samples *all, const struct spool *sp, const struct output *o)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		struct sample sample = all->list[i];
+		struct spool_domain d = SPOOL_DOMAIN_INIT;
+		struct paused ignored;
+		struct err why;
+		int rc = spool_domain_open(&d, sp, sample.domain, false, &why);
+
+		sample.is_paused =
+		    rc == 1 &&
+		    paused_read(d.fd, o->now_us / 1000000, &ignored, &why) != 0;
+		spool_domain_close(&d);
+		if (rc != -1)
+			all->list[kept++] = sample;
+	}
+	all->n = kept;
+}
+
 /* Those of bmx.conf too, so that a series does not end with the last
  * message. */
 static int
@@ -227,22 +252,14 @@ gather(struct samples *all, struct select *s, const struct config *conf,
 	for (size_t i = 0; i < s->ndomains; i++)
 		all->list[all->n++] = (struct sample){ .domain = s->domains[i],
 			.counts = counts[i] };
-	for (size_t i = 0; i < conf->ndomains && s->is_all; i++)
-		if (!select_looks_at(s, conf->domains[i].name))
-			all->list[all->n++] =
-			    (struct sample){ .domain = conf->domains[i].name };
-	free(counts);
-	for (size_t i = 0; i < all->n; i++) {
-		struct spool_domain d = SPOOL_DOMAIN_INIT;
-		struct paused ignored;
-		struct err why;
+	for (size_t i = 0; i < conf->ndomains && s->is_all; i++) {
+		const char *name = conf->domains[i].name;
 
-		all->list[i].is_paused =
-		    spool_domain_open(&d, sp, all->list[i].domain, false,
-			&why) == 1 &&
-		    paused_read(d.fd, o->now_us / 1000000, &ignored, &why) != 0;
-		spool_domain_close(&d);
+		if (!select_looks_at(s, name) && filter_domain(s->filter, name))
+			all->list[all->n++] = (struct sample){ .domain = name };
 	}
+	free(counts);
+	read_pauses(all, sp, o);
 	return 0;
 }
 

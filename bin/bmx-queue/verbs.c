@@ -87,13 +87,13 @@ run_list(struct job *job, struct err *e)
 
 	if (r->nagios)
 		return run_nagios(job, e);
+	if ((request_is_overview(r) || r->prometheus) && select_has_id(&job->s))
+		return err_usage(e,
+		    "--domains, --summary and --prometheus take domains, not "
+		    "IDs");
 	if (r->prometheus)
 		return monitor_prometheus(r->output, &job->s, job->conf,
 		    &job->sp, job->o, e);
-
-	if (request_is_overview(r) && select_has_id(&job->s))
-		return err_usage(e,
-		    "--domains and --summary take domains, not IDs");
 	if (r->domains)
 		return list_waiting(&job->s, &job->sp, r->null ? '\0' : '\n',
 		    job->o, e);

@@ -80,6 +80,18 @@ is "each name has its type once" \
 is "nothing else is in there" \
     "$(grep -Ev '^#|^[a-z_]+(\{[a-z]+="[a-z0-9.]+"(,[a-z]+="[a-z]+")?\})? [-0-9.e+]+$' \
 	"$tmp/metrics")" ""
+bmx-queue --prometheus --domain '*.net' >"$tmp/out"
+is "of the domains that the filter leaves" \
+    "$(sed -n 's/^bmx_queue_bytes{domain="\(.*\)"}.*/\1/p' "$tmp/out")" example.net
+exits "of domains, not of messages" 64 bmx-queue --prometheus "$held"
+mkdir -m 700 "$spool/example.org"
+: >"$spool/example.org/cur"
+exits "a domain that cannot be read: 75" 75 bmx-queue --prometheus
+is "has no metrics, for nobody knows them" \
+    "$(grep -c 'example\.org' "$tmp/out")" 0
+like "and hides no others" "$(cat "$tmp/out")" \
+    '^bmx_queue_messages\{domain="example\.com",state="new"\} 3$'
+rm -r "$spool/example.org"
 bmx-queue pause example.net >/dev/null
 bmx-queue remove --yes example.com >/dev/null
 rm -rf "$spool/example.com"
