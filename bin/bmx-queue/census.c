@@ -3,13 +3,16 @@
 #include <stdlib.h>
 
 void
-counts_add(struct counts *c, const struct spool_entry *entry)
+counts_add(struct counts *c, const struct spool_entry *entry,
+    const struct output *o)
 {
+	bool is_held = output_is_held(o, entry);
+
 	if (c->messages++ == 0 || entry->arrival_us < c->oldest_us)
 		c->oldest_us = entry->arrival_us;
-	c->held += entry->is_held;
-	c->new += entry->is_new && !entry->is_held;
-	c->deferred += !entry->is_new && !entry->is_held;
+	c->held += is_held;
+	c->new += entry->is_new && !is_held;
+	c->deferred += !entry->is_new && !is_held;
 	c->rcpts += entry->nrcpt;
 	c->bytes += entry->size;
 }
@@ -44,15 +47,20 @@ counts_json(struct jline *j, const struct counts *c)
 		jline_time(j, "oldest", c->oldest_us);
 }
 
+struct tally {
+	struct counts *all;
+	const struct output *o;
+};
+
 static int
 take(void *context, size_t index, const struct spool_domain *d,
     const struct spool_entry *entry, struct err *e)
 {
-	struct counts *all = context;
+	const struct tally *t = context;
 
 	(void)d;
 	(void)e;
-	counts_add(&all[index], entry);
+	counts_add(&t->all[index], entry, t->o);
 	return 1;
 }
 
@@ -61,12 +69,13 @@ census(struct select *s, const struct spool *sp, struct output *o,
     struct err *e)
 {
 	struct counts *all = calloc(s->ndomains + 1, sizeof *all);
+	struct tally t = { all, o };
 
 	if (all == NULL) {
 		err_temp(e, "out of memory");
 		return NULL;
 	}
-	if (select_each(s, sp, take, all, o, e) == 0)
+	if (select_each(s, sp, take, &t, o, e) == 0)
 		return all;
 	free(all);
 	return NULL;

@@ -15,7 +15,8 @@ struct counts {
 	int64_t oldest_us; /* means nothing without messages */
 };
 
-void counts_add(struct counts *c, const struct spool_entry *entry);
+void counts_add(struct counts *c, const struct spool_entry *entry,
+    const struct output *o);
 void counts_sum(struct counts *sum, const struct counts *c);
 
 /* As members of an object that is open. */

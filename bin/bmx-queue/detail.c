@@ -255,10 +255,10 @@ add_time_or_null(struct jline *j, const char *key, int64_t wall_us)
 }
 
 static void
-add_history(struct jline *j, const struct detail *m)
+add_history(struct jline *j, const struct output *o, const struct detail *m)
 {
 	const struct journal *journal = &m->journal;
-	bool is_held = m->entry.is_held;
+	bool is_held = output_is_held(o, &m->entry);
 
 	jline_number(j, "attempts", (int64_t)journal->attempts);
 	add_time_or_null(j, "last_try", journal->tried_us);
@@ -269,15 +269,16 @@ add_history(struct jline *j, const struct detail *m)
 	else
 		jline_number(j, "lifetime_left", m->left_s);
 	add_word_or_null(j, "hold", is_held ? journal->hold : NULL);
-	add_time_or_null(j, "hold_until", m->entry.until_s * 1000000);
+	add_time_or_null(j, "hold_until",
+	    is_held ? m->entry.until_s * 1000000 : 0);
 	jline_bool(j, "paused", m->domain->is_paused);
 }
 
 /* A new message is due since it came. */
 static void
-add_next(struct jline *j, const struct detail *m)
+add_next(struct jline *j, const struct output *o, const struct detail *m)
 {
-	if (m->entry.is_held)
+	if (output_is_held(o, &m->entry))
 		jline_null(j, "next");
 	else
 		jline_time(j, "next",
@@ -291,12 +292,12 @@ detail_json(struct jline *j, const struct output *o, const struct detail *m)
 
 	jline_word(j, "id", entry->id);
 	jline_word(j, "domain", m->d->name);
-	jline_word(j, "state", output_state(entry));
+	jline_word(j, "state", output_state(o, entry));
 	jline_time(j, "arrival", entry->arrival_us);
 	jline_number(j, "age", (o->now_us - entry->arrival_us) / 1000000);
-	add_next(j, m);
+	add_next(j, o, m);
 	jline_number(j, "size", (int64_t)entry->size);
 	jline_number(j, "recipients", entry->nrcpt);
 	add_envelope(j, m);
-	add_history(j, m);
+	add_history(j, o, m);
 }

@@ -36,6 +36,7 @@ take_size(const char *option, const char *text, int64_t *bytes, struct err *e)
 int
 filter_begin(struct filter *f, int64_t now_us, struct err *e)
 {
+	f->now_s = now_us / 1000000;
 	if (f->held && f->not_held)
 		return err_usage(e, "either --held or --not-held");
 	if (f->error != NULL && f->error[0] == '\0')
@@ -98,8 +99,8 @@ filter_entry(const struct filter *f, const struct spool_entry *entry)
 	       (f->larger == NULL || entry->size > (uint64_t)f->larger_bytes) &&
 	       (f->smaller == NULL ||
 		   entry->size < (uint64_t)f->smaller_bytes) &&
-	       (!f->held || entry->is_held) &&
-	       (!f->not_held || !entry->is_held);
+	       (!f->held || spool_is_held(entry, f->now_s)) &&
+	       (!f->not_held || !spool_is_held(entry, f->now_s));
 }
 
 static bool

@@ -25,6 +25,7 @@ struct filter {
 	/* what filter_begin() made of them; -1: any */
 	int64_t older_us, newer_us; /* arrival before, after */
 	int64_t larger_bytes, smaller_bytes;
+	int64_t now_s; /* what is held until then is held no more */
 };
 
 /* clang-format off */

@@ -42,8 +42,8 @@ print_table(struct output *o, const struct detail *m)
 	fprintf(o->data, "%s %7s %5s %4u %-8s %-7s %s\n    ", m->entry.id,
 	    output_age(o, m->entry.arrival_us, age),
 	    output_size(o, m->entry.size, size), m->entry.nrcpt,
-	    output_state(&m->entry), output_next(o, &m->entry, m->next_s, next),
-	    m->d->name);
+	    output_state(o, &m->entry),
+	    output_next(o, &m->entry, m->next_s, next), m->d->name);
 	if (m->f.fd == -1) {
 		fputs("(unreadable)\n", o->data);
 		return;
@@ -62,8 +62,8 @@ print_fields(struct output *o, const struct detail *m)
 	fprintf(o->data, "%s\t%s\t%s\t%u\t%s\t%s\t%s\t", m->entry.id,
 	    output_age(o, m->entry.arrival_us, age),
 	    output_size(o, m->entry.size, size), m->entry.nrcpt,
-	    output_state(&m->entry), output_next(o, &m->entry, m->next_s, next),
-	    m->d->name);
+	    output_state(o, &m->entry),
+	    output_next(o, &m->entry, m->next_s, next), m->d->name);
 	if (m->f.fd == -1) {
 		fputs("?\t?\n", o->data);
 		return;
@@ -149,7 +149,7 @@ list_one(void *context, const struct spool_domain *d, struct spool_entry *entry,
 	if (!l->has_head)
 		print_head(l->o);
 	l->has_head = true;
-	counts_add(l->listed, &l->m.entry);
+	counts_add(l->listed, &l->m.entry, l->o);
 	rc = print_message(&l->j, l->o, &l->m, e);
 	detail_close(&l->m);
 	return rc;
@@ -252,7 +252,7 @@ take_waiting(void *context, size_t index, const struct spool_domain *d,
 	const struct waiting *w = context;
 
 	(void)index;
-	if (spool_is_held(entry, w->o->now_us / 1000000))
+	if (output_is_held(w->o, entry))
 		return 1;
 	return print_waiting(w->o, d->name, w->end, e);
 }

@@ -25,10 +25,16 @@ output_finish(struct output *o)
 	return -1;
 }
 
-const char *
-output_state(const struct spool_entry *entry)
+bool
+output_is_held(const struct output *o, const struct spool_entry *entry)
 {
-	if (entry->is_held)
+	return spool_is_held(entry, o->now_us / 1000000);
+}
+
+const char *
+output_state(const struct output *o, const struct spool_entry *entry)
+{
+	if (output_is_held(o, entry))
 		return "held";
 	return entry->is_new ? "new" : "deferred";
 }
@@ -57,7 +63,7 @@ const char *
 output_next(const struct output *o, const struct spool_entry *entry,
     int64_t next_s, char room[OUTPUT_WORD])
 {
-	if (entry->is_held)
+	if (output_is_held(o, entry))
 		return "-";
 	if (next_s <= o->now_us / 1000000)
 		return "now";

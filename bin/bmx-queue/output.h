@@ -1,6 +1,7 @@
 #ifndef BMX_QUEUE_OUTPUT_H
 #define BMX_QUEUE_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -34,7 +35,11 @@ int output_finish(struct output *o);
 /* ---- words for a message; room is the caller's ---- */
 
 /* "held", "new", "deferred". */
-const char *output_state(const struct spool_entry *entry);
+const char *output_state(const struct output *o,
+    const struct spool_entry *entry);
+
+/* Held, and its hold has not ended: bmx-flush takes it then. */
+bool output_is_held(const struct output *o, const struct spool_entry *entry);
 
 /* "pending", "delivered", "failed". */
 const char *output_rcpt_state(enum rcpt_state state);

@@ -158,9 +158,9 @@ reasons_of_message(struct reasons *r, const struct output *o,
 
 		snprintf(change, CHANGE_MAX, "bmx-queue fsck %s", m->d->name);
 	}
-	if (spool_is_held(&m->entry, now_s(o)))
+	if (output_is_held(o, &m->entry))
 		add_hold(r, m);
 	add_last_try(r, o, m);
-	if (!spool_is_held(&m->entry, now_s(o)))
+	if (!output_is_held(o, &m->entry))
 		add_turn(r, o, m);
 }

@@ -210,7 +210,7 @@ take(void *context, size_t index, const struct spool_domain *d,
 	}
 	if (row == NULL)
 		return -1;
-	counts_add(&row->counts, entry);
+	counts_add(&row->counts, entry, t->o);
 	row->ages[age_of(entry, t->o->now_us)]++;
 	return 1;
 }

@@ -57,8 +57,11 @@ print_state(struct output *o, const struct detail *m)
 {
 	char room[OUTPUT_WORD], at[CLOCK_RFC3339_MAX];
 
-	fprintf(o->data, "State:     %s", output_state(&m->entry));
-	if (m->entry.is_held)
+	fprintf(o->data, "State:     %s", output_state(o, &m->entry));
+	if (output_is_held(o, &m->entry) && m->entry.until_s > 0)
+		fprintf(o->data, ", not tried until %.19sZ\n",
+		    clock_rfc3339(at, m->entry.until_s * 1000000));
+	else if (output_is_held(o, &m->entry))
 		fputs(", not tried until released\n", o->data);
 	else if (m->next_s <= o->now_us / 1000000)
 		fputs(", next try now\n", o->data);

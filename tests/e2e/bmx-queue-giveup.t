@@ -128,10 +128,26 @@ ok "has its end in the name" test -f \
     "$(echo "$spool/example.com/cur/$id",*,U=4102444800:2,F)"
 like "and in the list" "$(bmx-queue --json "$id")" \
     '"hold_until":"2100-01-01T00:00:00\.000000Z"'
+like "and in show" "$(bmx-queue show "$id")" \
+    '^State:     held, not tried until 2100-01-01T00:00:00Z$'
 is "the end can be changed" "$(bmx-queue hold "$id" --until 3h)" \
     "$id	example.com	held"
 is "or be taken away" "$(bmx-queue hold "$id")" "$id	example.com	held"
 is "which is done once" "$(bmx-queue hold "$id")" "$id	example.com	unchanged"
+bmx-queue hold "$id" --until 3h >/dev/null
+for file in "$spool/example.com/cur/$id",*; do
+	mv "$file" "${file%%,U=*},U=1000000000:2,F"
+done
+touch -d '2 hours ago' "$spool/example.com/cur/$id",*
+is "where the end has come it is deferred, and due" \
+    "$(bmx-queue "$id" | cut -f 5,6)" "deferred	now"
+like "for --json, too" "$(bmx-queue --json "$id")" \
+    '"state":"deferred",.*"next":"2.*"hold":null,"hold_until":null,'
+like "and in show" "$(bmx-queue show "$id")" '^State:     deferred, next try now$'
+is "it counts as that" "$(bmx-queue --summary example.com | cut -f 2-5)" "1	0	1	0"
+is "as it does for --domains" "$(bmx-queue --domains example.com)" example.com
+is "and for the filter" "$(bmx-queue count --held) $(bmx-queue count --not-held)" \
+    "0 1"
 bmx-queue remove "$id" >/dev/null
 exits "an end that is over is a mistake" 64 bmx-queue hold "$id" \
     --until 2001-01-01T00:00:00Z
