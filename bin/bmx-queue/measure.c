@@ -5,6 +5,10 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+/* Ten digits, in a name of the spool; a time of more than four digits of a year
+ * is none that anybody reads. */
+#define UNTIL_MAX_S 9999999999
+
 struct unit {
 	char suffix;
 	int64_t factor;
@@ -87,5 +91,9 @@ measure_until(const char *option, const char *text, int64_t now_us,
 	if (*when_s <= now_us / 1000000)
 		return err_usage(e, "%s %s is over", option,
 		    text_safe(safe, sizeof safe, text));
+	if (*when_s > UNTIL_MAX_S)
+		return err_usage(e,
+		    "%s %s is too far away; without %s it has no end", option,
+		    text_safe(safe, sizeof safe, text), option);
 	return 0;
 }

@@ -155,6 +155,12 @@ exits "and so is one that is no time" 64 bmx-queue hold "$id" --until Monday
 
 # ---- pause and resume ----
 
+exits "a pause until the end of days" 64 bmx-queue pause example.net \
+    --until 106751991d
+like "is told how to have that" "$(cat "$tmp/err")" \
+    'is too far away; without --until it has no end$'
+ok "and there is none" test ! -e "$spool/example.net/paused"
+
 exits "pause" 0 bmx-queue pause example.net --reason 'their disk is new' \
     --until 2h
 is "says so" "$(cat "$tmp/out")" "example.net	paused"

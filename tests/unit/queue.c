@@ -184,6 +184,16 @@ a_time_to_come_is_a_span_or_a_date(void **state)
 	    -1);
 	assert_int_equal(measure_until("--x", "0", now_us, &when, &e), -1);
 	assert_int_equal(measure_until("--x", "noon", now_us, &when, &e), -1);
+	assert_int_equal(measure_until("--x", "2286-11-20T17:46:39Z", now_us,
+			     &when, &e),
+	    0);
+	assert_int_equal(when, 9999999999);
+	assert_int_equal(measure_until("--x", "2286-11-20T17:46:40Z", now_us,
+			     &when, &e),
+	    -1);
+	assert_int_equal(measure_until("--x", "9223372036854", now_us, &when,
+			     &e),
+	    -1);
 }
 
 static void
