@@ -649,11 +649,22 @@ may_have_ahead(const struct worker *w)
 	       w->tasks[0].entry.size <= AHEAD_MAX;
 }
 
+/* Nobody waits for a session that there is nothing left to do for. */
+static void
+stop_opening(struct drain *d)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (!d->workers[i].is_open)
+			worker_stop(&d->workers[i]);
+}
+
 /* Idle workers get a message each, as fast as may be; those that are too many
  * go home. Then the others get one ahead. */
 static void
 hand_out(struct drain *d)
 {
+	if (!has_orders(d))
+		stop_opening(d);
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		if (!is_idle(&d->workers[i]))
 			continue;
@@ -732,8 +743,8 @@ wait_ms(struct drain *d)
 		return STOP_AGAIN_MS;
 	if (vacancy(d) != NULL)
 		return clock_left_ms(d->reopen_ms);
-	if (has_orders(d) && count_busy(d) < count_workers(d) &&
-	    count_opening(d) == 0)
+	if (has_orders(d) &&
+	    count_busy(d) + count_opening(d) < count_workers(d))
 		return (int)pace_wait_ms(&d->pace, now_ms);
 	return -1;
 }

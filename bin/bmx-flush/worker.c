@@ -327,11 +327,16 @@ worker_dismiss(struct worker *w)
 	*w = (struct worker)WORKER_INIT;
 }
 
+/* Until it has a session it has nothing that could be left half done, and may
+ * wait for what no signal breaks off: a connection, a handshake. */
 void
-worker_stop(const struct worker *w)
+worker_stop(struct worker *w)
 {
-	if (w->pid > 0)
-		kill(w->pid, SIGTERM);
+	if (w->fd == -1)
+		return;
+	kill(w->pid, w->is_open ? SIGTERM : SIGKILL);
+	if (!w->is_open)
+		worker_dismiss(w);
 }
 
 void

@@ -108,8 +108,9 @@ void worker_next(struct worker *w);
 /* No more orders: it says QUIT and ends; w is free for another. */
 void worker_dismiss(struct worker *w);
 
-/* Break off what it does. */
-void worker_stop(const struct worker *w);
+/* Break off what it does. One that has no session yet is gone at once, and w is
+ * free for another. */
+void worker_stop(struct worker *w);
 
 /* Collect those that have ended; with waits all of them, so all have to be
  * dismissed. The program has no other children. */

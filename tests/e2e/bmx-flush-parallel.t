@@ -100,6 +100,19 @@ exits "a burst of 421 does not end the run: 0" 0 bmx-flush
 is "all is delivered" "$(primary_count) $(waiting) $(sessions)" "100 0 2"
 conf
 
+# A primary with no process left for a second connection lets it wait: nobody
+# waits with it, the greeting has five minutes.
+primary_renew 'connect#2+ stall'
+put many n=8
+exits "a second connection is never greeted: 0" 0 timeout 60 bmx-flush
+is "all goes over the first, and that is the end" "$(primary_count) $(waiting)" "8 0"
+conf 'max-rate = 5'
+primary_renew 'connect#2+ stall'
+put many n=8
+exits "the same where the first has to wait for its turn: 0" 0 timeout 60 bmx-flush
+is "its turn comes" "$(primary_count) $(waiting)" "8 0"
+conf
+
 # ---- one kind of refusal ends it, whoever meets it ----
 
 primary_renew 'rcpt#101+ 550 5.7.1 relaying denied' 'dot slow 5'
@@ -158,4 +171,27 @@ like "in an orderly way" "$(logged end=stopped)" ' deferred=0 '
 flush_again
 is "nothing was lost, nothing is there twice" "$(primary_count) $(waiting)" "400 0"
 primary_check
+
+# A server that begins a TLS handshake and says nothing in it.
+cat >"$tmp/stalls.py" <<'E'
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print(sys.argv[1], flush=True)
+session, _ = listener.accept()
+for reply in "220 a.test", "250-a.test\r\n250 STARTTLS", "220 go on":
+    session.sendall(reply.encode() + b"\r\n")
+    session.recv(1000)
+open(sys.argv[2], "w").close()
+while session.recv(1000):
+    pass
+E
+stop primary
+start_bg stalls python3 "$tmp/stalls.py" "$primary_port" "$tmp/in-tls"
+wait_up stalls
+put one
+start_bg flush bmx-flush
+ok "a handshake is under way" wait_for 20 test -e "$tmp/in-tls"
+kill -s TERM "$(pid_of flush)"
+ok "SIGTERM ends that, too" wait_gone "$(pid_of flush)"
+like "in an orderly way" "$(logged end= | tail -n 1)" 'left=1 .*end=stopped$'
 done_testing
