@@ -198,6 +198,19 @@ work(struct shift *s, size_t first)
 	client_quit(&s->client);
 }
 
+/* Of no concern to a worker: it would break off what waits for a reply. */
+static void
+ignore_reload(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGHUP, NULL, &action) == -1 ||
+	    action.sa_handler == SIG_DFL)
+		return;
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGHUP, &action, NULL);
+}
+
 /* A second SIGTERM is no reason to die in the middle, and none is lost when
  * the flusher dies. False: it is dead already. */
 static bool
@@ -206,6 +219,7 @@ settle_in(pid_t flusher)
 	struct sigaction action;
 	sigset_t signals;
 
+	ignore_reload();
 	if (sigaction(SIGTERM, NULL, &action) == 0) {
 		action.sa_flags &= ~(int)SA_RESETHAND;
 		sigaction(SIGTERM, &action, NULL);

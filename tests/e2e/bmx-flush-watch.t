@@ -103,6 +103,19 @@ cp "$tmp/good.conf" "$BMX_CONF"
 kill -s TERM "$(pid_of flush)"
 wait "$(pid_of flush)"
 is "and it goes on, until a signal ends it: 65, for the name" $? 65
+
+# SIGHUP to every bmx-flush there is, as pkill(1) does.
+primary_renew "dot#1 store-run kill -s HUP -- -\$(cat $tmp/flush.pid)"
+n=$(grep -c ' reloaded$' "$tmp/bmx.log")
+put hup
+start_bg flush bmx-flush --watch
+# shellcheck disable=SC2016 # for the inner shell
+ok "SIGHUP to the workers, too: bmx.conf is read anew" wait_for 20 sh -c \
+    'test "$(grep -c " reloaded\$" "$0")" -gt "$1"' "$tmp/bmx.log" "$n"
+is "and no reply is missed" "$(primary_count) $(waiting)" "1 0"
+kill -s TERM "$(pid_of flush)"
+wait_gone "$(pid_of flush)"
+
 exits "a domain that is not ours: 65" 65 bmx-flush --watch example.edu
 exits "--watch and --max: 64" 64 bmx-flush --watch --max 1
 exits "--watch and names on standard input: 64" 64 bmx-flush --watch -
