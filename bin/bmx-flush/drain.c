@@ -447,12 +447,14 @@ sync_removals(struct drain *d)
 		d->has_sync_failed = d->is_ending = true;
 }
 
-static bool
-is_sync_due(const struct drain *d)
+/* Until the next sync is due; -1: it is not. */
+static int
+sync_wait_ms(const struct drain *d)
 {
-	return d->unsynced >= SYNC_MAX ||
-	       (d->unsynced >= SYNC_EVERY &&
-		   clock_monotonic_ms() - d->synced_ms >= SYNC_MS);
+	if (d->unsynced < SYNC_EVERY || d->has_sync_failed)
+		return -1;
+	return d->unsynced >= SYNC_MAX ? 0
+				       : clock_left_ms(d->synced_ms + SYNC_MS);
 }
 
 static void
@@ -527,8 +529,6 @@ message_done(struct drain *d, const struct worker *w,
 	}
 	giveup_add(&d->giveup, entry->id, result);
 	judge(d, w, result);
-	if (is_sync_due(d))
-		sync_removals(d);
 }
 
 /* A worker was killed, or crashed. Whether its message went through nobody
@@ -733,9 +733,9 @@ heed_pause(struct drain *d)
 		come_to_an_end(d, DRAIN_PAUSED);
 }
 
-/* Until when nothing but a report can bring us on; -1: for ever. */
+/* Until when nothing but a report can bring the work on; -1: for ever. */
 static int
-wait_ms(struct drain *d)
+work_wait_ms(struct drain *d)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
@@ -747,6 +747,15 @@ wait_ms(struct drain *d)
 	    count_busy(d) + count_opening(d) < count_workers(d))
 		return (int)pace_wait_ms(&d->pace, now_ms);
 	return -1;
+}
+
+static int
+wait_ms(struct drain *d)
+{
+	int work_ms = work_wait_ms(d), sync_ms = sync_wait_ms(d);
+
+	return sync_ms == -1 || (work_ms != -1 && work_ms < sync_ms) ? work_ms
+								     : sync_ms;
 }
 
 /* Signals are let in here alone, so that none is missed. */
@@ -790,6 +799,8 @@ hand_over_all(struct drain *d, struct err *e)
 	for (;;) {
 		heed_stop(d);
 		heed_pause(d);
+		if (sync_wait_ms(d) == 0)
+			sync_removals(d);
 		hand_out(d);
 		hire(d);
 		if (count_workers(d) == 0 && !has_orders(d))

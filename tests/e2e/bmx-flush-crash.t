@@ -127,16 +127,6 @@ is "one sync for all of them, none for a message that was taken whole" \
 is "and one of the ledger for the run" \
     "$(grep -c 'fdatasync(.*/ledger/' "$tmp/trace")" 1
 
-# After a power cut what was removed since the last sync of its directory comes
-# again: no more than bmx-spool(5) says, and what was under way.
-begin
-put many n=300
-strace -f -qq -y -o "$tmp/trace" -e trace=fsync,unlinkat bmx-flush --now
-is "removals are synced, 64 at most at once with those under way" "$(awk '
-    /unlinkat\(.*\/example.com\/(new|cur)>/ { if (++n > most) most = n; all++ }
-    /fsync\(.*\/example.com\/new>/ { n = 0 }
-    END { print (all >= 303), (most <= 64 + 8), n + 0 }' "$tmp/trace")" "1 1 0"
-
 # ledger_first: is the line about a removal on disk before the removal is made?
 ledger_first()
 {
