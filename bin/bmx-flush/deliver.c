@@ -417,13 +417,13 @@ end_content(struct handover *h, struct err *e)
 	return rc;
 }
 
-/* LIMITS MAILMAX (RFC 9422 4.1): the server wants no more in this session. */
+/* Another session, where this one is of no use for the message. */
 static int
 renew_session(struct handover *h, struct err *e)
 {
 	struct client *c = h->d->client;
 
-	if (c->offer.mail_max == 0 || c->transactions < c->offer.mail_max)
+	if (!client_is_spent(c, &h->file.env.client))
 		return 0;
 	client_quit(c);
 	if (policy_session(h->d->hop, c, c->params, e) == -1)

@@ -202,15 +202,14 @@ open_session(struct relay *r, const struct config_domain *domain, struct err *e)
 	return 0;
 }
 
-/* The session that is there, if it is this primary's and it takes more
- * transactions (RFC 9422), or a new one. */
+/* The session that is there, if it is this primary's and it takes this
+ * client's transaction, or a new one. */
 static int
-need_session(struct relay *r, const struct config_domain *domain, struct err *e)
+need_session(struct relay *r, const struct config_domain *domain,
+    const struct envelope *env, struct err *e)
 {
-	unsigned max = r->client.offer.mail_max;
-
 	if (r->is_open &&
-	    (r->domain != domain || (max > 0 && r->client.transactions >= max)))
+	    (r->domain != domain || client_is_spent(&r->client, &env->client)))
 		close_session(r);
 	if (r->is_open && client_is_stale(&r->client))
 		end_session(r);
@@ -319,7 +318,7 @@ say_mail(struct relay *r, const struct config_domain *domain,
 	uint64_t size = env->mail.has_size ? env->mail.size : 0;
 
 	r->client.reply = no_reply;
-	if (need_session(r, domain, e) == -1)
+	if (need_session(r, domain, env, e) == -1)
 		return -1;
 	r->client.reply = no_reply;
 	if (client_identity(&r->client, &env->client, e) == -1 ||

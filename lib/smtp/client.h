@@ -83,6 +83,7 @@ struct client {
 	bool is_mail_taken;    /* and was 2yz */
 	/* client_identity(): the last XCLIENT that was taken, or "" */
 	char identity[CLIENT_IDENTITY_MAX];
+	unsigned identity_attrs; /* of enum smtp_xattr: what it could name */
 	bool is_xclient_refused;
 };
 
@@ -148,10 +149,18 @@ void client_abort(struct client *c);
  * PIPELINING is offered, and its reply is read before that one's.
  * 0: the session goes on, also when the server did not want to hear it. -1:
  * it broke, or the server refuses EHLO from such a client: then c->reply says
- * so (ERR_PERM when it is 5yz).
+ * so (ERR_PERM when it is 5yz); or it heard of another client before, and of
+ * this one it will not.
  */
 int client_identity(struct client *c, const struct envelope_client *who,
     struct err *e);
+
+/*
+ * A transaction of this client's needs another session: the server wants no
+ * more in this one (LIMITS MAILMAX, RFC 9422), or takes us for another client,
+ * since it offers XCLIENT only to us and not to whom we speak for.
+ */
+bool client_is_spent(const struct client *c, const struct envelope_client *who);
 
 /* ---- a transaction ---- */
 

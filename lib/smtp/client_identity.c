@@ -87,6 +87,46 @@ name_in_hello(const struct client *c, const struct envelope_client *who)
 	return who->helo;
 }
 
+/* The server takes us for a client, but not for this one. */
+static bool
+is_taken_for_another(const struct client *c, const struct envelope_client *who)
+{
+	struct buf line = BUF_INIT(CLIENT_IDENTITY_MAX);
+	bool is_other;
+
+	if (c->identity[0] == '\0')
+		return false;
+	format_identity(&line, "XCLIENT", c->identity_attrs, who);
+	is_other = line.failed || strcmp(line.data, c->identity) != 0;
+	buf_free(&line);
+	return is_other;
+}
+
+static bool
+hears_xclient(const struct client *c)
+{
+	return c->params->xclient && !c->is_xclient_refused &&
+	       commands_offered(c, SMTP_EXT_XCLIENT) && c->offer.xclient != 0;
+}
+
+bool
+client_is_spent(const struct client *c, const struct envelope_client *who)
+{
+	unsigned max = c->offer.mail_max;
+
+	return (max > 0 && c->transactions >= max) ||
+	       (!hears_xclient(c) && is_taken_for_another(c, who));
+}
+
+/* It would judge this client's mail as that of the one before. */
+static int
+not_heard(struct client *c, struct err *e)
+{
+	c->reply = (struct smtp_reply)SMTP_REPLY_INIT;
+	return err_temp(e,
+	    "XCLIENT: the server takes us for the client before");
+}
+
 /* The session starts anew, as that client's (XCLIENT_README). 1; 0: the
  * server does not listen to our XCLIENT. */
 static int
@@ -97,9 +137,10 @@ become(struct client *c, const struct envelope_client *who,
 		return -1;
 	if (!smtp_reply_ok(&c->reply)) {
 		c->is_xclient_refused = true;
-		return 0;
+		return c->identity[0] == '\0' ? 0 : not_heard(c, e);
 	}
 	snprintf(c->identity, sizeof c->identity, "%s", line->data);
+	c->identity_attrs = c->offer.xclient;
 	if (client_hello_as(c, name_in_hello(c, who), e) == -1)
 		return -1;
 	return smtp_reply_ok(&c->reply) ? 1 : wire_server_said(c, "EHLO", e);
@@ -112,9 +153,11 @@ by_xclient(struct client *c, const struct envelope_client *who, struct err *e)
 	struct buf line = BUF_INIT(CLIENT_IDENTITY_MAX);
 	int rc = 1;
 
-	if (!c->params->xclient || c->is_xclient_refused ||
-	    !commands_offered(c, SMTP_EXT_XCLIENT) || c->offer.xclient == 0)
-		return 0;
+	if (!hears_xclient(c)) {
+		if (is_taken_for_another(c, who))
+			return not_heard(c, e);
+		return c->identity[0] != '\0';
+	}
 	format_identity(&line, "XCLIENT", c->offer.xclient, who);
 	if (buf_check(&line, e) == -1)
 		rc = -1;

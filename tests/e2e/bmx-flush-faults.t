@@ -78,6 +78,13 @@ rm -rf "$spool/example.com"
 
 conf 'xclient = yes'
 ways xclient 1 -x 'XCLIENT NAME ADDR'
+primary_renew -x 'XCLIENT HELO' 'ehlo#2 250 primary.test' 'ehlo#4 250 primary.test'
+put one helo=one.example
+put two helo=two.example
+bmx-flush
+is "D47: it hears of one client in a session: the next has its own" \
+    "$(sed -n 's/ C: XCLIENT / /p; s/ C: MAIL .*/ MAIL/p' "$primary/log" | sort | tr '\n' ,)$(waiting)" \
+    '1 HELO=one.example,1 MAIL,2 HELO=two.example,2 MAIL,0'
 
 # ---- STARTTLS, where TLS is a must: nothing goes in the clear ----
 

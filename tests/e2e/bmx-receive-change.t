@@ -162,6 +162,23 @@ is 'C4 a client by another name is refused as that' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '550 5.0.0 1 0 '
 is 'C2 which teaches nothing of its recipient' "$(known)" 'ann@example.com=good'
 
+# There are servers that offer it to us, and not to whom we speak for.
+begin up -x 'XCLIENT HELO' 'ehlo#2 250 primary.test|PIPELINING'
+say 'EHLO first.example' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>' \
+    DATA x . 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>' DATA y . \
+    'EHLO second.example' 'MAIL FROM:<a@s.example>' 'RCPT TO:<bob@example.com>' \
+    DATA z . QUIT | bmx-receive >"$tmp/out"
+is 'C4 D47 nobody'\''s mail goes as that of the client before' \
+    "$(sed -n 's/ C: XCLIENT / /p; s/ C: RCPT TO:/ /p' "$primary/log" | tr '\n' ,)" \
+    '1 HELO=first.example,1 <ann@example.com>,1 <ann@example.com>,2 HELO=second.example,2 <bob@example.com>,'
+begin up -x 'XCLIENT HELO' 'xclient#2 550 5.7.0 once is enough'
+say 'EHLO first.example' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>' \
+    DATA x . 'EHLO second.example' 'MAIL FROM:<a@s.example>' \
+    'RCPT TO:<bob@example.com>' DATA y . QUIT | bmx-receive >"$tmp/out"
+is 'nor where it refuses to hear of the next' \
+    "$(last_code "$tmp/out") $(tr '\n' , <"$primary/2.env")$(places | tr '\n' ' ')" \
+    '250 2.0.0 MAIL FROM:<a@s.example>,session 2,RCPT TO:<bob@example.com>,2 0 '
+
 stop primary
 primary_check
 done_testing
