@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "smtp/sts_find.h"
@@ -47,9 +48,10 @@ static int
 fetch(const struct policy_job *job, struct dns *dns, struct sts_found *found,
     struct err *e)
 {
-	const struct sts_source from = {
-		.dns = dns, .ca_file = job->ca_file, .timeout_s = job->timeout_s
-	};
+	const struct sts_source from = { .dns = dns,
+		.ca_file = job->ca_file,
+		.deadline_ms =
+		    clock_monotonic_ms() + (int64_t)job->timeout_s * 1000 };
 
 	return sts_fetch(job->domain, &from, found, e);
 }

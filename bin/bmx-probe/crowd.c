@@ -14,7 +14,7 @@
 #include "smtp/policy.h"
 #include "smtp/route.h"
 
-#define POLICY_TIMEOUT_S 5 /* for the web server of MTA-STS */
+#define POLICY_TIMEOUT_MS 5000 /* for DNS and web server of MTA-STS */
 
 /* One name on its way. */
 struct job {
@@ -168,15 +168,17 @@ static void
 refresh_policy(const struct run *r, const struct job *j, struct dns *dns)
 {
 	const struct probe_how *how = r->c->how;
-	int64_t left_s = how->timeout_s - j->result.total_ms / 1000;
+	int64_t left_ms = how->timeout_s * (int64_t)1000 - j->result.total_ms;
 	struct err e = ERR_INIT;
 
-	if (!j->row.is_kept || left_s <= 0)
+	if (how->deadline_ms > 0 && clock_left_ms(how->deadline_ms) < left_ms)
+		left_ms = clock_left_ms(how->deadline_ms);
+	if (!j->row.is_kept || left_ms <= 0)
 		return;
-	if (left_s > POLICY_TIMEOUT_S)
-		left_s = POLICY_TIMEOUT_S;
-	if (policy_refresh(how->host, j->row.domain, dns, (unsigned)left_s,
-		&e) == -1)
+	if (left_ms > POLICY_TIMEOUT_MS)
+		left_ms = POLICY_TIMEOUT_MS;
+	if (policy_refresh(how->host, j->row.domain, dns,
+		clock_monotonic_ms() + left_ms, &e) == -1)
 		log_warn("domain=%s mta-sts: %s", j->row.domain->name, e.text);
 }
 

@@ -13,6 +13,7 @@
 /* One domain, on its way. */
 struct look {
 	const struct probe_how *how;
+	struct dns *dns;
 	struct seen *seen;
 	struct probe_session session; /* how's, with this domain's recipient */
 	const struct config_domain *domain;
@@ -20,6 +21,14 @@ struct look {
 	int64_t deadline_ms;
 	struct probe_result *r;
 };
+
+/* An engine is open where DNS has to be asked. */
+static void
+limit_dns(const struct look *l, int64_t until_ms)
+{
+	if (l->dns != NULL)
+		dns_limit(l->dns, until_ms);
+}
 
 /* ---- what the addresses come to ---- */
 
@@ -112,6 +121,7 @@ probe_address(struct look *l, const struct route_addr *to, int64_t deadline_ms,
 {
 	struct policy_hop hop = POLICY_HOP_INIT;
 
+	limit_dns(l, deadline_ms);
 	session_name(a, to);
 	if (clock_left_ms(deadline_ms) == 0) {
 		session_decide(a, PRIMARY_UNKNOWN, PROBE_UNTRIED,
@@ -174,8 +184,7 @@ no_route(struct probe_result *r, const char *code, const char *why)
 }
 
 static int
-follow_route(struct look *l, struct dns *dns, const struct route *route,
-    struct err *e)
+follow_route(struct look *l, const struct route *route, struct err *e)
 {
 	struct probe_result *r = l->r;
 	int rc;
@@ -186,7 +195,7 @@ follow_route(struct look *l, struct dns *dns, const struct route *route,
 	r->addresses = calloc(route->naddrs, sizeof *r->addresses);
 	if (r->addresses == NULL)
 		return err_sys(e, "probe");
-	rc = policy_open(&l->policy, l->how->host, l->domain, route, dns, e);
+	rc = policy_open(&l->policy, l->how->host, l->domain, route, l->dns, e);
 	if (rc == 0)
 		rc = probe_route(l, e);
 	policy_close(&l->policy);
@@ -205,18 +214,20 @@ tell_unknown(struct probe_result *r, enum probe_code code, const char *why)
 }
 
 static void
-look_at(struct look *l, struct dns *dns)
+look_at(struct look *l)
 {
 	const struct config_host *host = l->how->host;
 	const struct route_self self = { host->hostname, &host->self };
 	int64_t begun_ms = clock_monotonic_ms();
 	struct route route = ROUTE_INIT;
 	struct err trouble = ERR_INIT;
-	int rc = route_find(&route, dns, l->domain, &self, &trouble);
+	int rc;
 
+	limit_dns(l, l->deadline_ms);
+	rc = route_find(&route, l->dns, l->domain, &self, &trouble);
 	l->r->dns_ms = clock_monotonic_ms() - begun_ms;
 	if (rc == 0)
-		rc = follow_route(l, dns, &route, &trouble);
+		rc = follow_route(l, &route, &trouble);
 	if (rc == -1)
 		tell_unknown(l->r, PROBE_TROUBLE, trouble.text);
 	l->r->total_ms = clock_monotonic_ms() - begun_ms;
@@ -230,6 +241,7 @@ probe_domain(const struct probe_how *how, struct dns *dns, struct seen *seen,
 	struct config_domain at_level = *domain;
 	char postmaster[sizeof "postmaster@" + ADDR_DOMAIN_MAX];
 	struct look l = { .how = how,
+		.dns = dns,
 		.seen = seen,
 		.session = how->session,
 		.domain = &at_level,
@@ -247,7 +259,7 @@ probe_domain(const struct probe_how *how, struct dns *dns, struct seen *seen,
 	if (how->deadline_ms > 0 && how->deadline_ms < l.deadline_ms)
 		l.deadline_ms = how->deadline_ms;
 	if (clock_left_ms(l.deadline_ms) > 0)
-		look_at(&l, dns);
+		look_at(&l);
 	else
 		tell_unknown(r, PROBE_UNTRIED, "the time of this run is over");
 }

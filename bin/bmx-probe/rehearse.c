@@ -243,21 +243,28 @@ find_no_session(struct scene *s, const struct err *e)
 		    "no session: %.200s", e->text);
 }
 
-/* With the first address that answers, as a drain would. */
+/* With the first address that answers, as a drain would. Until then each has
+ * its share of the time that is left. */
 static int
 find_stage(struct scene *s, struct policy *policy, struct err *e)
 {
 	const struct route *route = policy->route;
+	int64_t deadline_ms = s->params.deadline_ms;
 	struct err why = ERR_INIT;
 
 	for (size_t i = 0; i < route->naddrs; i++) {
 		struct policy_hop hop = POLICY_HOP_INIT;
 		bool is_in;
 
+		s->params.deadline_ms =
+		    clock_monotonic_ms() +
+		    clock_left_ms(deadline_ms) / (int64_t)(route->naddrs - i);
+		dns_limit(policy->dns, s->params.deadline_ms);
 		if (policy_find(policy, &route->addrs[i], &hop, e) == -1)
 			return -1;
 		is_in = enter(s, &hop, &why);
 		if (is_in) {
+			s->params.deadline_ms = deadline_ms;
 			play(s, &hop);
 			if (s->has_broken)
 				client_abort(&s->client);
@@ -291,6 +298,7 @@ rehearse_domain(const struct rehearse_how *how, struct dns *dns,
 	int rc;
 
 	*r = (struct rehearsal){ .n = 0 };
+	dns_limit(dns, s.params.deadline_ms);
 	rc = route_find(&route, dns, domain, &self, e);
 	if (rc == 0 && route.status != ROUTE_OK) {
 		find(r, "session", REHEARSE_SLOW, REHEARSE_BUSY,

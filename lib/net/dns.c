@@ -261,6 +261,12 @@ dns_forget(struct dns *d, const void *arg)
 	}
 }
 
+void
+dns_limit(struct dns *d, int64_t until_ms)
+{
+	d->until_ms = until_ms;
+}
+
 size_t
 dns_outstanding(const struct dns *d)
 {

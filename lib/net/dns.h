@@ -125,6 +125,11 @@ struct dns_how {
 int dns_ask_how(struct dns *d, const char *name, enum dns_type type,
     const struct dns_how *how, dns_done *done, void *arg, struct err *e);
 
+/* For questions that are asked from now on, however many: they have their
+ * answers by this time (clock.h, monotonic ms) at the latest, as at their
+ * deadline; 0: no such time. While no question is outstanding. */
+void dns_limit(struct dns *d, int64_t until_ms);
+
 /* Questions that wait for an answer: keep it below the window for flow
  * control; more are queued. */
 size_t dns_outstanding(const struct dns *d);

@@ -76,6 +76,7 @@ struct dns {
 	unsigned nservers;
 	unsigned window;
 	int64_t deadline_ms; /* for one question */
+	int64_t until_ms;    /* for all of them; 0: none */
 	int64_t now_ms;      /* as of the last poll(2) */
 	int credit;          /* packets that may be sent now: see dns.c */
 	struct dns_cache *cache;

@@ -215,6 +215,8 @@ query_start(struct dns *d, struct query *q)
 {
 	take_off(d, q);
 	q->deadline_ms = d->now_ms + d->deadline_ms;
+	if (d->until_ms > 0 && d->until_ms < q->deadline_ms)
+		q->deadline_ms = d->until_ms;
 	query_next(d, q);
 }
 

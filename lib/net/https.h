@@ -32,7 +32,7 @@ struct https_request {
 	size_t nto;
 	const char *ca_file; /* PEM roots; NULL: the system's */
 	const char *type;    /* of the content, "text/plain" */
-	unsigned timeout_s;  /* for all of it */
+	unsigned timeout_ms; /* for all of it, not 0 */
 };
 
 /*

@@ -48,7 +48,7 @@ set_options(CURL *c, const struct https_request *r, const char *url,
 	bad |= curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
 	bad |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	bad |= curl_easy_setopt(c, CURLOPT_RESOLVE, resolve);
-	bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, r->timeout_s * 1000L);
+	bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
 	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
 	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	bad |= curl_easy_setopt(c, CURLOPT_SSLVERSION,

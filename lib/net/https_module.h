@@ -5,7 +5,7 @@
 
 /* What bmx-https.so gives to https.c. abi counts changes to this table and to
  * the structs that cross it (err, buf, https_request). */
-#define HTTPS_MODULE_ABI 1u
+#define HTTPS_MODULE_ABI 2u
 #define HTTPS_MODULE_SYMBOL "bmx_https_module"
 
 struct https_module {

@@ -52,17 +52,18 @@ find_sts(const struct config_domain *domain, const struct sts_source *from,
 
 int
 policy_refresh(const struct config_host *host,
-    const struct config_domain *domain, struct dns *dns, unsigned timeout_s,
+    const struct config_domain *domain, struct dns *dns, int64_t deadline_ms,
     struct err *e)
 {
 	const struct sts_source from = { .dns = dns,
 		.state = host->state,
 		.ca_file = domain->tls_ca,
-		.timeout_s = timeout_s };
+		.deadline_ms = deadline_ms };
 	struct sts_found found;
 
-	if (access(host->state, W_OK) == -1)
+	if (!route_is_by_mx(domain) || access(host->state, W_OK) == -1)
 		return 0;
+	dns_limit(dns, deadline_ms);
 	return find_sts(domain, &from, &found, e);
 }
 

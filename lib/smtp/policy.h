@@ -118,10 +118,10 @@ int policy_open(struct policy *p, const struct config_host *host,
 void policy_close(struct policy *p);
 
 /* Fetch the domain's MTA-STS policy where that is due, for those who will be
- * in a hurry. Nothing is asked where there is no directory to keep it in. -1:
- * our own trouble. */
+ * in a hurry, until deadline_ms (monotonic). Nothing is asked where there is no
+ * directory to keep it in. -1: our own trouble. */
 int policy_refresh(const struct config_host *host,
-    const struct config_domain *domain, struct dns *dns, unsigned timeout_s,
+    const struct config_domain *domain, struct dns *dns, int64_t deadline_ms,
     struct err *e);
 
 /* For one address of the route; it may ask DNS. 0 with hop->result, whatever

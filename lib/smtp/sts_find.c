@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "net/https.h"
@@ -216,17 +217,22 @@ fetch_text(struct finding *f, struct buf *b, struct err *e)
 		.path = "/.well-known/mta-sts.txt",
 		.port = HTTPS_PORT,
 		.ca_file = f->from->ca_file,
-		.type = "text/plain",
-		.timeout_s = f->from->timeout_s != 0 ? f->from->timeout_s
-						     : FETCH_TIMEOUT_S };
+		.type = "text/plain" };
+	int64_t deadline_ms =
+	    f->from->deadline_ms != 0
+		? f->from->deadline_ms
+		: clock_monotonic_ms() + FETCH_TIMEOUT_S * 1000;
 	enum https_result result = HTTPS_NO_ANSWER;
 
 	snprintf(host, sizeof host, "mta-sts.%s", f->domain);
 	if (add_addresses(f, DNS_AAAA, HTTPS_ADDRESSES_MAX / 2, &r, e) == -1 ||
 	    add_addresses(f, DNS_A, HTTPS_ADDRESSES_MAX, &r, e) == -1)
 		return -1;
+	r.timeout_ms = (unsigned)clock_left_ms(deadline_ms);
 	if (r.nto == 0)
 		err_temp(e, "no address");
+	else if (r.timeout_ms == 0)
+		err_temp(e, "timeout");
 	else if (https_get(&r, b, &result, e) == -1)
 		return -1;
 	if (result == HTTPS_OK)

@@ -24,7 +24,7 @@ struct sts_source {
 	const char *state;   /* bmx.conf's directory */
 	const char *ca_file; /* roots for the web server; NULL: the system's */
 	bool is_offline;     /* what is kept has to do: ask nobody */
-	unsigned timeout_s;  /* of a fetch; 0: 30 */
+	int64_t deadline_ms; /* of a fetch, monotonic; 0: 30 s from its begin */
 };
 
 struct sts_found {

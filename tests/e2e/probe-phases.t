@@ -109,6 +109,27 @@ else
 	skip "the deadline is a second as before" "$faketime_why"
 fi
 
+# ---- a name server that is silent has no more time than the primary ----
+
+dns_port=$(free_port)
+start_bg dns python3 "$top_srcdir/tests/fake/dns.py" "$dns_port"
+wait_for 20 grep -q ready "$tmp/dns.log" || bail "no name server"
+mkdir "$tmp/state"
+make_conf "resolver = 127.0.0.1:$dns_port" "state = $tmp/state" '[hush1.test]'
+begun=$(date +%s)
+exits "about the domain's MTA-STS policy: 69" 69 bmx-probe --deadline 1
+ok "--deadline ends that, too" test $(($(date +%s) - begun)) -lt 8
+make_conf "resolver = 127.0.0.1:$dns_port" '[example.com]' 'tls = dane' \
+    "primary = hush1.test:$primary_port hush2.test:$primary_port
+	127.0.0.9:$primary_port"
+primary_renew -a 127.0.0.9
+exits "about TLSA records: the next address gets its share: 0" 0 \
+    bmx-probe -n -t 4
+primary_renew -a 127.0.0.9 'rcpt#3 550 5.1.1 unknown user'
+exits "a rehearsal, too: 0" 0 bmx-probe -n -t 4 --rehearse --burst 1
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none' \
+    'reply-timeout = 1s'
+
 # ---- tries ----
 
 primary_renew 'connect#1 421 4.3.2 busy' 'connect#2 hangup'

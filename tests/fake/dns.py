@@ -21,6 +21,7 @@ The first label of the question's name says how it is answered:
     evil        MX hosts with an escape sequence and a line end in their names
     bigtxt      64 KiB of TXT, over TCP
     evilns      servers and texts with escape sequences, 40 of them
+    hush...     addresses on loopback, authentic; names below are not answered
     nsloop      servers that are an alias of themselves
     mx...       addresses
     ns..., mta-sts  127.0.0.1
@@ -89,6 +90,8 @@ def address_answers(first, owner):
     if first.startswith(b"ns") or first == b"mta-sts":
         return [record(owner, A, bytes([127, 0, 0, 1]))]
     n = int(bytes(c for c in first if chr(c).isdigit()) or b"250") % 256
+    if first.startswith(b"hush"):
+        return [record(owner, A, bytes([127, 0, 0, n]))]
     if first.startswith(b"mxaddrs"):
         return [record(owner, A, bytes([20, 1, n, i])) for i in range(1, 21)]
     return [record(owner, A, bytes([20, 0, 0, n]))]
@@ -103,7 +106,7 @@ def answer(packet, over_tcp=False):
     rcode, flags = 0, 0x8180
     records = []
 
-    if first == b"silent":
+    if first == b"silent" or b"\5hush" in question[1 + question[0]:]:
         return None
     if first == b"junk":
         return ident + os.urandom(60)
@@ -119,6 +122,8 @@ def answer(packet, over_tcp=False):
         records = address_answers(first, b"\xc0\x0c")
     else:
         records = more_answers(first, rtype, b"\xc0\x0c")
+    if first.startswith(b"hush"):
+        flags |= 0x0020
     if first == b"wrongq":
         question = name(b"another", b"test") + question[-4:]
     if first == b"otherid":
