@@ -215,6 +215,10 @@ export_messages(enum export_form form, const char *path, const struct select *s,
 
 	if (is_dir && path == NULL)
 		return err_usage(e, "--output: maildir and wire need a name");
+	if (path == NULL && o->form == OUTPUT_JSON)
+		return err_usage(e,
+		    "--json goes with --output: without, the mail itself is "
+		    "the output");
 	if (path == NULL && o->form == OUTPUT_TABLE)
 		return err_usage(e,
 		    "mail is not for a terminal: --output FILE, "

@@ -56,6 +56,9 @@ if command -v script >/dev/null; then
 else
 	skip "a terminal is no place for mail" "script is not installed"
 fi
+exits "nor do objects tell of mail among which they would be" 64 \
+    bmx-queue export --json "$one"
+is "so there is none" "$(cat "$tmp/out")" ""
 exits "standard output will do" 0 bmx-queue export "$one" "$two"
 python3 "$tmp/read.py" mbox "$tmp/out" >"$tmp/got"
 is "for an mbox" "$(tail -n 1 "$tmp/got")" 2
