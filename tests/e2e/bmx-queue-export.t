@@ -137,4 +137,52 @@ is "is in it as a whole or not" \
     "$(python3 "$tmp/read.py" mbox "$tmp/going" | tail -n 1)" \
     "$(wc -l <"$tmp/out" | tr -d ' ')"
 
+# ---- the move to another host, as the manual has it ----
+
+# recipe FROM TO: these lines of it, where ssh is a shell in the other spool
+recipe()
+{
+	sed -n '/^Move what waits/,/^\.Ed/{/^\./d;s/\\e$/\\/;p;}' \
+	    "$top_srcdir/man/bmx-queue.1" | sed -n "/^$1/,/$2\$/p" |
+	    sed "s#/tmp/moved#$tmp/moved#; s#/var/spool/bmx#$tmp/other#" >"$tmp/recipe"
+	(cd "$tmp" && PATH=$tmp/ssh:$PATH sh ./recipe) >"$tmp/out" 2>"$tmp/err"
+}
+mkdir "$tmp/ssh"
+cat >"$tmp/ssh/ssh" <<E
+#!/bin/sh
+shift
+[ ! -e "$tmp/cut" ] || exit 255
+BMX_CONF=$tmp/other.conf exec sh -c "\$*"
+E
+chmod +x "$tmp/ssh/ssh"
+rm -r "$tmp/other"
+mkdir -m 700 "$tmp/other"
+plain=$(mk example.com)
+copy=$(mk example.com)
+mk example.org id="$copy" >/dev/null
+damaged=$(mk example.com)
+truncate -s 100 "$spool/example.com/new/$damaged"*
+recipe 'bmx-queue hold' 'example.com'
+later=$(mk example.com)
+: >"$tmp/cut"
+before=$(bmx-queue --summary | cut -f 1-6)
+recipe 'bmx-queue export' 'example.com'
+is "where the way there is cut, all stays" "$(bmx-queue --summary | cut -f 1-6)" \
+    "$before"
+rm "$tmp/cut" "$tmp/moved.tar" "$tmp/moved"
+recipe 'bmx-queue export' 'example.com'
+is "what was held is there, and not held" \
+    "$(bmx-queue -c "$tmp/other.conf" "$plain" "$copy" | cut -f 1,5,7)" \
+    "$plain	deferred	example.com
+$copy	deferred	example.com"
+is "and here no more" "$(bmx-queue count example.com/"$plain" 2>/dev/null)" 0
+is "nor is what has a copy for another domain, which stays" \
+    "$(bmx-queue "$copy" | cut -f 1,7)" "$copy	example.org"
+is "what came meanwhile is here alone" \
+    "$(bmx-queue -c "$tmp/other.conf" count "$later" 2>/dev/null; bmx-queue count "$later")" \
+    "0
+1"
+is "and so is what is damaged" "$(bmx-queue count "$damaged")" 1
+bmx-queue remove "$damaged" "$later" "$copy" >/dev/null
+
 done_testing

@@ -107,7 +107,7 @@ rm "$dir/cur"
 mv "$dir/away" "$dir/cur"
 # as Linux does it when a disk fails
 if [ "$(id -u)" -eq 0 ] && mount --bind "$spool" "$spool" 2>/dev/null; then
-	at_exit 'umount "$spool" 2>/dev/null'
+	at_exit "umount '$spool' 2>/dev/null"
 	mount -o remount,bind,ro "$spool"
 	trouble "a disk that is read-only" 2 space '^CRIT: .* is read-only: no mail is accepted$'
 	umount "$spool"
@@ -134,7 +134,7 @@ printf 'no..name\nexample.com\n' >"$tmp/names"
 exits "a name that means nothing" 64 bmx-queue readiness --skip clock - \
     <"$tmp/names"
 like "does not hide the others" "$(cat "$tmp/out")" 'example\.com'
-for skip in certificates dns,clocks ,, dns,,clock DNS; do
+for skip in certificates dns,clocks ',,' 'dns,,clock' DNS; do
 	exits "--skip $skip: no such check" 64 bmx-queue readiness --skip "$skip"
 	is "$skip: nothing is said of the others" "$(cat "$tmp/out")" ""
 done
