@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "hostname.h"
 #include "rules.h"
 
 /* ---- outcomes ---- */
@@ -157,6 +158,12 @@ is_complete(const struct fact_host *h)
 {
 	return lookup_is_definite(&h->a) && lookup_is_definite(&h->aaaa) &&
 	       h->addrs_left == 0;
+}
+
+bool
+lacks_addresses(const struct fact_host *h)
+{
+	return !is_complete(h) && !is_root(h) && !hostname_is_address(h->name);
 }
 
 const char *
@@ -327,8 +334,12 @@ judge_sessions(struct judging *j, const struct rule *rule)
 	for (size_t i = 0; i < f->nhosts; i++) {
 		const struct fact_host *h = &f->hosts[i];
 
-		for (size_t k = 0; k < h->naddrs && is_target(f, i); k++)
+		if (!is_target(f, i))
+			continue;
+		for (size_t k = 0; k < h->naddrs; k++)
 			judge_session(j, rule, h, k);
+		if (lacks_addresses(h))
+			untested_host(j, h);
 	}
 }
 

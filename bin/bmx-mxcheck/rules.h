@@ -78,6 +78,8 @@ bool is_target(const struct facts *f, size_t i);
 size_t count_targets(const struct facts *f);
 /* Every address of the host is known. */
 bool is_complete(const struct fact_host *h);
+/* The host may have more addresses than are known. */
+bool lacks_addresses(const struct fact_host *h);
 /* The last name of the chain of aliases. */
 const char *owner_of(const struct lookup *l);
 

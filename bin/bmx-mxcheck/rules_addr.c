@@ -55,6 +55,8 @@ fcrdns(struct judging *j, const struct fact_host *h)
 	}
 	if (n[BACK_GOOD] > 0 && n[BACK_MISSING] + n[BACK_UNKNOWN] == 0)
 		pass(j);
+	if (lacks_addresses(h))
+		untested_host(j, h);
 }
 
 /* ---- DNSBL ---- */
@@ -120,4 +122,6 @@ dnsbl(struct judging *j, const struct fact_host *h)
 			judge_listing(j, h, &h->addrs[worst], &f->lists[k],
 			    &h->listings[worst * f->nlists + k]);
 	}
+	if (f->nlists > 0 && lacks_addresses(h))
+		untested_host(j, h);
 }

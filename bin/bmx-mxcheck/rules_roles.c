@@ -1,7 +1,5 @@
 #include "rules.h"
 
-#include "hostname.h"
-
 bool
 has_roles(const struct judging *j)
 {
@@ -79,8 +77,7 @@ unknown_host(const struct judging *j)
 	for (size_t i = 0; i < j->facts->nhosts; i++) {
 		const struct fact_host *h = &j->facts->hosts[i];
 
-		if (!is_root(h) && !hostname_is_address(h->name) &&
-		    !is_complete(h) && named_role(j, h) == ROLE_NONE)
+		if (lacks_addresses(h) && named_role(j, h) == ROLE_NONE)
 			return h;
 	}
 	return NULL;

@@ -39,7 +39,8 @@ reach_of(const struct fact_session *s)
 static enum reach
 reach_of_host(const struct fact_host *h)
 {
-	enum reach all = h->naddrs == 0 ? REACH_UNKNOWN : REACH_DEAD;
+	enum reach all =
+	    h->naddrs == 0 || lacks_addresses(h) ? REACH_UNKNOWN : REACH_DEAD;
 
 	for (size_t i = 0; i < h->naddrs; i++) {
 		enum reach one = reach_of(facts_session(h, i));
@@ -62,6 +63,20 @@ is_anybody_alive(const struct facts *f)
 	return false;
 }
 
+/* Not so if there is one of whom that is not known. */
+static bool
+is_everybody_dead(const struct facts *f)
+{
+	for (size_t i = 0; i < f->nhosts; i++) {
+		const struct fact_host *h = &f->hosts[i];
+
+		if ((h->naddrs > 0 || lacks_addresses(h)) &&
+		    reach_of_host(h) != REACH_DEAD)
+			return false;
+	}
+	return f->hosts_left == 0;
+}
+
 void
 tcp_25(struct judging *j, const struct seen *s)
 {
@@ -73,7 +88,7 @@ tcp_25(struct judging *j, const struct seen *s)
 	else if (s->session->step > STEP_CONNECT)
 		pass(j);
 	else
-		fail(j, is_anybody_alive(j->facts) ? usual(j) : SEVERITY_ERROR,
+		fail(j, is_everybody_dead(j->facts) ? SEVERITY_ERROR : usual(j),
 		    s->about, "%s (after %u ms)", s->session->why,
 		    s->session->connect_ms);
 }

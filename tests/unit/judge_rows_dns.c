@@ -319,12 +319,15 @@ const struct row judge_rows_dns[] = {
 	{ "no name", CHECK_FCRDNS, FAIL, WARNING, GOOD ";back mx1 0 none", "", "mx1" },
 	{ "another's name", CHECK_FCRDNS, FAIL, WARNING, GOOD ";back mx1 1 wrong", "", "mx1" },
 	{ "unknown", CHECK_FCRDNS, UNTESTED, WARNING, GOOD ";back mx1 0 =TIMEOUT", "", "mx1" },
+	{ "the address unknown", CHECK_FCRDNS, UNTESTED, WARNING, "mx 10 mx1;a mx1 =SERVFAIL", "", "mx1" },
+	{ "addresses left", CHECK_FCRDNS, UNTESTED, WARNING, GOOD BACK ";addrs-left mx2", "", "mx2" },
 	{ "not asked", CHECK_FCRDNS, NA, 0, GOOD, "", NULL },
 
 	{ "in none", CHECK_DNSBL, PASS, 0, GOOD LIST, "", NULL },
 	{ "listed", CHECK_DNSBL, FAIL, NOTICE, GOOD ";list bl.test alive;listed mx1 0 yes", "", "mx1" },
 	{ "a dead list", CHECK_DNSBL, UNTESTED, NOTICE, GOOD ";list bl.test dead;listed mx1 0 yes", "", "bl.test" },
 	{ "unknown", CHECK_DNSBL, UNTESTED, NOTICE, GOOD ";list bl.test alive;listed mx1 0 =TIMEOUT", "", "mx1" },
+	{ "the address unknown", CHECK_DNSBL, UNTESTED, NOTICE, GOOD LIST ";aaaa mx2 =SERVFAIL", "", "mx2" },
 	{ "no list", CHECK_DNSBL, NA, 0, GOOD, "", NULL },
 };
 /* clang-format on */
