@@ -86,6 +86,8 @@ take_away(struct facts *f, const char *name)
 			f->hosts[kept++] = f->hosts[i];
 	}
 	f->nhosts = kept;
+	if (name[0] == '\0')
+		f->hosts_left = 0;
 }
 
 /* There is room. */

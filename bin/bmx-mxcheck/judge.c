@@ -88,6 +88,14 @@ untested_host(struct judging *j, const struct fact_host *h)
 		    h->addrs_left);
 }
 
+void
+say_hosts_left(struct judging *j)
+{
+	if (j->facts->hosts_left > 0)
+		untested(j, about_mx(j), "%zu more MX hosts were not looked at",
+		    j->facts->hosts_left);
+}
+
 enum severity
 usual(const struct judging *j)
 {
@@ -263,6 +271,16 @@ static const struct rule rules[CHECK_COUNT] = {
 };
 /* clang-format on */
 
+/* Who is who, and what all hosts have in common, is not known of those that were
+ * not looked at. */
+static void
+judge_domain(struct judging *j, const struct rule *rule)
+{
+	rule->domain(j);
+	if (rule->need >= NEEDS_HOSTS && j->check != CHECK_MX_ONE)
+		say_hosts_left(j);
+}
+
 /* Does it concern this run at all, whatever DNS says? */
 static bool
 is_wanted(const struct judging *j, enum need need)
@@ -303,9 +321,7 @@ judge_hosts(struct judging *j, const struct rule *rule)
 		if (is_target(f, i))
 			rule->host(j, &f->hosts[i]);
 	}
-	if (f->hosts_left > 0)
-		untested(j, about_mx(j), "%zu more MX hosts were not looked at",
-		    f->hosts_left);
+	say_hosts_left(j);
 }
 
 /* A session that did not come so far leaves the check untested. */
@@ -341,6 +357,7 @@ judge_sessions(struct judging *j, const struct rule *rule)
 		if (lacks_addresses(h))
 			untested_host(j, h);
 	}
+	say_hosts_left(j);
 }
 
 /* The zone's own answer, with its own TTLs, where a server was asked; else
@@ -393,7 +410,7 @@ judge_check(struct judging *j)
 	if (!is_met(j, rule->need))
 		return;
 	if (rule->domain != NULL)
-		rule->domain(j);
+		judge_domain(j, rule);
 	else if (rule->host != NULL)
 		judge_hosts(j, rule);
 	else if (rule->session != NULL)

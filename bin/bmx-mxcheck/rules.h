@@ -66,6 +66,8 @@ void untested(struct judging *j, struct about about, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The host's addresses could not all be had: says which family failed how. */
 void untested_host(struct judging *j, const struct fact_host *h);
+/* There are more MX hosts than were looked at, if there are. */
+void say_hosts_left(struct judging *j);
 /* The severity of the check that is being made. */
 enum severity usual(const struct judging *j);
 

@@ -77,6 +77,7 @@ mx_null_mixed(struct judging *j)
 		return;
 	}
 	pass(j);
+	say_hosts_left(j); /* the root may be among them */
 }
 
 void
@@ -175,8 +176,7 @@ mx_one(struct judging *j)
 	else if (r.unknown != NULL)
 		untested_host(j, r.unknown);
 	else if (j->facts->hosts_left > 0)
-		untested(j, about_mx(j), "%zu more MX hosts were not looked at",
-		    j->facts->hosts_left);
+		say_hosts_left(j);
 	else if (r.reachable == 1)
 		fail(j, usual(j), about_mx(j), "only %s has an address",
 		    r.first->name);

@@ -61,6 +61,8 @@ assign_roles(struct judging *j)
 	for (size_t i = 0; i < j->facts->nhosts; i++)
 		j->role[i] = named_role(j, &j->facts->hosts[i]);
 	best = first_with(j, ROLE_NONE);
+	if (j->roles->primary.n > 0 && j->facts->hosts_left > 0)
+		best = NULL; /* it may be one that was not looked at */
 	if (best != NULL && first_with(j, ROLE_PRIMARY) == NULL)
 		set_role(j, ROLE_PRIMARY, best->preference);
 	if (j->roles->backup.n == 0)
@@ -144,7 +146,7 @@ find_missing(struct judging *j, const struct role_words *words,
 			found = role_word_is(w, &f->hosts[k]);
 		if (!found && unknown != NULL && w->ep.len > 0)
 			untested_host(j, unknown);
-		else if (!found)
+		else if (!found && f->hosts_left == 0)
 			fail(j, usual(j), (struct about){ w->text, "", &f->mx },
 			    "the %s is not an MX host", role);
 	}
@@ -224,7 +226,8 @@ self_listed(struct judging *j)
 		    "there is no MX record, so the backup is not listed");
 	else if (!j->roles->backup_is_us)
 		find_missing(j, &j->roles->backup, "backup");
-	else if (lacks_backup(j) && unknown_host(j) == NULL)
+	else if (lacks_backup(j) && unknown_host(j) == NULL &&
+		 f->hosts_left == 0)
 		fail(j, usual(j), about_mx(j),
 		    "this host (%s) is not an MX host",
 		    j->roles->backup.word[0].text);

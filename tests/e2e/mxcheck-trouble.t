@@ -37,7 +37,10 @@ bmx-mxcheck -q --resolver "$dns" evil.test >"$tmp/evil"
 unlike "and send nothing to the terminal" "$(cat -v "$tmp/evil")" '\^\[|^spoof'
 bmx-mxcheck --brief -q --resolver "$dns" many.test addrs.test >"$tmp/many"
 like "more hosts than we look at are not called good" "$(cat "$tmp/many")" \
-    '^many\.test	unknown	\?MX-TARGET-ALIAS,'
+    '^many\.test	unknown	\?MX-NULL-MIXED,\?MX-TARGET-ALIAS,'
+is "unless others are assumed in their place" "$(bmx-mxcheck -q --brief --resolver "$dns" \
+    --assume 'no MX' --assume 'MX 1 mx1.test' --assume 'MX 2 mx2.test' many.test)" \
+    'many.test	ok	-'
 like "nor are more addresses" "$(cat "$tmp/many")" \
     '^addrs\.test	unknown	\?MX-ADDR-SPECIAL'
 like "but counted" "$(bmx-mxcheck -q --resolver "$dns" --senders addrs.test)" \

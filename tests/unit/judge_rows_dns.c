@@ -25,6 +25,7 @@ const struct row judge_rows_dns[] = {
 	{ "root beside a host", CHECK_MX_NULL_MIXED, FAIL, ERROR, "mx 0 .;mx 10 mx1;a mx1 20.0.0.1", "", NULL },
 	{ "root behind a host", CHECK_MX_NULL_MIXED, FAIL, ERROR, "mx 10 mx1;mx 20 .;a mx1 20.0.0.1", "", NULL },
 	{ "root with a preference", CHECK_MX_NULL_MIXED, FAIL, ERROR, "mx 10 .", "", NULL },
+	{ "not all looked at", CHECK_MX_NULL_MIXED, UNTESTED, ERROR, GOOD ";left 7", "", NULL },
 	{ "no MX", CHECK_MX_NULL_MIXED, NA, 0, "mx =NXDOMAIN", "", NULL },
 	{ "unknown", CHECK_MX_NULL_MIXED, UNTESTED, ERROR, "mx =TIMEOUT", "", NULL },
 
@@ -121,6 +122,7 @@ const struct row judge_rows_dns[] = {
 	{ "backup by address", CHECK_PREF_TIE, FAIL, ERROR, "mx 10 mx1;mx 10 mx2;a mx1 20.0.0.1;a mx2 21.0.0.2", "b:21.0.0.2", "mx2" },
 	{ "backup by interface", CHECK_PREF_TIE, FAIL, ERROR, "mx 10 mx1;mx 10 mx2;a mx1 20.0.0.1;a mx2 20.0.0.2;local mx2", "us:other.test", "mx2" },
 	{ "backup's address unknown", CHECK_PREF_TIE, UNTESTED, ERROR, "mx 10 mx1;mx 10 mx2;a mx1 20.0.0.1;a mx2 =TIMEOUT", "b:21.0.0.2", NULL },
+	{ "the best is not the primary that is named", CHECK_PREF_TIE, UNTESTED, ERROR, "mx 10 mx1;mx 10 mx2;a mx1 20.0.0.1;a mx2 20.0.0.2;left 7", "p:mx9 b:mx2", "example.com" },
 	{ "unknown", CHECK_PREF_TIE, UNTESTED, ERROR, "mx =SERVFAIL", "b:mx2", NULL },
 
 	{ "no roles", CHECK_PREF_ORDER, NA, 0, GOOD, "", NULL },
@@ -136,6 +138,7 @@ const struct row judge_rows_dns[] = {
 	{ "named by others, our addresses mean nothing", CHECK_PREF_ORDER, PASS, 0, GOOD ";local mx1", "b:mx2", NULL },
 	{ "primary's address unknown", CHECK_PREF_ORDER, UNTESTED, ERROR, "mx 10 mx1;mx 20 mx2;a mx1 =TIMEOUT;a mx2 20.0.0.2", "p:20.0.0.9 b:mx2", "mx1" },
 	{ "a missing name is missing for sure", CHECK_PREF_ORDER, FAIL, ERROR, "mx 10 mx1;mx 20 mx2;a mx1 =TIMEOUT;a mx2 20.0.0.2", "p:mx9 b:mx2", "mx9" },
+	{ "the primary may be among those not looked at", CHECK_PREF_ORDER, UNTESTED, ERROR, GOOD ";left 7", "p:mx9 b:mx2", "example.com" },
 	{ "null MX", CHECK_PREF_ORDER, NA, 0, NULL_MX, "us:mx2", NULL },
 	{ "unknown", CHECK_PREF_ORDER, UNTESTED, ERROR, "mx =SERVFAIL", "us:mx2", NULL },
 
@@ -151,6 +154,8 @@ const struct row judge_rows_dns[] = {
 	{ "the best, but bmx.conf has a route", CHECK_SELF_LISTED, PASS, 0, "mx 10 mx2;a mx2 20.0.0.2", "r:10.0.0.1 us:mx2", NULL },
 	{ "named backup not listed", CHECK_SELF_LISTED, FAIL, ERROR, GOOD, "b:mx9", "mx9" },
 	{ "one of two backups not listed", CHECK_SELF_LISTED, FAIL, ERROR, GOOD, "b:mx2 b:mx9", "mx9" },
+	{ "we may be among those not looked at", CHECK_SELF_LISTED, UNTESTED, ERROR, GOOD ";left 7", "us:other.test", "example.com" },
+	{ "or another backup", CHECK_SELF_LISTED, UNTESTED, ERROR, GOOD ";left 7", "b:mx9", "example.com" },
 	{ "an address unknown", CHECK_SELF_LISTED, UNTESTED, ERROR, "mx 10 mx1;mx 20 mx2;a mx1 20.0.0.1;a mx2 =TIMEOUT", "us:other.test", NULL },
 	{ "unknown", CHECK_SELF_LISTED, UNTESTED, ERROR, "mx =TIMEOUT", "us:mx2", NULL },
 	{ "null MX", CHECK_SELF_LISTED, NA, 0, NULL_MX, "us:mx2", NULL },
