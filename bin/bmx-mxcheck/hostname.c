@@ -13,12 +13,12 @@ label_fault(const char *label, size_t len)
 {
 	if (len == 0)
 		return "has an empty label";
-	if (len > LABEL_MAX)
-		return "has a label of more than 63 characters";
 	if (memchr(label, '_', len) != NULL)
 		return "has an underscore, which no host name may have";
 	if (strspn(label, LETTERS DIGITS "-") < len)
 		return "has characters other than letters, digits and hyphens";
+	if (len > LABEL_MAX)
+		return "has a label of more than 63 characters";
 	if (label[0] == '-' || label[len - 1] == '-')
 		return "has a label that begins or ends with a hyphen";
 	return NULL;
@@ -42,8 +42,6 @@ hostname_fault(const char *name)
 {
 	const char *label = name;
 
-	if (strlen(name) > NAME_MAX_DNS)
-		return "is longer than 253 characters";
 	for (;;) {
 		size_t len = strcspn(label, ".");
 		const char *fault = label_fault(label, len);
@@ -54,6 +52,9 @@ hostname_fault(const char *name)
 			break;
 		label += len + 1;
 	}
+	/* behind the characters, of which an escape "\255" is one */
+	if (strlen(name) > NAME_MAX_DNS)
+		return "is longer than 253 characters";
 	if (is_localhost(name))
 		return "is this very host for everybody who looks it up";
 	return NULL;
