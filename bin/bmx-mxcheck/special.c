@@ -37,8 +37,9 @@ static const struct block v4_blocks[] = {
 };
 
 /*
- * 64:ff9b::/96 (RFC 6052) is in the registry but not here: it is globally
- * reachable, and a DNS64 resolver puts such addresses into answers on its own.
+ * 64:ff9b::/96 (RFC 6052) is in the registry but nothing special here: it is
+ * globally reachable, and a DNS64 resolver puts such addresses into answers on its
+ * own. What is not in 2000::/3 and has no other use is reserved.
  */
 static const struct block v6_blocks[] = {
 	{ { 0 }, 128, { "::/128", "unspecified address", "RFC 4291" } },
@@ -46,6 +47,7 @@ static const struct block v6_blocks[] = {
 	{ { [10] = 0xff, 0xff }, 96, { "::ffff:0:0/96", "IPv4-mapped", "RFC 4291" } },
 	{ { 0 }, 96, { "::/96", "IPv4-compatible, deprecated", "RFC 4291" } },
 	{ { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48, { "64:ff9b:1::/48", "local IPv4/IPv6 translation", "RFC 8215" } },
+	{ { 0x00, 0x64, 0xff, 0x9b }, 96, { NULL, NULL, NULL } },
 	{ { 0x01, 0x00 }, 64, { "100::/64", "discard only", "RFC 6666" } },
 	{ { 0x01, 0x00, [7] = 1 }, 64, { "100:0:0:1::/64", "dummy prefix", "RFC 9780" } },
 	{ { 0x20, 0x01, 0x00, 0x00 }, 32, { "2001::/32", "Teredo", "RFC 4380" } },
@@ -60,6 +62,9 @@ static const struct block v6_blocks[] = {
 	{ { 0xfe, 0x80 }, 10, { "fe80::/10", "link-local", "RFC 4291" } },
 	{ { 0xfe, 0xc0 }, 10, { "fec0::/10", "site-local, deprecated", "RFC 3879" } },
 	{ { 0xff }, 8, { "ff00::/8", "multicast", "RFC 4291" } },
+	{ { 0 }, 3, { "::/3", "reserved", "RFC 4291" } },
+	{ { 0x40 }, 2, { "4000::/2", "reserved", "RFC 4291" } },
+	{ { 0x80 }, 1, { "8000::/1", "reserved", "RFC 4291" } },
 };
 /* clang-format on */
 
@@ -79,7 +84,7 @@ find(const unsigned char *bytes, const struct block *blocks, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (is_in(bytes, &blocks[i]))
-			return &blocks[i].is;
+			return blocks[i].is.use == NULL ? NULL : &blocks[i].is;
 	}
 	return NULL;
 }

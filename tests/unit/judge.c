@@ -320,6 +320,14 @@ host_names_are_letters_digits_and_hyphens(void **unused)
 	assert_null(hostname_fault(name));
 	strcat(name, "a");
 	assert_non_null(hostname_fault(name));
+
+	/* An escape is one character, of 63 and 253 at most. */
+	name[0] = '\0';
+	for (int i = 0; i < 64; i++)
+		strcat(name, "\\255");
+	assert_non_null(strstr(hostname_fault(name), "other than letters"));
+	name[4 * 20] = '\0';
+	assert_non_null(strstr(hostname_fault(name), "other than letters"));
 }
 
 static void
@@ -421,14 +429,15 @@ special_purpose_addresses_are_known(void **unused)
 		{ "::1", "::1/128" },
 		{ "::2", "::/96" },
 		{ "::20.0.0.1", "::/96" },
-		{ "::1:0:0", NULL },
+		{ "::1:0:0", "::/3" },
 		{ "::ffff:20.0.0.1", "::ffff:0:0/96" },
 		{ "64:ff9b::20.0.0.1", NULL },
 		{ "64:ff9b:1::1", "64:ff9b:1::/48" },
-		{ "64:ff9b:2::1", NULL },
+		{ "64:ff9b:2::1", "::/3" },
 		{ "100::1", "100::/64" },
+		{ "64:ff9b::1:20.0.0.1", "::/3" },
 		{ "100:0:0:1::1", "100:0:0:1::/64" },
-		{ "100:0:0:2::1", NULL },
+		{ "100:0:0:2::1", "::/3" },
 		{ "2001::1", "2001::/32" },
 		{ "2001:1::1", "2001::/23" },
 		{ "2001:2::1", "2001:2::/48" },
@@ -446,11 +455,16 @@ special_purpose_addresses_are_known(void **unused)
 		{ "3fff::1", "3fff::/20" },
 		{ "3fff:fff::1", "3fff::/20" },
 		{ "3fff:1000::1", NULL },
+		{ "1fff::1", "::/3" },
+		{ "2000::1", NULL },
+		{ "4000::1", "4000::/2" },
 		{ "5f00::1", "5f00::/16" },
-		{ "fbff::1", NULL },
+		{ "7fff::1", "4000::/2" },
+		{ "8000::1", "8000::/1" },
+		{ "fbff::1", "8000::/1" },
 		{ "fc00::1", "fc00::/7" },
 		{ "fdff::1", "fc00::/7" },
-		{ "fe00::1", NULL },
+		{ "fe00::1", "8000::/1" },
 		{ "fe80::1", "fe80::/10" },
 		{ "febf::1", "fe80::/10" },
 		{ "fec0::1", "fec0::/10" },
