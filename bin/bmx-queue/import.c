@@ -72,15 +72,14 @@ open_file(const char *path, struct err *e)
 	if (strcmp(path, "-") == 0)
 		return stdin;
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		from = fdopen(fd, "r");
-	else if (fd != -1)
-		errno = EINVAL;
-	if (from == NULL) {
+	if (fd == -1 || fstat(fd, &st) == -1)
 		err_sys(e, "open");
-		if (fd != -1)
-			close(fd);
-	}
+	else if (!S_ISREG(st.st_mode))
+		err_data(e, "not a regular file; - is standard input");
+	else if ((from = fdopen(fd, "r")) == NULL)
+		err_sys(e, "open");
+	if (from == NULL && fd != -1)
+		close(fd);
 	return from;
 }
 
@@ -119,6 +118,19 @@ read_envelope(struct incoming *in, off_t *content, struct err *e)
 }
 
 static int
+take_address(const char *option, const char *text, struct addr *a,
+    struct err *e)
+{
+	char safe[128];
+	struct err why;
+
+	if (addr_parse(text, strlen(text), a, &why) == 0)
+		return 0;
+	return err_usage(e, "%s %s: %s", option,
+	    text_safe(safe, sizeof safe, text), why.text);
+}
+
+static int
 make_envelope(struct incoming *in, struct err *e)
 {
 	const struct import_order *order = in->order;
@@ -129,12 +141,12 @@ make_envelope(struct incoming *in, struct err *e)
 	if (from == NULL || order->to == NULL)
 		return err_usage(e, "it has no envelope: give --from and --to");
 	if (from[0] != '\0' && strcmp(from, "<>") != 0 &&
-	    addr_parse(from, strlen(from), &env->mail.reverse_path, e) == -1)
-		return err_prefix(e, "--from");
+	    take_address("--from", from, &env->mail.reverse_path, e) == -1)
+		return -1;
 	for (size_t i = 0; order->to[i] != NULL; i++) {
-		if (addr_parse(order->to[i], strlen(order->to[i]),
-			&r.forward_path, e) == -1)
-			return err_prefix(e, "--to");
+		if (take_address("--to", order->to[i], &r.forward_path, e) ==
+		    -1)
+			return -1;
 		if (envelope_add(env, &r, e) == -1)
 			return -1;
 		env->mail.smtputf8 =

@@ -56,10 +56,10 @@ bad()
 bad "no envelope" 64 'give --from and --to' "$tmp/plain"
 bad "a recipient of somebody else" 69 'not of a domain of' \
     --from a@example.org --to bob@example.com --to x@example.edu "$tmp/plain"
-bad "a recipient that is no address" 69 '^bmx-queue: .*--to: ' \
+bad "a recipient that is no address" 64 '^bmx-queue: .*: --to x y: bad local part' \
     --from a@example.org --to 'x y' "$tmp/plain"
-bad "a sender that is no address" 69 '^bmx-queue: .*--from: ' --from 'x y' --to b@example.com \
-    "$tmp/plain"
+bad "a sender that is no address" 64 '^bmx-queue: .*: --from x y: bad local part' \
+    --from 'x y' --to b@example.com "$tmp/plain"
 printf 'Subject: x\n\ra\n' >"$tmp/cr"
 bad "a CR alone, with which mail is smuggled" 65 'no line end' \
     --from a@example.org --to bob@example.com "$tmp/cr"
@@ -67,7 +67,8 @@ bad "a CR alone, with which mail is smuggled" 65 'no line end' \
 bad "an empty file" 65 'empty' --from a@example.org --to b@example.com "$tmp/empty"
 bad "no such file" 75 'No such file' "$tmp/none"
 mkfifo "$tmp/fifo"
-bad "a FIFO" 75 'fifo' "$tmp/fifo"
+bad "a FIFO" 65 'fifo: not a regular file; - is standard input$' "$tmp/fifo"
+bad "a directory" 65 'not a regular file' "$tmp"
 is "nothing of these is there" "$(bmx-queue count)" "$before"
 exits "no file" 64 bmx-queue import
 
