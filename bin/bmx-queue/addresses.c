@@ -88,6 +88,17 @@ trim(char *text)
 	return text;
 }
 
+/* U+FEFF, with which some systems begin a file that is UTF-8: it would be a
+ * part of the first address, for it may be one. */
+static char *
+skip_mark(char *line, unsigned long number)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	size_t len = sizeof mark - 1;
+
+	return number == 1 && strncmp(line, mark, len) == 0 ? line + len : line;
+}
+
 static int
 read_lines(struct addresses *a, FILE *file, const char *domain, struct err *e)
 {
@@ -103,7 +114,8 @@ read_lines(struct addresses *a, FILE *file, const char *domain, struct err *e)
 			rc = err_data(e, "longer than %d bytes, or with a NUL",
 			    LINE_BYTES - 2);
 		else
-			rc = take_word(a, trim(line), domain, e);
+			rc = take_word(a, trim(skip_mark(line, number)), domain,
+			    e);
 		if (rc == -1)
 			return err_prefix(e, "line %lu", number);
 	}

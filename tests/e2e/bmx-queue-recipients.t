@@ -56,6 +56,9 @@ is "export --json" "$(rcpt --json export example.com | head -n 2)" \
     '{"address":"\"odd one\"@example.com"}
 {"address":"bob@example.com"}'
 is "without a verb all domains are listed" "$(rcpt | wc -l | tr -d ' ')" 4
+rcpt export example.com | sed '1s/^/'"$(printf '\357\273\277')"'/' >"$tmp/marked"
+exits "a mark of UTF-8 in front is no part of an address" 0 \
+    rcpt diff example.com "$tmp/marked"
 exits "an export can be imported" 0 \
     sh -c 'bmx-queue recipients export example.com | bmx-queue recipients import example.com -'
 is "and changes nothing" "$(cat "$tmp/out")" "example.com	4	0	0	4	0"
