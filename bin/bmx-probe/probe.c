@@ -92,15 +92,30 @@ is_shareable(const struct look *l, const struct policy_hop *hop)
 		   l->how->session.rcpt != NULL);
 }
 
+/* As bmx.conf has it for this domain: the shorter of its two. */
+static int64_t
+longest_wait_ms(const struct look *l)
+{
+	unsigned s = l->domain->connect_timeout_s;
+	unsigned reply_s = l->domain->reply_timeout_s;
+
+	if (reply_s > 0 && reply_s < s)
+		s = reply_s;
+	return (int64_t)s * 1000;
+}
+
 static void
 probe_in_turn(struct look *l, const struct policy_hop *hop, int64_t deadline_ms,
     struct probe_address *a)
 {
+	const struct seen_want want = { .level = hop->tls.level,
+		.is_shared = is_shareable(l, hop),
+		.deadline_ms = deadline_ms,
+		.wait_ms = longest_wait_ms(l) };
 	unsigned preference = a->preference;
 	struct seen_entry *ticket;
 
-	switch (seen_begin(l->seen, a, hop->tls.level, is_shareable(l, hop),
-	    deadline_ms, &ticket)) {
+	switch (seen_begin(l->seen, a, &want, &ticket)) {
 	case SEEN_KNOWN:
 		a->preference = preference; /* that is this domain's */
 		break;

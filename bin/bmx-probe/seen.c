@@ -12,6 +12,7 @@ struct seen_entry {
 	struct seen_entry *next;
 	bool is_busy, is_shared;
 	enum config_tls level;
+	int64_t time_ms; /* that it has, for its longest wait */
 	struct probe_address address;
 };
 
@@ -46,18 +47,36 @@ seen_close(struct seen *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
+static int64_t
+time_of(const struct seen_want *want)
+{
+	int64_t left_ms = clock_left_ms(want->deadline_ms);
+
+	return want->wait_ms < left_ms ? want->wait_ms : left_ms;
+}
+
+/* Is it as good as one of our own, or will it be? */
+static bool
+is_same(const struct seen_entry *i, const struct probe_address *a,
+    const struct seen_want *want)
+{
+	return want->is_shared && i->is_shared && i->level == want->level &&
+	       strcmp(i->address.host, a->host) == 0 &&
+	       (i->is_busy || !i->address.is_late ||
+		   time_of(want) <= i->time_ms + SEEN_SLACK_MS);
+}
+
 /* The entry that has to be waited for, or that answers; NULL: none. */
 static const struct seen_entry *
-find(const struct seen *s, const struct probe_address *a, enum config_tls level,
-    bool is_shared)
+find(const struct seen *s, const struct probe_address *a,
+    const struct seen_want *want)
 {
 	const struct seen_entry *busy = NULL;
 
 	for (const struct seen_entry *i = s->first; i != NULL; i = i->next) {
 		if (strcmp(i->address.address, a->address) != 0)
 			continue;
-		if (is_shared && i->is_shared && i->level == level &&
-		    strcmp(i->address.host, a->host) == 0)
+		if (is_same(i, a, want))
 			return i;
 		if (i->is_busy)
 			busy = i;
@@ -66,16 +85,16 @@ find(const struct seen *s, const struct probe_address *a, enum config_tls level,
 }
 
 static struct seen_entry *
-add(struct seen *s, const struct probe_address *a, enum config_tls level,
-    bool is_shared)
+add(struct seen *s, const struct probe_address *a, const struct seen_want *want)
 {
 	struct seen_entry *entry = calloc(1, sizeof *entry);
 
 	if (entry == NULL)
 		return NULL;
 	entry->is_busy = true;
-	entry->is_shared = is_shared && s->n < ENTRIES_MAX;
-	entry->level = level;
+	entry->is_shared = want->is_shared && s->n < ENTRIES_MAX;
+	entry->level = want->level;
+	entry->time_ms = time_of(want);
 	entry->address = *a;
 	entry->next = s->first;
 	s->first = entry;
@@ -90,27 +109,25 @@ as_timespec(int64_t ms)
 }
 
 enum seen_turn
-seen_begin(struct seen *s, struct probe_address *a, enum config_tls level,
-    bool is_shared, int64_t deadline_ms, struct seen_entry **ticket)
+seen_begin(struct seen *s, struct probe_address *a,
+    const struct seen_want *want, struct seen_entry **ticket)
 {
-	const struct timespec until = as_timespec(deadline_ms);
+	const struct timespec until = as_timespec(want->deadline_ms);
 	enum seen_turn turn = SEEN_OURS;
 	const struct seen_entry *other;
 
 	pthread_mutex_lock(&s->lock);
-	while ((other = find(s, a, level, is_shared)) != NULL) {
-		bool is_same = is_shared && other->is_shared &&
-			       other->level == level &&
-			       strcmp(other->address.host, a->host) == 0;
+	while ((other = find(s, a, want)) != NULL) {
+		bool is_equal = is_same(other, a, want);
 
-		if (is_same && !other->is_busy) {
+		if (is_equal && !other->is_busy) {
 			*a = other->address;
 			turn = SEEN_KNOWN;
 			break;
 		}
-		if (is_same)
+		if (is_equal)
 			pthread_cond_wait(&s->changed, &s->lock);
-		else if (clock_left_ms(deadline_ms) > 0)
+		else if (clock_left_ms(want->deadline_ms) > 0)
 			pthread_cond_timedwait(&s->changed, &s->lock, &until);
 		else {
 			turn = SEEN_LATE;
@@ -118,7 +135,7 @@ seen_begin(struct seen *s, struct probe_address *a, enum config_tls level,
 		}
 	}
 	/* without memory for a ticket others may come at the same time */
-	*ticket = turn == SEEN_OURS ? add(s, a, level, is_shared) : NULL;
+	*ticket = turn == SEEN_OURS ? add(s, a, want) : NULL;
 	pthread_mutex_unlock(&s->lock);
 	return turn;
 }

@@ -95,6 +95,7 @@ decide_failure(struct attempt *t, const struct err *e)
 		    e->text);
 		return;
 	}
+	t->a->is_late = e->sys == ETIMEDOUT;
 	if (e->class == ERR_PERM)
 		code = PROBE_LOOP;
 	else if (e->sys == ETIMEDOUT)

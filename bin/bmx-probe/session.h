@@ -63,6 +63,7 @@ struct probe_address {
 	enum primary_verdict result;
 	enum probe_code code;
 	char reason[256];               /* "" with PROBE_OK */
+	bool is_late;                   /* more time might have told more */
 	enum primary_phase phase;       /* the last one that was begun */
 	int64_t ms[PRIMARY_PHASES];     /* -1: not begun */
 	struct smtp_reply reply;        /* that decided; code 0: none */

@@ -40,6 +40,19 @@ is "one after the other" "$(awk '
 	/ C: QUIT/ { open-- }
 	END { print most }' "$primary/log")" 1
 
+# a domain that is in a hurry does not speak for one that is not
+make_conf '[hasty.example]' "primary = 127.0.0.1:$primary_port" 'reply-timeout = 1s' \
+    '[patient.example]' "primary = 127.0.0.1:$primary_port" \
+    '[quiet.example]' "primary = 127.0.0.1:$primary_port"
+primary_renew 'connect slow 2500'
+exits "a primary that is slow: one domain does not wait for it: 69" 69 \
+    bmx-probe -n --jobs 1
+is "the others do" "$(cut -f 1,4,5 "$tmp/out" | tr '\t' ' ')" \
+    'hasty.example down timeout
+patient.example up ok
+quiet.example up ok'
+is "in one session more" "$(primary_said ' C: EHLO')" 1
+
 # eight that are slow to fail, each of its own port, at once
 n=0
 while [ "$n" -lt 8 ]; do

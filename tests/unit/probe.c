@@ -240,7 +240,10 @@ called(const char *address)
 static void
 an_address_has_one_session_at_a_time(void **state)
 {
-	int64_t soon_ms = clock_monotonic_ms() + 60000;
+	const struct seen_want soon = { .level = CONFIG_TLS_MAY,
+		.deadline_ms = clock_monotonic_ms() + 60000 },
+			       past = { .level = CONFIG_TLS_MAY,
+				       .deadline_ms = 1 };
 	struct probe_address one = called("192.0.2.1:25"), again = one,
 			     other = called("192.0.2.2:25");
 	struct seen_entry *first, *second, *third;
@@ -249,26 +252,57 @@ an_address_has_one_session_at_a_time(void **state)
 
 	(void)state;
 	assert_int_equal(seen_open(&s, &e), 0);
-	assert_int_equal(seen_begin(&s, &one, CONFIG_TLS_MAY, false, soon_ms,
-			     &first),
-	    SEEN_OURS);
-	assert_int_equal(seen_begin(&s, &again, CONFIG_TLS_MAY, false, 1,
-			     &third),
+	assert_int_equal(seen_begin(&s, &one, &soon, &first), SEEN_OURS);
+	assert_int_equal(seen_begin(&s, &again, &past, &third),
 	    SEEN_LATE); /* that time is over */
 	assert_null(third);
-	assert_int_equal(seen_begin(&s, &other, CONFIG_TLS_MAY, false, soon_ms,
-			     &second),
-	    SEEN_OURS);
+	assert_int_equal(seen_begin(&s, &other, &soon, &second), SEEN_OURS);
 	seen_done(&s, first, &one); /* not the latest */
-	assert_int_equal(seen_begin(&s, &again, CONFIG_TLS_MAY, false, 1,
-			     &third),
-	    SEEN_OURS);
-	assert_int_equal(seen_begin(&s, &one, CONFIG_TLS_MAY, false, 1, &first),
-	    SEEN_LATE);
+	assert_int_equal(seen_begin(&s, &again, &past, &third), SEEN_OURS);
+	assert_int_equal(seen_begin(&s, &one, &past, &first), SEEN_LATE);
 	seen_done(&s, third, &again);
 	seen_done(&s, second, &other);
 	assert_int_equal(s.n, 0);
 	seen_close(&s);
+}
+
+/* wait_ms of a session that ran out of time, and of one that is wanted. */
+static void
+who_has_more_time_looks_again(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t had_ms, has_ms;
+		bool was_late;
+		enum seen_turn turn;
+	} rows[] = {
+		{ "as much", 5000, 5000, true, SEEN_KNOWN },
+		{ "less", 5000, 1000, true, SEEN_KNOWN },
+		{ "hardly more", 5000, 5000 + SEEN_SLACK_MS, true, SEEN_KNOWN },
+		{ "more", 5000, 5001 + SEEN_SLACK_MS, true, SEEN_OURS },
+		{ "more, but it answered", 5000, 60000, false, SEEN_KNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct seen_want want = { .level = CONFIG_TLS_MAY,
+			.is_shared = true,
+			.deadline_ms = clock_monotonic_ms() + 600000,
+			.wait_ms = rows[i].had_ms };
+		struct probe_address a = called("192.0.2.1:25");
+		struct seen_entry *ticket;
+		struct seen s;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(seen_open(&s, &e), 0);
+		assert_int_equal(seen_begin(&s, &a, &want, &ticket), SEEN_OURS);
+		a.is_late = rows[i].was_late;
+		seen_done(&s, ticket, &a);
+		want.wait_ms = rows[i].has_ms;
+		if (seen_begin(&s, &a, &want, &ticket) != rows[i].turn)
+			fail_msg("%s", rows[i].name);
+		seen_close(&s);
+	}
 }
 
 int
@@ -280,6 +314,7 @@ main(void)
 		cmocka_unit_test(
 		    metrics_escape_labels_and_leave_out_what_is_not_known),
 		cmocka_unit_test(an_address_has_one_session_at_a_time),
+		cmocka_unit_test(who_has_more_time_looks_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
