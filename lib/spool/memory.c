@@ -6,6 +6,7 @@
 #include "spool/memory_db.h"
 
 #define RECORD_VERSION 1
+#define TIME_MAX_S 253402300799 /* the year 9999 */
 #define CATCHALL_AGE_S (30 * 86400)
 #define CATCHALL_ASK_S 86400
 
@@ -84,12 +85,13 @@ read_record(const MDB_val *value, struct memory_fact *fact)
 	const unsigned char *record = value->mv_data;
 	uint64_t time = 0;
 
-	if (value->mv_size != MEMORY_RECORD_BYTES ||
-	    record[0] != RECORD_VERSION || record[1] > MEMORY_BAD ||
-	    record[2] > MEMORY_IMPORT)
+	if (value->mv_size != MEMORY_RECORD_BYTES)
 		return false;
 	for (int i = 0; i < 8; i++)
 		time |= (uint64_t)record[4 + i] << (8 * i);
+	if (record[0] != RECORD_VERSION || record[1] > MEMORY_BAD ||
+	    record[2] > MEMORY_IMPORT || time > TIME_MAX_S)
+		return false;
 	fact->answer = (enum memory_answer)record[1];
 	fact->source = (enum memory_source)record[2];
 	fact->learned_s = (int64_t)time;
