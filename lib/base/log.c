@@ -31,9 +31,10 @@ log_open(const char *ident, const char *where, struct err *e)
 	} else if (strcmp(where, "stderr") == 0) {
 		fd = STDERR_FILENO;
 	} else if (where[0] == '/') {
+		/* a FIFO without a reader holds nobody up, nor does a full one */
 		fd = open(where,
-		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-			O_NOCTTY,
+		    O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC |
+			O_NOFOLLOW | O_NOCTTY,
 		    0600);
 		if (fd == -1)
 			return err_config(e, "log file %s: %s", where,

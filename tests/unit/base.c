@@ -612,6 +612,30 @@ a_log_that_cannot_be_opened_is_a_configuration_error(void **state)
 	assert_int_equal(e.class, ERR_CONFIG);
 }
 
+static void
+nobody_waits_for_who_reads_the_log(void **state)
+{
+	char path[128], text[4000];
+	struct err e = ERR_INIT;
+	int reader;
+
+	snprintf(path, sizeof path, "%s/log", (const char *)*state);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(20);
+	assert_int_equal(log_open("bmx-test", path, &e), -1);
+	assert_int_equal(e.class, ERR_CONFIG);
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_not_equal(reader, -1);
+	assert_int_equal(log_open("bmx-test", path, &e), 0);
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	for (int i = 0; i < 1000; i++)
+		log_info("%s", text);
+	alarm(0);
+	assert_int_equal(log_open("bmx-test", "syslog", &e), 0);
+	close(reader);
+}
+
 /* ---- become ---- */
 
 static bool is_root;     /* geteuid(2) says so */
@@ -713,6 +737,9 @@ main(void)
 		    remove_directory),
 		cmocka_unit_test(
 		    a_log_that_cannot_be_opened_is_a_configuration_error),
+		cmocka_unit_test_setup_teardown(
+		    nobody_waits_for_who_reads_the_log, make_directory,
+		    remove_directory),
 		cmocka_unit_test(
 		    a_user_that_nobody_can_look_up_now_is_not_one_that_does_not_exist),
 	};
