@@ -60,7 +60,27 @@ matches(const struct judging *j, const struct tls_tlsa *t,
 	return rc == DANE_E_SUCCESS && status == 0;
 }
 
-/* The chain up to the n-th certificate, with that one as root. */
+/* The certificates in the order they came, but the n-th as last. False: one
+ * cannot be read; those before it are to be released all the same. */
+static bool
+import_with_last(const struct judging *j, size_t n,
+    gnutls_x509_crt_t crt[TLS_CHAIN_MAX])
+{
+	size_t of = j->peer->nchain;
+
+	for (size_t i = 0; i < of; i++) {
+		size_t from = i < n ? i : i + 1 < of ? i + 1 : n;
+
+		if (gnutls_x509_crt_init(&crt[i]) < 0 ||
+		    gnutls_x509_crt_import(crt[i], &j->chain[from],
+			GNUTLS_X509_FMT_DER) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The chain with the n-th certificate as root. The others may stand in any
+ * order, and some may have nothing to do with it (RFC 8446 4.4.2). */
 static unsigned
 verify_below(const struct judging *j, size_t n)
 {
@@ -69,17 +89,13 @@ verify_below(const struct judging *j, size_t n)
 	gnutls_x509_trust_list_t roots = NULL;
 	gnutls_x509_crt_t crt[TLS_CHAIN_MAX] = { NULL };
 	unsigned status = GNUTLS_CERT_INVALID;
-	size_t i;
+	size_t others = j->peer->nchain - 1;
 
-	for (i = 0; i <= n; i++)
-		if (gnutls_x509_crt_init(&crt[i]) < 0 ||
-		    gnutls_x509_crt_import(crt[i], &j->chain[i],
-			GNUTLS_X509_FMT_DER) < 0)
-			goto out;
-	if (gnutls_x509_trust_list_init(&roots, 0) < 0 ||
-	    gnutls_x509_trust_list_add_cas(roots, &crt[n], 1, 0) != 1)
+	if (!import_with_last(j, n, crt) ||
+	    gnutls_x509_trust_list_init(&roots, 0) < 0 ||
+	    gnutls_x509_trust_list_add_cas(roots, &crt[others], 1, 0) != 1)
 		goto out;
-	if (gnutls_x509_trust_list_verify_crt2(roots, crt, (unsigned)n,
+	if (gnutls_x509_trust_list_verify_crt2(roots, crt, (unsigned)others,
 		&purpose, 1,
 		GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_LOW) |
 		    GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS,
@@ -88,7 +104,7 @@ verify_below(const struct judging *j, size_t n)
 out:
 	if (roots != NULL)
 		gnutls_x509_trust_list_deinit(roots, 0);
-	for (i = 0; i <= n; i++)
+	for (size_t i = 0; i <= others; i++)
 		if (crt[i] != NULL)
 			gnutls_x509_crt_deinit(crt[i]);
 	return status;

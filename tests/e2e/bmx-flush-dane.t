@@ -28,6 +28,9 @@ cert domain ca 'cn = domain' 'dns_name = example.com' tls_www_server
 cert middle ca 'cn = "Middle"' ca cert_signing_key
 cert deep middle 'cn = deep' 'dns_name = ta.example.com' tls_www_server
 cat "$certs/ca.pem" >>"$certs/deep.chain"
+cp "$certs/deep.key" "$certs/mixed.key"
+cat "$certs/deep.pem" "$certs/ca.pem" "$certs/stranger.pem" "$certs/middle.pem" \
+    >"$certs/mixed.chain"
 sha512=$(openssl x509 -in "$certs/self.pem" -outform DER | sha512sum | cut -d ' ' -f 1)
 whole=$(openssl x509 -in "$certs/self.pem" -outform DER | od -An -v -tx1 | tr -d ' \n')
 wrong=$(spki stranger)
@@ -135,6 +138,7 @@ hands_over "D42: usage 3 ignores names and dates" expired old.example.com 'tlsa 
 keeps "D42: usage 3, another certificate" ta ee.example.com 'tlsa result=tlsa-invalid'
 hands_over "D42: usage 2, the root" ta ta.example.com 'tlsa result=ok'
 hands_over "D42: usage 2, the root of a longer chain" deep ta.example.com 'tlsa result=ok'
+hands_over "D42: usage 2, the chain is in disorder" mixed ta.example.com 'tlsa result=ok'
 keeps "D42: usage 2, another name" stranger ta.example.com 'tlsa result=certificate-host-mismatch'
 keeps "D42: usage 2, expired" ta-expired ta.example.com 'tlsa result=certificate-expired'
 keeps "D42: usage 2, the right root beside the wrong certificate" forged ta.example.com \
