@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -399,6 +400,7 @@ main(int argc, char **argv)
 	int code = EXIT_CLEAN, rc;
 
 	fill_standard();
+	signal(SIGXFSZ, SIG_IGN); /* then write(2) says EFBIG */
 	rc = parse_options(&s, argc, argv, &e);
 	if (rc == 0 && s.explain != NULL)
 		rc = explain(s.explain, &e);

@@ -21,6 +21,8 @@ record_open(struct record *r, const char *path, struct err *e)
 	struct stat st;
 	bool is_there = stat(path, &st) == 0;
 
+	if (path[0] == '\0')
+		return err_usage(e, "--record: no file");
 	r->path = path;
 	r->target = NULL;
 	r->is_new = !is_there || S_ISREG(st.st_mode);

@@ -66,6 +66,11 @@ same "leaves the former record" "$tmp/kept" "$tmp/facts"
 { cat "$tmp/facts"; echo '{}'; } >"$tmp/broken"
 exits "bad input" 65 bmx-mxcheck -q --record "$tmp/link" --replay "$tmp/broken"
 same "leaves it, too" "$tmp/kept" "$tmp/facts"
+exits "a file that may not grow" 75 sh -c 'ulimit -f 1; exec "$@" >/dev/null' sh \
+    bmx-mxcheck -q --record "$tmp/link" --replay "$tmp/facts"
+like "is told" "$(cat "$tmp/err")" "^bmx-mxcheck: write $tmp/link: File too large"
+same "and leaves it" "$tmp/kept" "$tmp/facts"
+exits "no name for a record" 2 bmx-mxcheck -q --record '' --replay "$tmp/facts"
 exits "a record replayed into itself" 1 \
     bmx-mxcheck -q --record "$tmp/link" --replay "$tmp/kept" --assume 'no MX mx2.test'
 is "is a record" "$(bmx-mxcheck -q --brief --replay "$tmp/kept" | sed -n 1p)" \
