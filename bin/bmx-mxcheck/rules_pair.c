@@ -33,6 +33,18 @@ sessions_of_role(const struct judging *j, enum role role,
 typedef void compare_pair(struct judging *j, const struct seen *backup,
     const struct seen *primary);
 
+static void
+say_unknown_addresses(struct judging *j)
+{
+	for (size_t i = 0; i < j->facts->nhosts; i++) {
+		const struct fact_host *h = &j->facts->hosts[i];
+
+		if (j->role[i] != ROLE_NONE && is_target(j->facts, i) &&
+		    lacks_addresses(h))
+			untested_host(j, h);
+	}
+}
+
 /* Each backup is compared with each primary, as far as both sessions came to
  * that step; a pair of which one did not cannot be tested. */
 static void
@@ -63,6 +75,7 @@ compare_all(struct judging *j, enum session_step step, compare_pair *compare)
 			untested(j, b->about, "%s: %s", unseen->host->name,
 			    unseen->session->why);
 	}
+	say_unknown_addresses(j);
 }
 
 /* ---- unknown recipients ---- */

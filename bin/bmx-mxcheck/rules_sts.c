@@ -35,6 +35,17 @@ is_covered(const struct fact_policy *p, const char *host)
 	return false;
 }
 
+/* Without an answer nobody knows whether there is a policy. */
+static void
+say_no_text(struct judging *j, const char *name)
+{
+	const struct lookup *l = &j->facts->sts.said;
+
+	if (l->was_asked && !lookup_is_definite(l))
+		untested(j, about_policy(j, name), "MTA-STS: %s",
+		    dns_status_text(l->status));
+}
+
 void
 sts_policy(struct judging *j)
 {
@@ -42,8 +53,8 @@ sts_policy(struct judging *j)
 	struct about about = about_policy(j, j->facts->domain);
 
 	if (p == NULL)
-		return;
-	if (p->is_valid)
+		say_no_text(j, j->facts->domain);
+	else if (p->is_valid)
 		pass(j);
 	else if (p->is_unreachable)
 		untested(j, about, "%s", p->why);
@@ -57,7 +68,9 @@ policy_for(struct judging *j, const char *name)
 {
 	const struct fact_policy *p = j->facts->policy;
 
-	if (p != NULL && !p->is_valid)
+	if (p == NULL)
+		say_no_text(j, name);
+	else if (!p->is_valid)
 		untested(j, about_policy(j, name), "no policy: %s", p->why);
 	return policy_of(j);
 }

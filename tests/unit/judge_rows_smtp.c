@@ -180,6 +180,7 @@ const struct row judge_rows_smtp[] = {
 	{ "the backup defers what it does not know", CHECK_RCPT_PARITY, PASS, 0, MET ";but mx2 0 unknown 450_4.4.0_later", PAIR, NULL },
 	{ "the primary is dead", CHECK_RCPT_PARITY, UNTESTED, WARNING, MET ";but mx1 * dead", PAIR, "mx2" },
 	{ "the primary says nothing", CHECK_RCPT_PARITY, UNTESTED, WARNING, MET ";but mx1 * sender 450_later;but mx2 0 unknown 250_Ok", PAIR, "mx2" },
+	{ "the primary's address unknown", CHECK_RCPT_PARITY, UNTESTED, WARNING, "mx 10 mx1;mx 20 mx2;a mx1 =SERVFAIL;a mx2 21.0.0.2;met mx2 0", PAIR, "mx1" },
 	{ "no roles", CHECK_RCPT_PARITY, NA, 0, MET, "", NULL },
 
 	{ "equal", CHECK_EXT_SUBSET, PASS, 0, MET, PAIR, NULL },
@@ -209,6 +210,7 @@ const struct row judge_rows_smtp[] = {
 	{ "good", CHECK_STS_POLICY, PASS, 0, GOOD POLICY, "", NULL },
 	{ "bad", CHECK_STS_POLICY, FAIL, WARNING, GOOD ";policy =BAD", "", "example.com" },
 	{ "not to be had", CHECK_STS_POLICY, UNTESTED, WARNING, GOOD ";policy =GONE", "", "example.com" },
+	{ "whether there is one unknown", CHECK_STS_POLICY, UNTESTED, WARNING, GOOD ";text sts =SERVFAIL", "", "example.com" },
 	{ "none", CHECK_STS_POLICY, NA, 0, GOOD, "", NULL },
 
 	{ "all", CHECK_STS_COVERS, PASS, 0, GOOD POLICY, "", NULL },
@@ -219,11 +221,13 @@ const struct row judge_rows_smtp[] = {
 	{ "not the backup, testing", CHECK_STS_COVERS, FAIL, WARNING, GOOD ";policy testing mx1", PAIR, "mx2" },
 	{ "mode none", CHECK_STS_COVERS, NA, 0, GOOD ";policy none", "", NULL },
 	{ "bad", CHECK_STS_COVERS, UNTESTED, ERROR, GOOD ";policy =BAD", "", "mx1" },
+	{ "whether there is one unknown", CHECK_STS_COVERS, UNTESTED, ERROR, GOOD ";text sts =SERVFAIL", "", "mx1" },
 	{ "none", CHECK_STS_COVERS, NA, 0, GOOD, "", NULL },
 
 	{ "all are hosts", CHECK_STS_STALE, PASS, 0, GOOD POLICY, "", NULL },
 	{ "one is none", CHECK_STS_STALE, FAIL, NOTICE, GOOD ";policy enforce mx1,mx2,mx3", "", "example.com" },
 	{ "bad", CHECK_STS_STALE, UNTESTED, NOTICE, GOOD ";policy =BAD", "", "example.com" },
+	{ "whether there is one unknown", CHECK_STS_STALE, UNTESTED, NOTICE, GOOD ";text sts =SERVFAIL", "", "example.com" },
 	{ "none", CHECK_STS_STALE, NA, 0, GOOD, "", NULL },
 
 	{ "good", CHECK_STS_CERT, PASS, 0, MET POLICY, "", NULL },
@@ -235,6 +239,7 @@ const struct row judge_rows_smtp[] = {
 	{ "no handshake", CHECK_STS_CERT, FAIL, ERROR, MET POLICY ";but mx1 0 broken", "", "mx1" },
 	{ "not covered is the other check's", CHECK_STS_CERT, PASS, 0, MET ";policy enforce mx1;but mx2 0 untrusted", "", NULL },
 	{ "dead", CHECK_STS_CERT, UNTESTED, ERROR, MET POLICY ";but mx1 0 dead", "", "mx1" },
+	{ "whether there is one unknown", CHECK_STS_CERT, UNTESTED, ERROR, MET ";text sts =SERVFAIL", "", "mx1" },
 	{ "none", CHECK_STS_CERT, NA, 0, MET, "", NULL },
 };
 /* clang-format on */
