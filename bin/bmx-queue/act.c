@@ -240,20 +240,26 @@ change_one(struct hand *h, const struct spool_domain *d,
 	return rc == 0 ? "gone" : words[order->act].done;
 }
 
+static struct giveup_order
+giveup_order(const struct hand *h)
+{
+	return (struct giveup_order){
+		.spool = h->sp,
+		.config = h->order->conf,
+		.s = h->s,
+		.only_expired = h->order->act == ACT_EXPIRE,
+		.reason = h->order->reason,
+		.now_s = h->o->now_us / 1000000,
+	};
+}
+
 /* The same for what a sender may have to be told of. */
 static const char *
 give_up(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
     struct err *e)
 {
 	const struct act_order *order = h->order;
-	const struct giveup_order giveup = {
-		.spool = h->sp,
-		.config = order->conf,
-		.s = h->s,
-		.only_expired = order->act == ACT_EXPIRE,
-		.reason = order->reason,
-		.now_s = h->o->now_us / 1000000,
-	};
+	const struct giveup_order giveup = giveup_order(h);
 	char reason[REASON_MAX];
 	struct giveup_result r;
 
@@ -295,6 +301,22 @@ remove_or_move(struct hand *h, const struct spool_domain *d,
 	return result;
 }
 
+/* What would be done, if it would. */
+static int
+foresee(struct hand *h, const struct spool_domain *d, struct spool_entry *entry,
+    struct err *e)
+{
+	const struct giveup_order giveup = giveup_order(h);
+	int rc = giveup_is_meant(&giveup, d, entry, e);
+
+	if (rc == -1)
+		output_complain(h->o, e);
+	if (rc != 1)
+		return 0;
+	h->n++;
+	return print_result(h->o, d, entry->id, words[h->order->act].order, e);
+}
+
 static int
 act_on_one(void *context, const struct spool_domain *d,
     struct spool_entry *entry, struct err *e)
@@ -303,10 +325,9 @@ act_on_one(void *context, const struct spool_domain *d,
 	const struct act_order *order = h->order;
 	const char *result;
 
-	h->n++;
 	if (order->dry)
-		return print_result(h->o, d, entry->id, words[order->act].order,
-		    e);
+		return foresee(h, d, entry, e);
+	h->n++;
 	if (order->act == ACT_BOUNCE || order->act == ACT_EXPIRE)
 		result = give_up(h, d, entry, e);
 	else

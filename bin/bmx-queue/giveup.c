@@ -39,6 +39,24 @@ is_over(const struct giveup_order *order, const struct spool_domain *d,
 	return lifetime_is_over(&l, domain);
 }
 
+int
+giveup_is_meant(const struct giveup_order *order, const struct spool_domain *d,
+    struct spool_entry *entry, struct err *e)
+{
+	struct spool_file f = SPOOL_FILE_INIT;
+	int rc;
+
+	if (!order->only_expired)
+		return 1;
+	do
+		rc = spool_file_open(&f, d, entry, false, e);
+	while (rc == 0 && select_follow(d, entry));
+	if (rc == 1)
+		rc = is_over(order, d, entry, &f, e);
+	spool_file_close(&f);
+	return rc;
+}
+
 /* Whoever still waits has failed, and the log has the last word on it. */
 static int
 fail_recipients(const struct giveup_order *order, const struct spool_domain *d,

@@ -41,6 +41,11 @@ struct giveup_result {
 	const char *why;               /* DROPPED: why none */
 };
 
+/* Would it be given up, as far as can be seen without the lock? 1, 0, or -1: it
+ * cannot be read. */
+int giveup_is_meant(const struct giveup_order *order,
+    const struct spool_domain *d, struct spool_entry *entry, struct err *e);
+
 /* -1: *e says what went wrong; the message is still there, unless the notice
  * is prepared already: then the next bmx-flush brings it to its end. */
 int giveup_message(const struct giveup_order *order, const char *domain,

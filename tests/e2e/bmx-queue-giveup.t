@@ -70,6 +70,10 @@ young=$(mk example.com age=1000)
 cat >"$spool/example.com/history" <<-E
 $(date -u -d @$(($(date +%s) - 3900000)) +%Y-%m-%dT%H:%M:%SZ) up from=$(date -u -d @$(($(date +%s) - 3900000)) +%Y-%m-%dT%H:%M:%SZ)
 E
+exits "expire of a domain without --yes" 64 bmx-queue expire example.com
+is "lists what would expire, and no other" "$(cat "$tmp/out")" \
+    "$old	example.com	expire"
+like "and counts that" "$(cat "$tmp/err")" 'is done to what is listed \(1\)$'
 is "expire gives up what has lived for too long, and no other" \
     "$(bmx-queue expire "$old" "$young")" "$old	example.com	expired
 $young	example.com	unchanged"
