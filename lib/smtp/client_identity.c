@@ -209,7 +209,8 @@ client_identity(struct client *c, const struct envelope_client *who,
 
 	if (c->conn == NULL)
 		return wire_not_open(e);
-	if (hear_xforward(c, e) == -1)
+	if (hear_xforward(c, e) == -1 ||
+	    (c->needs_reset && client_reset(c, e) == -1))
 		return -1;
 	rc = by_xclient(c, who, e);
 	if (rc == 0)

@@ -178,6 +178,28 @@ is "no message goes" "$(primary_count) $(states "$id") $(primary_said 'C: MAIL')
     "0 P 0"
 clear_spool
 
+# ---- behind a chunk that was refused ----
+
+# heard: what the primary was told, in a line.
+heard()
+{
+	sed -n 's/^1 C: \(EHLO\|XCLIENT\|XFORWARD\|MAIL\|RSET\).*/\1/p' \
+	    "$primary/log" | tr '\n' ' '
+}
+
+# RFC 3030 section 2: RSET behind it. That makes the server forget an XFORWARD,
+# and Postfix takes no XCLIENT within a transaction.
+conf 'max-connections = 1' 'xclient = yes'
+for keyword in XCLIENT XFORWARD; do
+	primary_renew -x CHUNKING -x "$keyword HELO" 'dot#1 550 5.7.1 no'
+	put first helo=a.test
+	put other helo=b.test
+	exits "$keyword behind a refused chunk: 69" 69 bmx-flush
+	like "comes after RSET" "$(heard)" "MAIL RSET $keyword (EHLO )?MAIL \$"
+	clear_spool
+done
+conf
+
 # ---- it is down ----
 
 stop primary
