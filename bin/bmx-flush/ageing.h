@@ -14,7 +14,8 @@
  */
 struct ageing {
 	struct giveup *giveup; /* spool, configuration, domain, Maildir */
-	bool was_reached;      /* somebody took a session in this run */
+	/* somebody took a session in this run, or there was no time to ask */
+	bool was_reached;
 	/* what it has done so far, in messages: that failed and were held, and
 	 * of them those that are gone already */
 	unsigned long failed, gone;

@@ -847,7 +847,8 @@ static void
 let_age(struct drain *d)
 {
 	struct ageing ageing = { .giveup = &d->giveup,
-		.was_reached = d->was_open };
+		.was_reached = d->was_open || d->r->end == DRAIN_STOPPED ||
+			       d->r->end == DRAIN_PAUSED };
 	struct err e = ERR_INIT;
 
 	if (ageing_is_due(d->domain, d->unwanted))

@@ -221,6 +221,19 @@ is "is dropped" "$(sender_count) $(spooled)" "0 0"
 like "which the ledger says" "$(cat "$spool"/ledger/*)" \
     "id=$old domain=example.org what=expired"
 
+new 'rcpt<bad@example.com> 550 5.1.1 unknown'
+sender_renew 'ehlo stall'
+put refused to=bad@example.com
+put other
+start_bg flush bmx-flush example.com
+ok "a notice is on its way" wait_for 20 grep -q 'C: EHLO' "$sender/log"
+kill -s TERM "$(pid_of flush)"
+ok "SIGTERM ends that" wait_gone "$(pid_of flush)"
+sender_renew
+bmx-flush example.com
+is "and the notice stays as it was: the next run sends it" \
+    "$(sender_count) $(spooled)" "1 0"
+
 # ---- mail that is no notice stays in a domain that is not ours ----
 
 new
