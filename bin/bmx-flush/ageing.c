@@ -60,11 +60,14 @@ fail_message(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
 	const struct smtp_reply *reply = &result->refusal;
 	char to[4 * ADDR_MAX + 1];
 	struct err e = ERR_INIT;
+	bool has_failed = false; /* one that nobody doubted */
 	int rc = 0;
 
 	for (size_t i = 0; i < f->env.nrcpt && rc == 0; i++) {
 		enum rcpt_state state = f->env.rcpts[i].state;
 
+		has_failed =
+		    has_failed || state == RCPT_PENDING || state == RCPT_FAILED;
 		if (!rcpt_waits(state))
 			continue;
 		spool_note(maildir, entry->id,
@@ -77,12 +80,14 @@ fail_message(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
 	if (rc == 0)
 		rc = spool_file_sync(f, &e);
 	if (rc == 0)
-		rc = spool_hold(maildir, entry, &e);
+		rc = has_failed ? spool_hold(maildir, entry, &e)
+				: spool_hold_apart(maildir, entry, &e);
 	if (rc == -1)
 		complain(entry, "not held", &e);
 	if (rc != 1)
 		return rc;
-	log_warn("id=%s held: %s", entry->id, reply->text);
+	log_warn("id=%s held%s: %s", entry->id, has_failed ? "" : " apart",
+	    reply->text);
 	a->failed++;
 	if (a->giveup->n == GIVEUP_MAX) /* it is no sign of a broken primary */
 		a->gone += giveup_all(a->giveup);

@@ -228,5 +228,14 @@ is "who nobody knew of expires: held apart" \
     "$(waiting) $(held) $(sender_count) $(states "$id")" "2 2 0 X"
 bmx-flush example.com
 is "and nobody is told" "$(waiting) $(sender_count)" "0 0"
+conf 'on-expiry = bounce' 'unverified-lifetime = 3d' 'lifetime-max = 30d'
+new
+stop primary
+put unverified age=$((31 * day)) up=0 all=0 to=bob@example.com state=U
+clocks 0 $((30 * day))
+bmx-flush example.com
+is "by lifetime-max, too" \
+    "$(states "$id") $(sender_count) $(find "$spool/example.com/cur" -name "$id*" |
+	sed 's/.*:2,//')" "X 0 FX"
 primary_check
 done_testing
