@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,6 +124,19 @@ put_tar(struct exporter *x, const struct spool_domain *d,
 	return 0;
 }
 
+/* A file of the spool keeps its time: since then it is held. What cannot be
+ * written target_close() tells. */
+static int
+keep_time(FILE *out, const struct spool_file *f, struct err *e)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = (time_t)f->mtime_s } };
+
+	if (fflush(out) == 0 && futimens(fileno(out), times) == -1)
+		return err_sys(e, "cannot set the time of a file");
+	return 0;
+}
+
 static int
 put_file(struct exporter *x, const struct spool_domain *d,
     const struct spool_entry *entry, const struct spool_file *f, struct err *e)
@@ -141,6 +155,8 @@ put_file(struct exporter *x, const struct spool_domain *d,
 		return -1;
 	rc = is_wire ? copy(f, 0, x->t.out, NULL, e)
 		     : put_for_reader(x->t.out, f, false, e);
+	if (rc == 0 && is_wire)
+		rc = keep_time(x->t.out, f, e);
 	return rc == 0 ? target_close(&x->t, e) : -1;
 }
 

@@ -25,9 +25,11 @@ struct incoming {
 	const char *path;
 	FILE *content; /* in wire form, without an envelope of ours */
 	bool is_8bit;
+	int64_t mtime_s; /* of the file; 0: standard input */
 	struct envelope env;
 	char id[SPOOL_ID_LEN + 1];
-	bool is_ours; /* it had an envelope: its Received field is there */
+	int64_t held_s; /* for so long it was held where it was */
+	bool is_ours;   /* it had an envelope: its Received field is there */
 	/* the domain of each recipient, NULL: done with */
 	const struct config_domain *domain[ENVELOPE_RCPT_MAX];
 };
@@ -63,7 +65,7 @@ take_content(struct incoming *in, FILE *from, struct err *e)
 }
 
 static FILE *
-open_file(const char *path, struct err *e)
+open_file(const char *path, int64_t *mtime_s, struct err *e)
 {
 	FILE *from = NULL;
 	struct stat st;
@@ -78,6 +80,8 @@ open_file(const char *path, struct err *e)
 		err_data(e, "not a regular file; - is standard input");
 	else if ((from = fdopen(fd, "r")) == NULL)
 		err_sys(e, "open");
+	else
+		*mtime_s = (int64_t)st.st_mtime;
 	if (from == NULL && fd != -1)
 		close(fd);
 	return from;
@@ -110,6 +114,7 @@ read_envelope(struct incoming *in, off_t *content, struct err *e)
 		rc = 0;
 	else if ((len = envelope_parse(&in->env, room, want, e)) > 0) {
 		*content = len;
+		in->env.has_clock = false; /* of another host's primary */
 		rc = 1;
 	} else if (len == 0)
 		err_data(e, "the envelope does not end");
@@ -162,19 +167,15 @@ make_envelope(struct incoming *in, struct err *e)
 
 /* ID,S=..., of a file of the spool; or DOMAIN,ID,S=..., of an export. */
 static bool
-find_id(const char *path, char id[SPOOL_ID_LEN + 1])
+find_entry(const char *path, struct spool_entry *entry)
 {
 	const char *name = strrchr(path, '/');
 
 	for (name = name == NULL ? path : name + 1; name != NULL;
 	     name = strchr(name, ',')) {
-		struct spool_entry entry;
-
 		name += *name == ',';
-		if (spool_parse_name(&entry, name, false)) {
-			snprintf(id, SPOOL_ID_LEN + 1, "%s", entry.id);
+		if (spool_parse_name(entry, name, false))
 			return true;
-		}
 	}
 	return false;
 }
@@ -238,6 +239,7 @@ write_copy(struct incoming *in, const struct config_domain *domain,
 	if (!in->is_ours)
 		lifetime_stamp(&in->env, dir->fd);
 	rc = spool_begin(m, dir, in->id, n, e);
+	m->held_s = in->held_s;
 	if (rc == 0)
 		rc = envelope_format(&in->env, keep, &head, e);
 	if (rc == 0 && !in->is_ours)
@@ -316,20 +318,24 @@ import_copies(struct incoming *in, off_t content, struct err *e)
 	return 0;
 }
 
-/* An export has the ID in its name; elsewhere the message gets one, of the
- * time when it came. */
+/* An export has the ID in its name, and for how long it was held; elsewhere the
+ * message gets an ID, of the time when it came. */
 static int
-choose_id(struct incoming *in, struct err *e)
+choose_name(struct incoming *in, struct err *e)
 {
-	if (in->is_ours && find_id(in->path, in->id))
-		return 0;
-	return spool_new_id(in->id, in->env.arrival_us, e);
+	struct spool_entry entry;
+
+	if (!in->is_ours || !find_entry(in->path, &entry))
+		return spool_new_id(in->id, in->env.arrival_us, e);
+	memcpy(in->id, entry.id, sizeof in->id);
+	in->held_s = spool_held_s(&entry, in->mtime_s);
+	return 0;
 }
 
 static int
 import_one(struct incoming *in, struct err *e)
 {
-	FILE *from = open_file(in->path, e);
+	FILE *from = open_file(in->path, &in->mtime_s, e);
 	off_t content = 0;
 	int rc = -1;
 
@@ -346,7 +352,7 @@ import_one(struct incoming *in, struct err *e)
 	if (rc != -1)
 		rc = find_domains(in, e);
 	if (rc == 0)
-		rc = choose_id(in, e);
+		rc = choose_name(in, e);
 	if (rc == 0)
 		rc = import_copies(in, content, e);
 	if (in->content != NULL)

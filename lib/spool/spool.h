@@ -137,11 +137,14 @@ struct spool_msg {
 	bool in_tmp;               /* it has the name tmp/ID */
 	uint64_t size;             /* bytes written and buffered */
 	unsigned nrcpt;
+	int64_t held_s; /* for so long it was held elsewhere, if it was: to be
+			   set after spool_begin() */
 	struct buf pending; /* not yet given to the kernel */
 };
 
 /* clang-format off */
-#define SPOOL_MSG_INIT { NULL, -1, "", "", false, 0, 0, BUF_INIT(256 * 1024) }
+#define SPOOL_MSG_INIT \
+	{ NULL, -1, "", "", false, 0, 0, 0, BUF_INIT(256 * 1024) }
 /* clang-format on */
 
 /* A new ID for a message that arrives now: unique without asking anybody. */
@@ -322,6 +325,8 @@ int spool_tell(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e);
 int spool_release(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e);
+/* For how long it was held, until now where it still is, since the mtime. */
+int64_t spool_held_s(const struct spool_entry *entry, int64_t since_s);
 /* Its log/ID goes too. Not durable before spool_sync(). */
 int spool_remove(const struct spool_domain *d, const struct spool_entry *entry,
     struct err *e);

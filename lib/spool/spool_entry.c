@@ -660,12 +660,22 @@ spool_tell(const struct spool_domain *d, struct spool_entry *entry,
 	return move_to_cur(d, entry, next, e);
 }
 
+int64_t
+spool_held_s(const struct spool_entry *entry, int64_t since_s)
+{
+	int64_t now_s = clock_wall_us() / 1000000, held_s = entry->held_s;
+
+	if (entry->is_held && since_s > 0 && since_s < now_s)
+		held_s += now_s - since_s;
+	return held_s < HELD_MAX_S ? held_s : HELD_MAX_S;
+}
+
 int
 spool_release(const struct spool_domain *d, struct spool_entry *entry,
     struct err *e)
 {
 	struct spool_entry next = *entry;
-	int64_t since_s = 0, now_s = clock_wall_us() / 1000000;
+	int64_t since_s = 0;
 	int rc;
 
 	if (!entry->is_held)
@@ -676,10 +686,7 @@ spool_release(const struct spool_domain *d, struct spool_entry *entry,
 		return rc;
 	next.is_held = next.is_unwanted = false;
 	next.until_s = 0;
-	if (since_s > 0 && since_s < now_s)
-		next.held_s += now_s - since_s;
-	if (next.held_s > HELD_MAX_S)
-		next.held_s = HELD_MAX_S;
+	next.held_s = spool_held_s(entry, since_s);
 	return move_to_cur(d, entry, next, e);
 }
 

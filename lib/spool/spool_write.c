@@ -120,14 +120,18 @@ spool_write(struct spool_msg *m, const char *data, size_t len, struct err *e)
 int
 spool_settle(struct spool_msg *m, struct err *e)
 {
+	char held[24] = "";
+
 	if (m->name[0] != '\0')
 		return 0; /* it is done */
 	if (give_pending(m, e) == -1)
 		return -1;
 	if (fsync(m->fd) == -1)
 		return err_sys(e, "fsync %s/%s", m->domain->name, m->id);
-	snprintf(m->name, sizeof m->name, "%s,S=%" PRIu64 ",R=%u", m->id,
-	    m->size, m->nrcpt);
+	if (m->held_s > 0)
+		snprintf(held, sizeof held, ",H=%" PRId64, m->held_s);
+	snprintf(m->name, sizeof m->name, "%s,S=%" PRIu64 ",R=%u%s", m->id,
+	    m->size, m->nrcpt, held);
 	return 0;
 }
 

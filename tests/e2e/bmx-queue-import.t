@@ -89,6 +89,32 @@ like "as old as it was, for whoever waits" "$(bmx-queue --json "$two")" \
 LC_ALL=C sed '/^Bmx-/d' "$1" >"$tmp/want"
 bmx-queue cat "$two" >"$tmp/got"
 same "byte for byte" "$tmp/want" "$tmp/got"
+
+# held for 30 of its 40 days before it was released, and for 3 of 4 until now;
+# where the clocks of the primary stand at something else, and it was up for all
+# that anybody knows but a day
+old=$(mk example.com to=bob@example.com age=3456000 up=100 all=200)
+(cd "$spool/example.com/new" && mv "$old"* "$(echo "$old"*),H=2592000")
+held=$(mk example.com to=bob@example.com age=345600)
+(cd "$spool/example.com" && mv "new/$held"* \
+    "cur/$(cd new && echo "$held"*):2,F" &&
+    touch -d '3 days ago' "cur/$held"*)
+bmx-queue export --format wire -o "$tmp/held" "$old" "$held" >/dev/null
+bmx-queue remove "$old" "$held" >/dev/null
+bmx-queue import "$tmp/held"/* >/dev/null
+like "it goes on with the time that it was held" \
+    "$(ls "$spool/example.com/new")" "$old,S=[0-9]+,R=1,H=2592000\$"
+like "to which belongs that until now" \
+    "$(ls "$spool/example.com/new")" "$held,S=[0-9]+,R=1,H=259[0-9]{3}\$"
+{
+	echo 'verdict up'
+	echo "probed $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+	printf '%s\n' 'last up' 'run 9' 'up-time 99999999' 'all-time 99999999'
+} >"$spool/example.com/primary"
+echo "$(date -u -d '1 day ago' +%Y-%m-%dT%H:%M:%SZ) up" >"$spool/example.com/history"
+chmod 600 "$spool/example.com/primary" "$spool/example.com/history"
+like "clocks of elsewhere make it no older" "$(bmx-queue --json "$old")" \
+    '"lifetime_left":2592000,'
 (trap '' XFSZ; ulimit -f 1; exec bmx-queue import --from a@example.org \
     --to bob@example.com "$top_srcdir/Makefile.am") >"$tmp/out" 2>&1
 is "a full disk takes nothing" "$?" 75
