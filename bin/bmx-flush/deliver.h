@@ -62,7 +62,10 @@ struct delivery {
 	const struct spool_domain *maildir;
 	const struct config_domain *domain;
 	struct client *client;
-	const struct policy_hop *hop;      /* where its session goes */
+	const struct policy_hop *hop; /* where its session goes */
+	/* its session proves less than the domain's own policy asks for, which
+	 * is enough for this mail; nothing is learned from it */
+	bool is_relaxed;
 	const volatile sig_atomic_t *stop; /* not 0: come to an end */
 	struct delivery_room *room;        /* deliver_room()'s */
 	struct memory_notes *notes; /* what its session teaches of recipients */

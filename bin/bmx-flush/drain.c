@@ -13,6 +13,7 @@
 #include "bmx-flush/giveup.h"
 #include "bmx-flush/pace.h"
 #include "bmx-flush/progress.h"
+#include "bmx-flush/relaxed.h"
 #include "bmx-flush/work.h"
 #include "bmx-flush/worker.h"
 #include "smtp/client.h"
@@ -69,13 +70,14 @@ struct drain {
 	unsigned long unsynced; /* see SYNC_EVERY */
 	int64_t synced_ms;
 	bool has_sync_failed;
-	bool is_ending;    /* r->end is decided: what is under way is awaited */
-	bool was_open;     /* there was a session in this run */
-	unsigned lost;     /* see LOST_MAX */
-	unsigned losses;   /* all that counted */
-	int64_t reopen_ms; /* no new session before that */
-	int64_t paused_ms; /* when to look again whether it is paused */
-	struct err trouble; /* of our own; ERR_NONE: none */
+	bool is_ending; /* r->end is decided: what is under way is awaited */
+	bool was_open;  /* there was a session in this run */
+	bool is_policy_unmet; /* see worker.h, of the last that had none */
+	unsigned lost;        /* see LOST_MAX */
+	unsigned losses;      /* all that counted */
+	int64_t reopen_ms;    /* no new session before that */
+	int64_t paused_ms;    /* when to look again whether it is paused */
+	struct err trouble;   /* of our own; ERR_NONE: none */
 	struct pace pace;
 	struct breaker breaker;
 	struct giveup giveup;   /* on-5xx and on-expiry = bounce, drop */
@@ -121,6 +123,16 @@ drain_init(struct drain *d, const struct drain_params *p,
 }
 
 static void
+forget_policies(struct drain *d)
+{
+	for (size_t i = 0; d->hops != NULL && i < d->route.naddrs; i++)
+		policy_hop_free(&d->hops[i]);
+	free(d->hops);
+	d->hops = NULL;
+	policy_close(&d->policy);
+}
+
+static void
 drain_free(struct drain *d)
 {
 	progress_end(&d->progress);
@@ -128,10 +140,7 @@ drain_free(struct drain *d)
 		worker_dismiss(&d->workers[i]);
 	worker_reap(true);
 	deliver_room_free(d->delivery.room);
-	for (size_t i = 0; d->hops != NULL && i < d->route.naddrs; i++)
-		policy_hop_free(&d->hops[i]);
-	free(d->hops);
-	policy_close(&d->policy);
+	forget_policies(d);
 	route_free(&d->route);
 	work_free(&d->work);
 	spool_domain_close(&d->maildir);
@@ -278,7 +287,8 @@ learn(struct drain *d, enum primary_verdict result,
 	int64_t now_s = clock_wall_us() / 1000000;
 	bool is_locked;
 
-	if (domain->is_unlisted) /* it is nobody's primary */
+	if (domain->is_unlisted || /* it is nobody's primary */
+	    d->delivery.is_relaxed)
 		return;
 	is_locked = primary_lock(d->maildir.fd);
 	if (primary_read(d->maildir.fd, now_s, 0, &state, &e) == -1)
@@ -391,6 +401,7 @@ static void
 session_failed(struct drain *d, const struct worker *w,
     const struct worker_report *report)
 {
+	d->is_policy_unmet = report->is_policy_unmet;
 	if (d->was_open && count_workers(d) > 0) {
 		pace_result(&d->pace, PACE_BAD, 0, count_tasks(d));
 		d->reopen_ms = clock_monotonic_ms() + REFUSED_WAIT_MS;
@@ -819,6 +830,60 @@ hand_over_all(struct drain *d, struct err *e)
 	return -1;
 }
 
+/* ---- mail that does without the domain's policy ---- */
+
+/* Of what is still to be done that alone stays. How much it is, or -1. */
+static long
+keep_relaxed(struct drain *d, struct err *e)
+{
+	struct work all = d->work;
+	struct spool_entry entry;
+	size_t n = 0;
+	int rc = 0;
+
+	d->work = (struct work)WORK_INIT(all.order);
+	while (rc == 0 && !*d->p->stop && work_next(&all, &entry))
+		if (relaxed_is_wanted(&d->maildir, &entry))
+			rc = work_add(&d->work, &entry, e);
+	work_free(&all);
+	for (size_t i = 0; i < d->nagain; i++)
+		if (relaxed_is_wanted(&d->maildir, &d->again[i].entry))
+			d->again[n++] = d->again[i];
+	d->nagain = n;
+	return rc == -1 ? -1 : (long)(n + work_left(&d->work));
+}
+
+/* RFC 8689 4.2.2: where no address came up to TLSA records or MTA-STS, once
+ * more for the mail that says "TLS-Required: No", as if there were none. For
+ * the rest the primary stays down. */
+static int
+hand_over_relaxed(struct drain *d, struct err *e)
+{
+	bool was_open = d->was_open;
+	long n;
+	int rc;
+
+	if (d->r->end != DRAIN_PRIMARY_DOWN || !d->is_policy_unmet ||
+	    d->domain->tls == CONFIG_TLS_DANE_ONLY)
+		return 0;
+	n = keep_relaxed(d, e);
+	if (n <= 0)
+		return (int)n;
+	log_warn("domain=%s relaxed=%ld messages say TLS-Required: No: for "
+		 "them TLSA records and MTA-STS do not count",
+	    d->domain->name, n);
+	forget_policies(d);
+	d->policy.is_relaxed = d->delivery.is_relaxed = true;
+	if (find_policies(d, e) == -1)
+		return -1;
+	d->is_ending = d->was_open = false;
+	rc = hand_over_all(d, e);
+	d->was_open = was_open;
+	if (d->r->end == DRAIN_DONE && d->r->left > 0)
+		d->r->end = DRAIN_PRIMARY_DOWN;
+	return rc;
+}
+
 /* What time has made fail. */
 static void
 settle(struct drain *d, const struct ageing *ageing)
@@ -893,7 +958,9 @@ drain_locked(struct drain *d, struct err *e)
 	if (d->p->watch != NULL)
 		progress_begin(&d->progress, d->p->watch, d->domain->name,
 		    d->r->left);
-	return hand_over_all(d, e);
+	if (hand_over_all(d, e) == -1)
+		return -1;
+	return hand_over_relaxed(d, e);
 }
 
 int

@@ -48,6 +48,15 @@ is_deferring(const struct client *c)
 	return c->reply.code / 100 == 4;
 }
 
+/* By TLSA records or MTA-STS this session may not be; a policy that is being
+ * tested forbids none. */
+static bool
+is_policy_unmet(const struct policy_hop *hop, const struct client *c)
+{
+	return c->tls_result != TLS_OK && hop->source != POLICY_NONE &&
+	       (hop->result != TLS_OK || hop->tls.level != CONFIG_TLS_MAY);
+}
+
 /* It greets us by our own name: we would talk to ourselves (D9). */
 static bool
 is_loop(const struct client *c, const struct err *e)
@@ -100,6 +109,8 @@ open_session(struct shift *s, size_t first, struct worker_report *report)
 		endpoint_text(&s->hops[i].to->ep, peer);
 		if (is_deferring(&s->client))
 			report->verdict = PRIMARY_DEFERRING;
+		if (is_policy_unmet(&s->hops[i], &s->client))
+			report->is_policy_unmet = true;
 		client_abort(&s->client);
 		if (is_loop(&s->client, &report->why)) {
 			report->event = WORKER_LOOP;
@@ -192,9 +203,11 @@ work(struct shift *s, size_t first)
 		if (tell(s, &report) == -1)
 			break;
 	}
-	learn_recipients(s->delivery.config->host.state, s->delivery.domain,
-	    goes_on && !*s->delivery.stop ? &s->client : NULL, &s->notes,
-	    MEMORY_FLUSH);
+	if (!s->delivery.is_relaxed)
+		learn_recipients(s->delivery.config->host.state,
+		    s->delivery.domain,
+		    goes_on && !*s->delivery.stop ? &s->client : NULL,
+		    &s->notes, MEMORY_FLUSH);
 	client_quit(&s->client);
 }
 

@@ -53,6 +53,8 @@ struct worker_report {
 	bool in_tls, is_authenticated;    /* see client.h */
 	/* NO_SESSION */
 	enum primary_verdict verdict;
+	bool is_policy_unmet; /* some address would have done for less than the
+				 domain's own policy asks for */
 	/* RESULT */
 	struct deliver_result result;
 	/* NO_SESSION, LOOP, TROUBLE */

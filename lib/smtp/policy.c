@@ -81,8 +81,9 @@ policy_open(struct policy *p, const struct config_host *host,
 		.domain = domain,
 		.route = route,
 		.dns = dns,
-		.is_hurried = p->is_hurried };
-	return find_sts(domain, &from, &p->sts, e);
+		.is_hurried = p->is_hurried,
+		.is_relaxed = p->is_relaxed };
+	return p->is_relaxed ? 0 : find_sts(domain, &from, &p->sts, e);
 }
 
 void
@@ -188,7 +189,8 @@ find_dane(struct policy *p, struct policy_hop *hop, enum policy_dane *dane,
 	enum config_tls tls = p->domain->tls;
 
 	*dane = DANE_NOT_ASKED;
-	if (tls != CONFIG_TLS_DANE && tls != CONFIG_TLS_DANE_ONLY)
+	if (tls != CONFIG_TLS_DANE_ONLY &&
+	    (tls != CONFIG_TLS_DANE || p->is_relaxed))
 		return 0;
 	if (hop->to->secure_name == NULL)
 		return route_asks_dns(p->domain) ? check_resolver(p, e) : 0;

@@ -16,7 +16,8 @@
  * Which TLS the next hop owes us: "tls" of bmx.conf, DANE (RFC 7672) and
  * MTA-STS (RFC 8461) put together, for one address of a route. What comes out
  * is for client_open(), or "skip this address, because": a level that bmx.conf
- * or the domain's owner asks for is never lowered, mail waits instead.
+ * or the domain's owner asks for is never lowered, mail waits instead, but for
+ * what is_relaxed says.
  *
  *	struct policy policy = POLICY_INIT;
  *	policy_open(&policy, &config.host, domain, &route, dns, e)
@@ -88,6 +89,10 @@ struct policy {
 	 * server is asked, and the MTA-STS policy that is kept has to do. A drain,
 	 * and policy_refresh() after a probe, keep it fresh. */
 	bool is_hurried;
+	/* The caller's as well: this is for mail that says "TLS-Required: No" (RFC
+	 * 8689 4.2.2). As if neither TLSA records nor MTA-STS were known here; what
+	 * bmx.conf asks for by itself stays. */
+	bool is_relaxed;
 	bool is_resolver_checked;
 	struct sts_found sts; /* of the domain */
 };

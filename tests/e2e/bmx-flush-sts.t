@@ -164,6 +164,53 @@ is "live, nothing kept: taken" "$(live)" '250 2.0.0'
 is "and handed over, without a fetch" "$(waiting) $(primary_count) $(fetches)" "0 1 0"
 conf
 
+# ---- D46: mail that does without it (RFC 8689 4.2.2) ----
+
+printf 'TLS-Required: No\r\n\r\nx\r\n' >"$tmp/no.in"
+
+# relaxes "test" EVENT: it is delivered, beside one that waits.
+relaxes()
+{
+	try
+	put_file "$tmp/no.in"
+	exits "$1: delivered" 75 bmx-flush --now
+	is "with this event, and the other one waits" \
+	    "$(primary_count) $(waiting) $(tried)" "1 1 policy=no-policy-found result=$2"
+	rm -f "$spool"/example.com/*/*,S=*
+}
+
+# insists "test" EVENT: it waits, too.
+insists()
+{
+	try
+	put_file "$tmp/no.in"
+	exits "$1: not delivered" 75 bmx-flush --now
+	is "waits, with this event" "$(primary_count) $(waiting) $(tried)" \
+	    "0 2 policy=no-policy-found result=$2"
+	rm -f "$spool"/example.com/*/*,S=*
+}
+
+anew
+policy enforce mx2.example.com
+serve mx1
+relaxes "D46: not listed" ok
+serve mx1
+conf 'tls = verify'
+relaxes "D46: not listed, where bmx.conf has it verified" ok
+serve mx1-self
+insists "D46: and that has to be" certificate-not-trusted
+anew
+policy enforce mx1.example.com
+conf
+serve mx1-self
+relaxes "D46: self-signed" ok
+primary_renew -a "$mx1"
+relaxes "D46: no STARTTLS" starttls-not-supported
+primary_renew -a "$mx1"
+conf 'tls = encrypt'
+insists "D46: where bmx.conf asks for TLS" starttls-not-supported
+conf
+
 # ---- modes testing and none ----
 
 anew

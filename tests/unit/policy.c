@@ -345,6 +345,65 @@ the_resolver_is_checked_once_for_a_delivery(void **state)
 	fakedns_stop(&server);
 }
 
+/* ---- for mail that says "TLS-Required: No" ---- */
+
+static void
+D46_relaxed_is_what_bmx_conf_asks_for_by_itself(void **state)
+{
+	static const struct {
+		enum config_tls tls;
+		/* expected */
+		enum tls_result result;
+		enum config_tls level;
+		enum tls_proof proof;
+		int asked; /* questions to DNS */
+	} rows[] = {
+		{ NONE, TLS_OK, NONE, TLS_ANY, 0 },
+		{ MAY, TLS_OK, MAY, TLS_ANY, 0 },
+		{ ENCRYPT, TLS_OK, ENCRYPT, TLS_ANY, 0 },
+		{ VERIFY, TLS_OK, VERIFY, TLS_PKIX, 0 },
+		{ PIN, TLS_OK, PIN, TLS_PIN, 0 },
+		{ DANE, TLS_OK, MAY, TLS_ANY, 0 },
+		{ ONLY, TLS_DANE_REQUIRED, ONLY, TLS_ANY, 1 },
+	};
+	const struct config_host host = { .state = (char *)"/missing" };
+	const struct route_addr to = { .host = "mx.example.com" };
+	struct route route = ROUTE_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	route.is_by_mx = true;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct config_domain domain = {
+			.name = (char *)"example.com", .tls = rows[i].tls
+		};
+		struct policy policy = { .is_relaxed = true };
+		struct policy_hop hop = POLICY_HOP_INIT;
+		struct fakedns server;
+		const char *address = server.address;
+		struct dns_options o = {
+			.servers = &address, .nservers = 1, .deadline_ms = 5000
+		};
+		struct dns *dns;
+
+		fakedns_start(&server, FAKEDNS_NO_SOA);
+		dns = dns_open(&o, &e);
+		assert_non_null(dns);
+		assert_int_equal(policy_open(&policy, &host, &domain, &route,
+				     dns, &e),
+		    0);
+		assert_int_equal(policy_find(&policy, &to, &hop, &e), 0);
+		assert_int_equal(hop.result, rows[i].result);
+		assert_int_equal(hop.tls.level, rows[i].level);
+		assert_int_equal(hop.tls.demand.proof, rows[i].proof);
+		assert_int_equal(server.udp, rows[i].asked);
+		policy_hop_free(&hop);
+		policy_close(&policy);
+		dns_close(dns);
+		fakedns_stop(&server);
+	}
+}
+
 int
 main(void)
 {
@@ -357,6 +416,8 @@ main(void)
 		cmocka_unit_test(more_records_than_anybody_has_are_left_out),
 		cmocka_unit_test(results_have_the_names_of_rfc_8460),
 		cmocka_unit_test(the_resolver_is_checked_once_for_a_delivery),
+		cmocka_unit_test(
+		    D46_relaxed_is_what_bmx_conf_asks_for_by_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
