@@ -184,15 +184,18 @@ add_human(struct buf *out, const struct report_style *style,
 
 /* ---- tab-separated: domain, verdict, ids ---- */
 
+/* A check is told once, by the worst that was found. */
 static bool
 was_told(const struct judgement *j, size_t i)
 {
 	const struct finding *f = &j->findings[i];
 
-	for (size_t k = 0; k < i; k++) {
-		if (j->findings[k].check == f->check &&
-		    j->findings[k].outcome == f->outcome &&
-		    j->findings[k].severity == f->severity)
+	for (size_t k = 0; k < j->n; k++) {
+		const struct finding *other = &j->findings[k];
+
+		if (other->check == f->check && other->outcome == f->outcome &&
+		    (other->severity > f->severity ||
+			(other->severity == f->severity && k < i)))
 			return true;
 	}
 	return false;

@@ -4,7 +4,7 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/tap.sh"
 . "$top_srcdir/tests/lib/peers.sh"
 need_nsd
-plan 22
+plan 23
 
 nsd_zone test <<'E'
 $TTL 3600
@@ -57,6 +57,8 @@ check unlisted error SELF-LISTED
 check alone error SELF-LISTED,MX-ONE
 check none error SELF-LISTED,MX-EXISTS,MX-IMPLICIT
 check null error MX-NULL
+check first error PREF-ORDER,SELF-LISTED --primary mx1.test \
+    --assume 'MX 30 mx2.test' # an error and an info, of one check
 check noother ok - # not in bmx.conf: not ours
 check here error MX-ADDR-SPECIAL # listed by an address of this host
 check byaddress error SELF-LISTED
