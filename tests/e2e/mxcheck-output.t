@@ -171,6 +171,16 @@ cat >"$tmp/want" <<'E'
 schema time line input rest domain verdict reason answer mx findings untested passed not_applicable known senders
 E
 is "--json" "$(cat "$tmp/out")" "$(cat "$tmp/want")"
+awk 'BEGIN {
+	printf "good.test a\303\274\\b "
+	for (i = 0; i < 1000; i++)
+		printf "c"
+	print ""
+}' >"$tmp/list"
+is "what followed the name is printable, and has an end" \
+    "$(mxcheck -q --json -f "$tmp/list" | python3 -c 'import json, sys
+rest = json.load(sys.stdin)["rest"]
+print(len(rest), rest[:14], rest[-4:])')" '319 a\xc3\xbc\x5cb c...'
 is "--json of what was not tested" \
     "$(bmx-mxcheck -q --json --resolver "$unbound" nowhere.example |
         python3 "$tmp/check.py" | sed -n 1p)" \
