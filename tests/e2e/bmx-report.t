@@ -164,6 +164,49 @@ exits "an option that is none: 64" 64 bmx-report --nonsense
 exits "no configuration: 69" 69 bmx-report -c "$tmp/none"
 like "it says what is wrong" "$(cat "$tmp/err")" "^bmx-report: bmx-queue: status 78: .*$tmp/none"
 
+# ---- what cannot be read, or written ----
+
+month=$tmp/spool/ledger/$(ago 0 | cut -c 1-7)
+# report "test": a page with as many handed over as before, and no traceback
+report()
+{
+	exits "$1: 0" 0 bmx-report a.example
+	is "$1: the page is the same" \
+	    "$(python3 "$tmp/tables.py" <"$tmp/out" | sed -n '2p' | cut -f 1,9-10)" "$sums"
+	unlike "$1: no traceback" "$(cat "$tmp/err")" Traceback
+}
+bmx-report a.example >"$tmp/out"
+sums=$(python3 "$tmp/tables.py" <"$tmp/out" | sed -n '2p' | cut -f 1,9-10)
+gzip -c "$month" >"$month.gz"
+report "a month that is being compressed"
+mv "$month" "$tmp/month"
+report "one that was"
+mv "$month.gz" "$tmp/month.gz"
+mv "$tmp/month" "$month"
+other=$tmp/spool/ledger/$(ago 0 | cut -c 1-4)-13.gz
+head -c 100 "$tmp/month.gz" >"$other"
+report "a month that was cut"
+like "is said" "$(cat "$tmp/err")" '^bmx-report: .*-13\.gz: Compressed file ended'
+echo garbage >"$other"
+report "one that is no archive"
+(head -c 30 "$tmp/month.gz" && echo garbage) >"$other"
+report "one that is damaged"
+rm "$other"
+if [ -c /dev/full ]; then
+	bmx-report >/dev/full 2>"$tmp/err"
+	is "a page that could not be written: 74" $? 74
+	is "is said" "$(cat "$tmp/err")" \
+	    'bmx-report: cannot write the page: No space left on device'
+else
+	skip "a page that could not be written: 74" 'no /dev/full'
+	skip "is said" 'no /dev/full'
+fi
+mkdir -m 700 "$tmp/spool/d.example"
+: >"$tmp/spool/d.example/cur"
+exits "mail that cannot be read: 0" 0 bmx-report
+like "is said" "$(cat "$tmp/err")" '^bmx-queue: open d\.example/cur: Not a directory$'
+rm -r "$tmp/spool/d.example"
+
 # ---- much mail ----
 
 awk -v now="$now" 'BEGIN {
