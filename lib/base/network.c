@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #define ADDRESS_MAX 64
+#define MAPPED_BITS 96 /* of ::ffff:0:0/96, which is IPv4 */
 
 static bool
 parse_address(unsigned char bytes[16], const char *text, size_t len,
@@ -21,6 +22,14 @@ parse_address(unsigned char bytes[16], const char *text, size_t len,
 	bytes[10] = bytes[11] = 0xff;
 	*is_v4 = inet_pton(AF_INET, copy, bytes + 12) == 1;
 	return *is_v4 || inet_pton(AF_INET6, copy, bytes) == 1;
+}
+
+static bool
+is_mapped(const unsigned char bytes[16])
+{
+	static const unsigned char head[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(bytes, head, sizeof head) == 0;
 }
 
 /* The bit is counted from the left. */
@@ -45,7 +54,7 @@ network_parse(struct network *n, const char *text)
 	text += len + 1;
 	if (text_number(text, strlen(text), is_v4 ? 32 : 128, &bits) == -1)
 		return false;
-	n->bits = (unsigned)bits + (is_v4 ? 96 : 0);
+	n->bits = (unsigned)bits + (is_v4 ? MAPPED_BITS : 0);
 	for (unsigned i = n->bits; i < 128; i++)
 		if (bit(n->bytes, i))
 			return false;
@@ -58,7 +67,8 @@ network_has(const struct network *n, const char *address)
 	unsigned char bytes[16];
 	bool is_v4;
 
-	if (!parse_address(bytes, address, strlen(address), &is_v4))
+	if (!parse_address(bytes, address, strlen(address), &is_v4) ||
+	    (n->bits < MAPPED_BITS && is_mapped(bytes)))
 		return false;
 	for (unsigned i = 0; i < n->bits; i++)
 		if (bit(bytes, i) != bit(n->bytes, i))

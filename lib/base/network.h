@@ -17,8 +17,8 @@ struct network {
  * are set behind the length, which is a mistake more often than not. */
 bool network_parse(struct network *n, const char *text);
 
-/* Is the address in it? IPv4 and ::ffff:IPv4 are the same. False also for what
- * is no address. */
+/* Is the address in it? IPv4 and ::ffff:IPv4 are the same, and not in a block of
+ * IPv6, such as ::/0. False also for what is no address. */
 bool network_has(const struct network *n, const char *address);
 
 /* In one of n blocks? */

@@ -92,6 +92,8 @@ like "an address takes itself" \
 like "both away, and everything waits" \
     "$(senders pair --only $smtp --without 127.0.1.0/24 --without 2001:db8::/32)" \
     "plain +mail waits"
+unlike "all of IPv6 takes no IPv4 with it" \
+    "$(senders pair --only $smtp --without ::/0)" 'taken away'
 out=$(senders slow --only $smtp --senders)
 like "a dead host is passed over" "$out" '10 dead.*does not answer \(N ms\): '
 like "so is one that says later" "$out" '20 later.*puts senders off .*421'
