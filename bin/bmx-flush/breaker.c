@@ -9,7 +9,7 @@ is_about_one(const struct smtp_reply *reply)
 {
 	static const char *const codes[] = { "5.1.0", "5.1.1", "5.1.3", "5.1.4",
 		"5.1.6", "5.2.0", "5.2.1", "5.2.2", "5.2.3", "5.3.4", "5.6.3",
-		"5.6.7", "5.7.30" };
+		"5.6.7", "5.7.10", "5.7.30" };
 
 	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
 		if (strcmp(reply->enhanced, codes[i]) == 0)

@@ -80,6 +80,7 @@ what_is_about_one_recipient_or_message_never_trips_it(void **state)
 		{ 552, "5.3.4", "too large", 1 },
 		{ 554, "5.6.3", "no 8BITMIME", 1 },
 		{ 554, "5.6.7", "no SMTPUTF8", 1 },
+		{ 554, "5.7.10", "no proof for REQUIRETLS", 1 },
 		{ 554, "5.7.30", "no REQUIRETLS", 1 },
 	};
 	struct breaker b = BREAKER_INIT;
