@@ -155,8 +155,9 @@ static void
 age_waiting(struct ageing *a, struct spool_entry *entry, struct spool_file *f,
     int64_t now_s)
 {
-	static const struct deliver_result over = { .what = DELIVER_REFUSED,
+	const struct deliver_result over = { .what = DELIVER_REFUSED,
 		.is_expired = true,
+		.is_notice = f->env.notice != NULL,
 		.refusal = { 554, "5.4.7", "older than lifetime-max", 1 } };
 
 	if (is_cap_over(a, entry, f, now_s))

@@ -155,6 +155,24 @@ is "the damaged one is left as it is" "$(cd "$spool/example.com" && echo new/*)"
     "$damaged"
 primary_start
 
+# A notice to a sender of a domain of ours.
+conf 'on-5xx = bounce' 'lifetime-max = 30d'
+new 'rcpt 550 5.1.1 unknown'
+put bad from=carol@example.com
+bmx-flush example.com
+stop primary
+notice=$(cd "$spool/example.com/new" && ls)
+mkdir -m 700 "$tmp/scratch"
+old=$("$mkmsg" "$tmp/scratch" example.com age=$((31 * day)))
+mv "$spool/example.com/new/$notice" "$spool/example.com/new/$old,${notice#*,}"
+clocks 0 $((31 * day))
+bmx-flush example.com
+is "a notice is dropped, where others are held" "$(waiting)" 0
+like "which the ledger says" "$(cat "$spool"/ledger/*)" \
+    "id=$old domain=example.com what=expired"
+conf 'on-expiry = bounce' 'lifetime-max = 30d'
+primary_start
+
 # More at once than are listed to be given up.
 new
 stop primary
