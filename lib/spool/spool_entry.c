@@ -84,6 +84,7 @@ spool_id_arrival_us(const char *id)
  * :2,FLAGS ---- */
 
 #define HELD_MAX_S 9999999999 /* 316 years, and ten digits */
+#define TIME_MAX_S HELD_MAX_S /* the year 2286 */
 
 /* True when ",X=" is at p, X being key. A list looks at millions. */
 static bool
@@ -307,6 +308,13 @@ gone_or(struct err *e, const char *what, const struct spool_domain *d,
 	return err_sys(e, "%s " WHERE, what, WHERE_ARGS(d, entry));
 }
 
+/* A file may have any time, and microseconds are reckoned with. */
+static int64_t
+time_of(const struct stat *st)
+{
+	return st->st_mtime < TIME_MAX_S ? (int64_t)st->st_mtime : TIME_MAX_S;
+}
+
 static int
 get_time(const struct spool_domain *d, const struct spool_entry *entry,
     int64_t *when_s, struct err *e)
@@ -316,7 +324,7 @@ get_time(const struct spool_domain *d, const struct spool_entry *entry,
 	if (fstatat(home(d, entry), entry->name, &st, AT_SYMLINK_NOFOLLOW) ==
 	    -1)
 		return gone_or(e, "stat", d, entry);
-	*when_s = (int64_t)st.st_mtime;
+	*when_s = time_of(&st);
 	return 1;
 }
 
@@ -355,7 +363,7 @@ check_file(struct spool_file *f, const struct spool_domain *d,
 		return err_data(e, WHERE " has %lld bytes",
 		    WHERE_ARGS(d, entry), (long long)st.st_size);
 	f->size = entry->size;
-	f->mtime_s = st.st_mtime;
+	f->mtime_s = time_of(&st);
 	return 0;
 }
 

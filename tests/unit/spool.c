@@ -1411,6 +1411,29 @@ a_deferred_message_is_in_cur_with_the_time_of_its_next_try(void **state)
 }
 
 static void
+a_file_of_any_time_has_one_that_can_be_told(void **state)
+{
+	/* what the file system has no room for is its last second */
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec =
+			(time_t)(INT64_MAX >> (64 - 8 * sizeof(time_t))) } };
+	struct spool_file f = SPOOL_FILE_INIT;
+	struct world *w = *state;
+	struct spool_entry entry;
+	char path[256];
+	int64_t when;
+
+	put_message(w, &entry);
+	assert_int_equal(spool_defer(&w->d, &entry, 0, &w->e), 1);
+	assert_int_equal(utimensat(w->sp.fd, place(&entry, path), times, 0), 0);
+	assert_int_equal(spool_next_try(&w->d, &entry, &when, &w->e), 1);
+	assert_in_range(when, INT32_MAX, 9999999999);
+	assert_int_equal(spool_file_open(&f, &w->d, &entry, false, &w->e), 1);
+	assert_int_equal(f.mtime_s, when);
+	spool_file_close(&f);
+}
+
+static void
 a_deferral_cut_short_leaves_the_message_due_at_once(void **state)
 {
 	struct world *w = *state;
@@ -1904,6 +1927,7 @@ main(void)
 		IN_SPOOL(files_that_are_not_whole_messages_of_ours_are_refused),
 		IN_SPOOL(
 		    a_deferred_message_is_in_cur_with_the_time_of_its_next_try),
+		IN_SPOOL(a_file_of_any_time_has_one_that_can_be_told),
 		IN_SPOOL(a_deferral_cut_short_leaves_the_message_due_at_once),
 		IN_SPOOL(hold_and_release_change_the_flag_alone),
 		IN_SPOOL(a_held_message_that_is_deferred_stays_held),
