@@ -321,6 +321,8 @@ spool_domain_lock(struct spool_domain *d, struct err *e)
 	fd = openat(d->fd, "lock",
 	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    S_IRUSR | S_IWUSR);
+	if (fd == -1 && errno == ENOENT) /* the whole directory is gone */
+		return 0;
 	if (fd == -1)
 		return err_sys(e, "open %s/lock", d->name);
 	if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {

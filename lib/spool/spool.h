@@ -110,8 +110,8 @@ int spool_domain_remove(const struct spool_domain *d, const struct spool *sp,
 
 /*
  * Take the domain's lock (an open file description lock, good across hosts on
- * NFS), without waiting. Returns 1, 0 when another process has it, or -1.
- * Closing the domain gives it back.
+ * NFS), without waiting. Returns 1, 0 when another process has it or has
+ * removed the domain, or -1. Closing the domain gives it back.
  */
 int spool_domain_lock(struct spool_domain *d, struct err *e);
 

@@ -682,6 +682,21 @@ a_domain_is_removed_when_it_is_locked_and_empty(void **state)
 }
 
 static void
+a_domain_that_is_gone_cannot_be_locked_and_is_no_error(void **state)
+{
+	struct spool_domain late = SPOOL_DOMAIN_INIT;
+	struct world *w = *state;
+
+	assert_int_equal(spool_domain_open(&late, &w->sp, "example.com", false,
+			     &w->e),
+	    1);
+	assert_int_equal(spool_domain_lock(&w->d, &w->e), 1);
+	assert_int_equal(spool_domain_remove(&w->d, &w->sp, &w->e), 1);
+	assert_int_equal(spool_domain_lock(&late, &w->e), 0);
+	spool_domain_close(&late);
+}
+
+static void
 a_domain_that_is_made_again_while_it_is_removed_stays(void **state)
 {
 	struct world *w = *state;
@@ -1889,6 +1904,8 @@ main(void)
 		IN_SPOOL(two_processes_cannot_lock_one_domain),
 		IN_SPOOL(a_lock_on_a_file_that_has_no_name_any_more_is_none),
 		IN_SPOOL(a_domain_is_removed_when_it_is_locked_and_empty),
+		IN_SPOOL(
+		    a_domain_that_is_gone_cannot_be_locked_and_is_no_error),
 		IN_SPOOL(a_domain_that_is_made_again_while_it_is_removed_stays),
 		cmocka_unit_test(ids_sort_by_arrival_and_hold_its_time),
 		cmocka_unit_test(ids_of_one_microsecond_differ),
