@@ -12,6 +12,10 @@
 
 static const char sorted_marker[] = "#sorted";
 
+/* U+FEFF, with which some systems begin a file: no part of the first line. */
+static const char mark[] = "\xef\xbb\xbf";
+#define MARK_LEN (sizeof mark - 1)
+
 /* What is looked for: all in lower case. */
 struct wanted {
 	char local[ADDR_MAX + 1];    /* "bob+lists" */
@@ -64,6 +68,23 @@ matches_local(const char *pattern, size_t len, const char *local)
 	return strlen(local) == len && memcmp(pattern, local, len) == 0;
 }
 
+/* The same domain, also with a dot at its end, or in U-labels as it may stand
+ * in bmx.conf. */
+static bool
+is_domain(const char *text, size_t len, const char *domain)
+{
+	char folded[ADDR_DOMAIN_MAX + 1];
+	struct err ignored;
+	bool is_plain = len > 0 && text[len - 1] != '.';
+
+	for (size_t i = 0; i < len; i++)
+		is_plain = is_plain && (unsigned char)text[i] < 0x80;
+	if (is_plain)
+		return strlen(domain) == len && memcmp(text, domain, len) == 0;
+	return addr_fold_domain(text, len, folded, &ignored) == 0 &&
+	       strcmp(folded, domain) == 0;
+}
+
 /* One entry, in lower case, without blanks around it. */
 static bool
 matches(const char *entry, size_t len, const struct wanted *w)
@@ -73,10 +94,8 @@ matches(const char *entry, size_t len, const struct wanted *w)
 	if (len == 0)
 		return false;
 	if (at != NULL) {
-		size_t domain_len = len - (size_t)(at + 1 - entry);
-
-		if (strlen(w->domain) != domain_len ||
-		    memcmp(at + 1, w->domain, domain_len) != 0)
+		if (!is_domain(at + 1, len - (size_t)(at + 1 - entry),
+			w->domain))
 			return false;
 		len = (size_t)(at - entry);
 		if (len == 0)
@@ -155,6 +174,9 @@ scan(const struct list *l, const struct wanted *w, off_t *sorted_at,
 
 		if (got <= 0)
 			return (int)got;
+		if (at == 0 && (size_t)got >= MARK_LEN &&
+		    memcmp(block, mark, MARK_LEN) == 0)
+			done = MARK_LEN;
 		while (done < (size_t)got) {
 			const char *line = block + done;
 			const char *lf = memchr(line, '\n', (size_t)got - done);

@@ -16,8 +16,8 @@
  *	sales-*            every local part that begins so
  *	*                  everybody (a catch-all); "@example.com" says the same
  *	# comment          empty lines are fine too
- *	#sorted            what follows is lower case, without patterns, and in
- *	                   the order of LC_ALL=C sort
+ *	#sorted            what follows is lower case, domains in A-labels,
+ *	                   without patterns, and in the order of LC_ALL=C sort
  *
  * Letters match in either case. Without "#sorted" all lines are read; behind
  * it an address is found in some twenty short reads, were there a million.

@@ -38,7 +38,8 @@ find(const struct addr *rcpt, char delimiter, const char *list, size_t len)
 	return rc;
 }
 
-/* What the manual allows behind the marker. */
+/* What the manual allows behind the marker, and is no mark of UTF-8 in front of
+ * the first line. */
 static bool
 is_plain(const char *line)
 {
@@ -48,6 +49,7 @@ is_plain(const char *line)
 		if ((*p >= 'A' && *p <= 'Z') || strchr(" \t\r", *p) != NULL)
 			return false;
 	return *line != '\0' && *line != '#' && at != line &&
+	       strncmp(line, "\xef\xbb\xbf", 3) != 0 &&
 	       line[strlen(line) - 1] != '*' &&
 	       (at == NULL || (at[-1] != '*' && strcmp(at + 1, DOMAIN) == 0)) &&
 	       strlen(line) <= RECIPIENTS_LINE_MAX;

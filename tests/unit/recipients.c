@@ -122,6 +122,46 @@ addresses_match_as_the_manual_says(void **state)
 	}
 }
 
+/* As in bmx.conf, and in what "bmx-queue recipients import" reads. */
+static void
+a_domain_is_the_same_however_it_is_written(void **state)
+{
+	static const char domain[] = "xn--mller-kva.example";
+	static const struct {
+		const char *list;
+		int found;
+	} rows[] = {
+		{ "bob@xn--mller-kva.example\n", 1 },
+		{ "bob@XN--Mller-kva.example\n", 1 },
+		{ "bob@m\xc3\xbcller.example\n", 1 },
+		{ "bob@M\xc3\x9cller.example.\n", 1 },
+		{ "@m\xc3\xbcller.example\n", 1 },
+		{ "bo*@m\xc3\xbcller.example\n", 1 },
+		{ "bob@xn--mller-kva.example.\n", 1 },
+		{ "bob@m\xc3\xbcllers.example\n", 0 },
+		{ "bob@m\xffller.example\nbob@.\nbob@\n", 0 },
+		{ "\xef\xbb\xbf"
+		  "bob\n",
+		    1 },
+		{ "\xef\xbb\xbf#sorted\nbob\n", 1 },
+		{ "\xef\xbb\xbf", 0 },
+		{ "x\n\xef\xbb\xbf"
+		  "bob\n",
+		    0 },
+	};
+	struct addr rcpt;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(addr_parse("bob@x", 5, &rcpt, &e), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		write_list(rows[i].list);
+		if (recipients_find(path, &rcpt, domain, '+', &e) !=
+		    rows[i].found)
+			fail_msg("%s", rows[i].list);
+	}
+}
+
 static void
 catch_all_takes_everybody(void **state)
 {
@@ -232,6 +272,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_match_as_the_manual_says),
+		cmocka_unit_test(a_domain_is_the_same_however_it_is_written),
 		cmocka_unit_test(catch_all_takes_everybody),
 		cmocka_unit_test(catch_all_of_another_domain_takes_nobody),
 		cmocka_unit_test(empty_list_has_nobody),
