@@ -103,6 +103,12 @@ detail_tell_domains(const struct select *s, const struct spool *sp,
 	return 0;
 }
 
+bool
+detail_is_apart(const struct detail *m)
+{
+	return m->entry.is_held && m->entry.is_unwanted;
+}
+
 /* Where the envelope has no clock, the history has to be asked. */
 static void
 read_lifetime(struct detail *m, struct output *o)
@@ -121,7 +127,8 @@ read_lifetime(struct detail *m, struct output *o)
 	else if (lifetime_of(&l, m->d->fd, env, &m->entry, o->now_us / 1000000,
 		     &ignored) == -1)
 		return;
-	m->left_s = lifetime_left_s(&l, domain);
+	m->left_s = detail_is_apart(m) ? lifetime_unwanted_left_s(&l, domain)
+				       : lifetime_left_s(&l, domain);
 }
 
 void

@@ -64,6 +64,10 @@ const struct detail_domain *detail_domain(struct detail *m, struct output *o);
 int detail_tell_domains(const struct select *s, const struct spool *sp,
     struct output *o, struct err *e);
 
+/* It is held for nobody but recipients that turned out not to exist, and has a
+ * lifetime of its own. */
+bool detail_is_apart(const struct detail *m);
+
 void detail_close(struct detail *m);
 
 /*

@@ -126,11 +126,12 @@ print_message(struct explainer *x)
 		    "Tried:", m->journal.attempts,
 		    m->journal.attempts == 1 ? "" : "s");
 	if (m->left_s >= 0)
-		fprintf(o->data,
-		    "%-12s %s%s, while the primary is up and it is not held\n",
+		fprintf(o->data, "%-12s %s%s, while the primary is up%s\n",
 		    "Lifetime:",
 		    m->left_s == 0 ? "over" : clock_span(left, m->left_s),
-		    m->left_s == 0 ? "" : " left");
+		    m->left_s == 0 ? "" : " left",
+		    detail_is_apart(m) ? "; then it is removed"
+				       : " and it is not held");
 	if (m->f.fd == -1)
 		return;
 	fprintf(o->data, "%-12s <", "From:");

@@ -106,7 +106,10 @@ add_hold(struct reasons *r, const struct detail *m)
 {
 	const char *why = m->journal.hold;
 	char until[CLOCK_RFC3339_MAX];
-	char *change = add(r, "it is held%s%s%s%s",
+	char *change = add(r, "it is held%s%s%s%s%s",
+	    detail_is_apart(m)
+		? " apart, for recipients that turned out not to exist"
+		: "",
 	    m->entry.until_s == 0 ? "" : " until ",
 	    m->entry.until_s == 0 ? "" : short_time(until, m->entry.until_s),
 	    why[0] == '\0' ? "" : ": ", why);

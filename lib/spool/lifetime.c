@@ -100,3 +100,13 @@ lifetime_unwanted_is_over(const struct lifetime *l,
 {
 	return is_over(l->up_s, domain->unverified_lifetime_s);
 }
+
+int64_t
+lifetime_unwanted_left_s(const struct lifetime *l,
+    const struct config_domain *domain)
+{
+	if (domain->unverified_lifetime_s == 0)
+		return -1;
+	return not_less_than_0((int64_t)domain->unverified_lifetime_s -
+			       l->up_s);
+}

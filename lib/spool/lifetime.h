@@ -50,8 +50,11 @@ int64_t lifetime_left_s(const struct lifetime *l,
 bool lifetime_may_be_over(const struct spool_entry *entry,
     const struct config_domain *domain, int64_t now_s);
 
-/* Of what is held apart: does unverified-lifetime end it? */
+/* Of what is held apart: does unverified-lifetime end it, and how many seconds
+ * are left of that; -1: for ever. */
 bool lifetime_unwanted_is_over(const struct lifetime *l,
+    const struct config_domain *domain);
+int64_t lifetime_unwanted_left_s(const struct lifetime *l,
     const struct config_domain *domain);
 
 #endif

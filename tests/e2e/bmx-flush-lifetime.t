@@ -226,6 +226,12 @@ bmx-flush example.com
 is "who nobody knew of, and does not exist: held apart" \
     "$(states "$unwanted") $(find "$spool/example.com/cur" -name "$unwanted*" |
 	sed 's/.*:2,//')" "X FX"
+out=$(bmx-queue explain "$unwanted")
+like "which explain has, too" "$out" \
+    '^Why here: .*it is held apart, for recipients that turned out not to exist: refused: 550'
+like "with how soon that ends" "$out" \
+    '^Lifetime: +[0-9]+ (s|min) left, while the primary is up; then it is removed$'
+like "and so has --json" "$(bmx-queue --json "$unwanted")" '"lifetime_left":[1-6]?[0-9],'
 is "beside one who was known: that one alone is bounced" \
     "$(cat "$spool"/example.com/cur/*,R=2* | sed -n 's/^Bmx-To: \(.\).*/\1/p' |
 	tr '\n' ' ')$(sender_count)" "X B 1"
