@@ -207,7 +207,8 @@ leads_home(const struct sessions *s, const struct fact_addr *a)
 	struct endpoint ep;
 
 	endpoint_from_bytes(&ep, a->bytes, a->len, s->port);
-	return s->port == LOOPBACK_PORT && endpoint_is_loopback(&ep);
+	return s->port == LOOPBACK_PORT &&
+	       (endpoint_is_loopback(&ep) || endpoint_is_unspecified(&ep));
 }
 
 static int

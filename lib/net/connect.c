@@ -228,9 +228,8 @@ endpoint_is_loopback(const struct endpoint *ep)
 	}
 }
 
-/* 0.0.0.0 and ::, which connect(2) takes for this host. */
-static bool
-is_unspecified(const struct endpoint *ep)
+bool
+endpoint_is_unspecified(const struct endpoint *ep)
 {
 	static const unsigned char zero[16];
 	const unsigned char *bytes;
@@ -247,7 +246,7 @@ endpoint_is_local(const struct endpoint *ep)
 	bool found = false;
 	size_t n;
 
-	if (endpoint_is_loopback(ep) || is_unspecified(ep))
+	if (endpoint_is_loopback(ep) || endpoint_is_unspecified(ep))
 		return true;
 	n = endpoint_bytes(ep, &theirs);
 	if (n == 0 || getifaddrs(&all) == -1)

@@ -42,8 +42,11 @@ bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b);
 /* 127.0.0.0/8 or ::1. */
 bool endpoint_is_loopback(const struct endpoint *ep);
 
+/* 0.0.0.0 or ::, which connect(2) takes for this host. */
+bool endpoint_is_unspecified(const struct endpoint *ep);
+
 /* True if the address is this host: one of its interfaces (getifaddrs(3)),
- * loopback, or 0.0.0.0 and ::, which connect(2) takes for it. */
+ * loopback, or unspecified. */
 bool endpoint_is_local(const struct endpoint *ep);
 
 /*

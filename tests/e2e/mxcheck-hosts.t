@@ -35,6 +35,9 @@ mailhosts_start <"$tmp/hosts"
 		two A 127.0.3.2
 		deaf A 127.0.3.3
 		broken A 127.0.3.4
+		zero A 0.0.0.0
+		zero AAAA ::
+		nowhere MX 10 zero
 		pair MX 10 good
 		pair MX 20 two
 		twice MX 10 good
@@ -127,6 +130,10 @@ out=$(timeout 60 bmx-mxcheck -q --resolver "$nsd" --helo probe.example \
     --only TCP-25 pair.hosts.test)
 like "port 25 of a loopback address is our own" "$out" \
     'unknown +good\.hosts\.test: not tried: a loopback address'
+
+is "nor does 0.0.0.0 or :: lead there" "$(timeout 60 bmx-mxcheck -q --json \
+    --resolver "$nsd" --helo probe.example --only TCP-25 nowhere.hosts.test |
+    grep -o 'not tried: a loopback address' | wc -l)" 2
 
 # hello: our name, as a host hears it, or why there is none.
 hello()
