@@ -82,11 +82,11 @@ is "no record, no policy, nobody is asked" \
     "$(mxcheck --brief --only $sts none.example.com; cat "$tmp/web/log" 2>/dev/null)" \
     "none.example.com	ok	-"
 policy enforce mx1 | publish '200 OK' text/plain
-check "the backup is not in the policy" "error	STS-COVERS"
+check "D44: the backup is not in the policy" "error	STS-COVERS"
 like "that is told of the backup" "$(mxcheck --only $sts example.com)" \
     'STS-COVERS +mx2\.example\.com: the policy does not name it: senders with MTA-STS do not deliver'
 policy enforce mx1 mx2 | publish '200 OK' text/plain
-check "it is, and has no TLS" "error	STS-CERT"
+check "D44: it is, and has no TLS" "error	STS-CERT"
 policy testing mx1 mx2 | publish '200 OK' text/plain
 check "in mode testing that is a warning" "warning	STS-CERT"
 policy none mx1 | publish '200 OK' text/plain
