@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -81,6 +82,16 @@ count_lines(const struct buf *text, int64_t since_us, const char *wanted,
 	}
 }
 
+/* Nothing was added since then: all of it is history. */
+static bool
+is_history(int domain_fd, int64_t since_us)
+{
+	struct stat st;
+
+	return fstatat(domain_fd, file_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (int64_t)st.st_mtime < since_us / 1000000;
+}
+
 int
 unverified_count(int domain_fd, int64_t since_us, const struct addr *rcpt,
     struct unverified_count *each, struct unverified_count *all, struct err *e)
@@ -90,6 +101,8 @@ unverified_count(int domain_fd, int64_t since_us, const struct addr *rcpt,
 	int rc;
 
 	*each = *all = (struct unverified_count){ 0, 0 };
+	if (is_history(domain_fd, since_us))
+		return 0; /* however large it is */
 	rc = file_read(domain_fd, file_name, &text, e);
 	if (rc == 1) {
 		smtp_xtext_encode(rcpt->text, rcpt->len, wanted);
@@ -97,17 +110,6 @@ unverified_count(int domain_fd, int64_t since_us, const struct addr *rcpt,
 	}
 	buf_free(&text);
 	return rc == -1 ? -1 : 0;
-}
-
-/* Nothing was added since then: all of it is history. */
-static void
-begin_anew(int domain_fd, int64_t since_us)
-{
-	struct stat st;
-
-	if (fstatat(domain_fd, file_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (int64_t)st.st_mtime < since_us / 1000000)
-		unlinkat(domain_fd, file_name, 0);
 }
 
 /* Lines are appended so many bytes at once, and of one line more: a message may
@@ -125,7 +127,8 @@ unverified_add(int domain_fd, int64_t since_us, const char *id, uint64_t bytes,
 
 	if (nrcpts == 0)
 		return 0;
-	begin_anew(domain_fd, since_us);
+	if (is_history(domain_fd, since_us))
+		unlinkat(domain_fd, file_name, 0);
 	for (size_t i = 0; i < nrcpts && rc == 0; i++) {
 		smtp_xtext_encode(rcpts[i]->text, rcpts[i]->len, address);
 		buf_addf(&lines, "%s%s %" PRIu64 " %s",

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "spool/spool.h"
@@ -154,6 +155,28 @@ a_message_for_a_thousand_is_counted(void **state)
 	expect(0, "bob@example.com", 0, 0, ENVELOPE_RCPT_MAX, 500);
 }
 
+/* Else nothing more could be taken, and it would never be begun anew. */
+static void
+a_file_that_is_too_large_counts_until_the_primary_was_up(void **state)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000 },
+		{ .tv_sec = 1000 } };
+	struct unverified_count each, all;
+	struct addr a = addr("a@example.com");
+	struct err e = ERR_INIT;
+	int fd = openat(scratch.fd, "unverified", O_WRONLY | O_CREAT, 0600);
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(ftruncate(fd, UNVERIFIED_FILE_MAX + 1), 0);
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+	assert_int_equal(unverified_count(scratch.fd, 1000 * INT64_C(1000000),
+			     &a, &each, &all, &e),
+	    -1);
+	expect(1001 * INT64_C(1000000), "a@example.com", 0, 0, 0, 0);
+}
+
 int
 main(void)
 {
@@ -169,6 +192,9 @@ main(void)
 		    a_file_with_history_only_is_begun_anew, scratch_empty),
 		cmocka_unit_test_teardown(
 		    odd_addresses_and_damaged_lines_do_no_harm, scratch_empty),
+		cmocka_unit_test_teardown(
+		    a_file_that_is_too_large_counts_until_the_primary_was_up,
+		    scratch_empty),
 		cmocka_unit_test_teardown(a_message_for_a_thousand_is_counted,
 		    scratch_empty),
 	};
