@@ -8,7 +8,7 @@
 #include "mail/addr.h"
 #include "spool/memory.h"
 
-#define LINE_BYTES 512 /* with its end */
+#define LINE_BYTES 520 /* with its end */
 
 static int
 add(struct addresses *a, const struct addr *rcpt, struct err *e)
@@ -30,6 +30,43 @@ add(struct addresses *a, const struct addr *rcpt, struct err *e)
 		return err_temp(e, "out of memory");
 	a->n++;
 	return 0;
+}
+
+/* U+FEFF, with which some systems begin a file that is UTF-8: it would be a
+ * part of the first address, for it may be one. */
+static const char mark[] = "\xef\xbb\xbf";
+
+static bool
+has_mark(const char *line)
+{
+	return strncmp(line, mark, sizeof mark - 1) == 0;
+}
+
+bool
+addresses_wants_quotes(const char *local)
+{
+	return *local == '#' || has_mark(local) ||
+	       (*local != '\0' && local[strlen(local) - 1] == '*');
+}
+
+/* Quotes that are there for that alone are no part of it. */
+static void
+take_quotes_off(struct addr *rcpt)
+{
+	char plain[ADDR_MAX + 1];
+	struct addr bare;
+	struct err ignored;
+
+	if (rcpt->text[0] != '"')
+		return;
+	snprintf(plain, sizeof plain, "%.*s%s", (int)rcpt->local_len - 2,
+	    rcpt->text + 1, rcpt->text + rcpt->local_len);
+	if (addr_parse(plain, strlen(plain), &bare, &ignored) == -1 ||
+	    bare.local_len != rcpt->local_len - 2)
+		return;
+	plain[bare.local_len] = '\0';
+	if (addresses_wants_quotes(plain))
+		*rcpt = bare;
 }
 
 /* A local part alone belongs to the domain. */
@@ -66,6 +103,7 @@ take_word(struct addresses *a, const char *word, const char *domain,
 		    text_safe(said, sizeof said, word));
 	if (parse(word, domain, &rcpt, e) == -1)
 		return -1;
+	take_quotes_off(&rcpt);
 	if (addr_fold_domain(addr_domain(&rcpt), strlen(addr_domain(&rcpt)),
 		folded, &ignored) == -1 ||
 	    strcmp(folded, domain) != 0) {
@@ -88,15 +126,10 @@ trim(char *text)
 	return text;
 }
 
-/* U+FEFF, with which some systems begin a file that is UTF-8: it would be a
- * part of the first address, for it may be one. */
 static char *
 skip_mark(char *line, unsigned long number)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	size_t len = sizeof mark - 1;
-
-	return number == 1 && strncmp(line, mark, len) == 0 ? line + len : line;
+	return number == 1 && has_mark(line) ? line + sizeof mark - 1 : line;
 }
 
 static int

@@ -1,6 +1,7 @@
 #ifndef BMX_QUEUE_ADDRESSES_H
 #define BMX_QUEUE_ADDRESSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -27,6 +28,12 @@ struct addresses {
  */
 int addresses_read(struct addresses *a, const char *path, const char *domain,
     struct err *e);
+
+/* Would a line that begins with this local part be read as something else: a
+ * comment, a pattern, or a mark of UTF-8? Then it is written as a quoted
+ * string, which is the same mailbox (RFC 5321 4.1.2), and read without the
+ * quotes. */
+bool addresses_wants_quotes(const char *local);
 void addresses_free(struct addresses *a);
 
 #endif

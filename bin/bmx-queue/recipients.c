@@ -222,7 +222,10 @@ export_one(void *arg, const struct memory_entry *entry)
 		add_address(&j, entry->local, entry->domain);
 		return jline_end(&j, w->o, w->e);
 	}
-	print_address(w->o, entry->local, entry->domain);
+	if (addresses_wants_quotes(entry->local))
+		fprintf(w->o->data, "\"%s\"@%s", entry->local, entry->domain);
+	else
+		print_address(w->o, entry->local, entry->domain);
 	putc('\n', w->o->data);
 	return 0;
 }

@@ -104,6 +104,18 @@ bmx-flush example.com >"$tmp/out" 2>&1
 is 'where there is a list nobody is asked for' "$(asked)" 0
 
 conf
+begin 'rcpt<#1@example.com> 250 2.1.5 OK' 'rcpt<sales*@example.com> 250 2.1.5 OK' \
+    'rcpt<*@example.com> 250 2.1.5 OK' 'rcpt<bob@example.com> 250 2.1.5 OK' "$nobody"
+put odd to='#1@example.com' to='sales*@example.com' to='*@example.com' to=bob@example.com
+bmx-flush example.com >"$tmp/out" 2>&1
+memory | sort >"$tmp/want"
+is 'mailboxes that look like a comment and like patterns are known' \
+    "$(grep -c good "$tmp/want")" 4
+bmx-queue recipients export example.com >"$tmp/list"
+bmx-queue recipients forget --yes example.com >/dev/null
+exits 'their export is imported' 0 bmx-queue recipients import example.com "$tmp/list"
+is 'all of it' "$(memory | sed 's/import/flush/')" "$(grep good "$tmp/want")"
+
 begin 'rcpt<bob@example.com> 250 2.1.5 OK' 'rcpt hangup'
 put one to=bob@example.com
 exits 'a primary that takes offence: the mail is there' 0 bmx-flush example.com
