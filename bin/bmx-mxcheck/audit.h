@@ -29,7 +29,7 @@ struct audit {
 	struct dns *dns;
 	unsigned question_ms; /* deadline of one question, as in dns */
 	unsigned ns_port;     /* of authoritative servers */
-	const char *const *dnsbl;
+	char dnsbl[FACTS_LISTS_MAX][ADDR_DOMAIN_MAX + 1]; /* folded */
 	size_t ndnsbl;
 	struct assume assume;
 	struct baseline baseline; /* the caller frees it */

@@ -30,9 +30,9 @@ struct collector {
 				 most twice as long */
 	const bool *ignored;  /* by check_id: nothing is asked for these */
 	const struct assume *assume; /* of the MX records; NULL: nothing */
-	const char *const *dnsbl;    /* zones */
-	size_t ndnsbl;               /* at most FACTS_LISTS_MAX */
-	unsigned ns_port;            /* of authoritative servers */
+	char (*dnsbl)[ADDR_DOMAIN_MAX + 1]; /* zones */
+	size_t ndnsbl;                      /* at most FACTS_LISTS_MAX */
+	unsigned ns_port;                   /* of authoritative servers */
 	collect_done *done;
 	struct err err;
 };

@@ -181,16 +181,13 @@ set_assumptions(struct assume *a, char **words, struct err *e)
 static int
 set_lists(struct audit *a, const struct settings *s, struct err *e)
 {
-	char folded[ADDR_DOMAIN_MAX + 1];
-
-	a->dnsbl = (const char *const *)s->lists;
 	a->ndnsbl = settings_count(s->lists);
 	if (a->ndnsbl > FACTS_LISTS_MAX)
 		return err_usage(e, "--dnsbl: more than %d lists",
 		    FACTS_LISTS_MAX);
 	for (size_t i = 0; i < a->ndnsbl; i++) {
-		if (addr_fold_domain(s->lists[i], strlen(s->lists[i]), folded,
-			e) == -1)
+		if (addr_fold_domain(s->lists[i], strlen(s->lists[i]),
+			a->dnsbl[i], e) == -1)
 			return err_usage(e, "--dnsbl: %s: not a domain",
 			    s->lists[i]);
 	}

@@ -115,6 +115,8 @@ spfmx MX 20 mx2
 spfmx TXT "v=spf1 mx -all"
 eleven TXT "v=spf1 mx -all"
 1.0.0.20.bl A 127.0.0.3
+2.0.0.127.xn--bcher-kva A 127.0.0.2
+1.0.0.20.xn--bcher-kva A 127.0.0.3
 2.0.0.127.bl A 127.0.0.2
 1.0.0.20.all A 127.0.0.3
 1.0.0.127.all A 127.0.0.2
@@ -372,6 +374,7 @@ check noptr.test warning FCRDNS --only FCRDNS
 check ten.test ok - --only FCRDNS
 check eleven.ten.test unknown '?FCRDNS' --only FCRDNS
 check listed.test notice DNSBL --only DNSBL --dnsbl bl.test
+check listed.test notice DNSBL --only DNSBL --dnsbl bücher.TEST.
 check clean.test ok - --only DNSBL --dnsbl bl.test
 tells "a list that lists everything says nothing" '^listed\.test: ok$' \
     --only DNSBL --dnsbl all.test listed.test
