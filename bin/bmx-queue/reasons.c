@@ -131,12 +131,28 @@ add_last_try(struct reasons *r, const struct output *o, const struct detail *m)
 	    j->peer[0] == '\0' ? "" : " at ", j->peer, j->reply);
 }
 
+/* Of what waits in a domain that is not in bmx.conf bmx-flush takes notices of
+ * our own alone. */
+static bool
+is_left_alone(const struct detail *m)
+{
+	return m->f.fd != -1 && m->f.env.notice == NULL &&
+	       config_find(m->conf, m->d->name) == NULL;
+}
+
 static void
 add_turn(struct reasons *r, const struct output *o, const struct detail *m)
 {
 	char wait[16], at[CLOCK_RFC3339_MAX];
 	char *change;
 
+	if (is_left_alone(m)) {
+		change = add(r, "it is no notice: bmx-flush leaves it alone");
+		snprintf(change, CHANGE_MAX,
+		    "a section of its own in bmx.conf; bmx-queue bounce %s/%s",
+		    m->d->name, m->entry.id);
+		return;
+	}
 	if (m->next_s > now_s(o)) {
 		change = add(r, "it is tried next in %s, at %s",
 		    clock_span(wait, m->next_s - now_s(o)),

@@ -101,6 +101,26 @@ is "no terminal is told anything" \
     "$(printf '%s' "$out" | LC_ALL=C tr -d '\n\040-\176')" ""
 bmx-queue remove --yes --domain '*' >/dev/null
 
+# ---- a domain that is not in bmx.conf ----
+
+stray=$(mk example.edu to=bob@example.edu)
+out=$(bmx-queue explain "$stray")
+like "its mail is not tried" "$out" '^ +it is no notice: bmx-flush leaves it alone$'
+unlike "and nobody is told to try it" "$out" 'next run|bmx-flush example'
+like "but what would help" "$out" \
+    "^To change: +a section of its own in bmx\\.conf; bmx-queue bounce example\\.edu/$stray\$"
+timeout 20 bmx-flush example.edu 2>/dev/null
+is "it is as explain says" "$(bmx-queue example.edu | cut -f 1,5)" \
+    "$stray	new"
+notice=$(printf '1j000000000%010d' 1)
+sed "s/^Bmx-From/Bmx-Notice: failed $notice F\r\n&/" \
+    "$spool/example.edu/new/$stray"* >"$tmp/notice"
+size=$(wc -c <"$tmp/notice" | tr -d ' ')
+(umask 077 && cp "$tmp/notice" "$spool/example.edu/new/$notice,S=$size,R=1")
+like "a notice is tried" "$(bmx-queue explain "$notice")" \
+    '^To change: +bmx-flush example\.edu$'
+rm -r "$spool/example.edu"
+
 # ---- shape ----
 
 mk example.com n=3 age=60 from=a@one.example >/dev/null
