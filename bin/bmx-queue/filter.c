@@ -33,9 +33,41 @@ take_size(const char *option, const char *text, int64_t *bytes, struct err *e)
 	return text == NULL ? 0 : measure_size(option, text, bytes, e);
 }
 
+/* Of one part given twice popt would keep the last, and more messages would be
+ * meant than those for which each part holds. */
+static int
+take_parts(struct filter *f, struct err *e)
+{
+	const struct {
+		const char *option;
+		char **given, **text;
+	} parts[] = {
+		{ "--domain", f->given.domain, &f->domain },
+		{ "--sender", f->given.sender, &f->sender },
+		{ "--recipient", f->given.recipient, &f->recipient },
+		{ "--error", f->given.error, &f->error },
+		{ "--older", f->given.older, &f->older },
+		{ "--newer", f->given.newer, &f->newer },
+		{ "--larger", f->given.larger, &f->larger },
+		{ "--smaller", f->given.smaller, &f->smaller },
+	};
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (parts[i].given == NULL)
+			continue;
+		if (parts[i].given[1] != NULL)
+			return err_usage(e, "%s is given twice",
+			    parts[i].option);
+		*parts[i].text = parts[i].given[0];
+	}
+	return 0;
+}
+
 int
 filter_begin(struct filter *f, int64_t now_us, struct err *e)
 {
+	if (take_parts(f, e) == -1)
+		return -1;
 	f->now_s = now_us / 1000000;
 	if (f->held && f->not_held)
 		return err_usage(e, "either --held or --not-held");
@@ -54,27 +86,32 @@ filter_begin(struct filter *f, int64_t now_us, struct err *e)
 void
 filter_free(struct filter *f)
 {
-	char **const texts[] = { &f->domain, &f->sender, &f->recipient,
-		&f->error, &f->older, &f->newer, &f->larger, &f->smaller };
+	char **const lists[] = { f->given.domain, f->given.sender,
+		f->given.recipient, f->given.error, f->given.older,
+		f->given.newer, f->given.larger, f->given.smaller };
 
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		free(*texts[i]);
-		*texts[i] = NULL;
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		for (char **text = lists[i]; text != NULL && *text; text++)
+			free(*text);
+		free(lists[i]);
 	}
+	memset(f, 0, sizeof *f);
 }
 
 bool
 filter_is_by_name(const struct filter *f)
 {
-	return f->sender == NULL && f->recipient == NULL && f->error == NULL;
+	return f->given.sender == NULL && f->given.recipient == NULL &&
+	       f->given.error == NULL;
 }
 
 bool
 filter_is_given(const struct filter *f)
 {
-	return !filter_is_by_name(f) || f->domain != NULL || f->older != NULL ||
-	       f->newer != NULL || f->larger != NULL || f->smaller != NULL ||
-	       f->held || f->not_held;
+	return !filter_is_by_name(f) || f->given.domain != NULL ||
+	       f->given.older != NULL || f->given.newer != NULL ||
+	       f->given.larger != NULL || f->given.smaller != NULL || f->held ||
+	       f->not_held;
 }
 
 /* ---- does it hold? ---- */

@@ -15,21 +15,26 @@
  * --sender and --recipient, and a log only for --error.
  */
 struct filter {
-	/* what the options said; owned, NULL: not given */
+	/* what the options said, each time; owned, NULL: not given */
+	struct {
+		char **domain, **sender, **recipient, **error, **older, **newer,
+		    **larger, **smaller;
+	} given;
+	/* what filter_begin() made of them; text is of what was given */
 	char *domain;    /* pattern */
 	char *sender;    /* pattern; "" or "<>": the null sender */
 	char *recipient; /* pattern, of any recipient */
 	char *error;     /* in the last reply, upper and lower case alike */
 	char *older, *newer, *larger, *smaller;
-	int held, not_held;
-	/* what filter_begin() made of them; -1: any */
+	int held, not_held; /* options */
+	/* -1: any */
 	int64_t older_us, newer_us; /* arrival before, after */
 	int64_t larger_bytes, smaller_bytes;
 	int64_t now_s; /* what is held until then is held no more */
 };
 
 /* clang-format off */
-#define FILTER_INIT { .domain = NULL }
+#define FILTER_INIT { .given = { NULL } }
 
 /* Rows for struct options; --help names them in one place of its own. */
 #define FILTER_ROW(name, variable, help, arg)                                  \
@@ -38,16 +43,21 @@ struct filter {
 #define FILTER_FLAG(name, variable, help)                                      \
 	{ name, '\0', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, variable, 0,    \
 	    help, NULL }
+#define FILTER_PART(name, variable, help, arg)                                 \
+	{ name, '\0', POPT_ARG_ARGV | POPT_ARGFLAG_DOC_HIDDEN, variable, 0,    \
+	    help, arg }
 #define FILTER_OPTIONS(f)                                                      \
-	FILTER_ROW("domain", &(f)->domain, "of these domains", "GLOB"),        \
-	FILTER_ROW("sender", &(f)->sender, "from these senders", "GLOB"),      \
-	FILTER_ROW("recipient", &(f)->recipient, "to these", "GLOB"),          \
-	FILTER_ROW("error", &(f)->error, "with this in the last reply",        \
-	    "TEXT"),                                                           \
-	FILTER_ROW("older", &(f)->older, "here for longer", "SPAN"),           \
-	FILTER_ROW("newer", &(f)->newer, "here for less", "SPAN"),             \
-	FILTER_ROW("larger", &(f)->larger, "with more bytes", "SIZE"),         \
-	FILTER_ROW("smaller", &(f)->smaller, "with fewer bytes", "SIZE"),      \
+	FILTER_PART("domain", &(f)->given.domain, "of these domains", "GLOB"), \
+	FILTER_PART("sender", &(f)->given.sender,                              \
+	    "from these senders", "GLOB"),                                     \
+	FILTER_PART("recipient", &(f)->given.recipient, "to these", "GLOB"),   \
+	FILTER_PART("error", &(f)->given.error,                                \
+	    "with this in the last reply", "TEXT"),                            \
+	FILTER_PART("older", &(f)->given.older, "here for longer", "SPAN"),    \
+	FILTER_PART("newer", &(f)->given.newer, "here for less", "SPAN"),      \
+	FILTER_PART("larger", &(f)->given.larger, "with more bytes", "SIZE"),  \
+	FILTER_PART("smaller", &(f)->given.smaller,                            \
+	    "with fewer bytes", "SIZE"),                                       \
 	FILTER_FLAG("held", &(f)->held, "that are held"),                      \
 	FILTER_FLAG("not-held", &(f)->not_held, "that are not held")
 /* clang-format on */

@@ -95,10 +95,14 @@ $late"
 
 for words in "remove" "hold --yes --held" "--older x" "--older -3d" "--older 3D" \
     "--larger 1k" "--held --not-held" "--error=" "reconcile --held x" \
-    "--older 999999999999999999999d"; do
+    "--older 999999999999999999999d" "--older 3d --older 2d" \
+    "count --sender a@* --sender b@*" "remove --yes --domain a --domain b"; do
 	# shellcheck disable=SC2086
 	exits "bmx-queue $words is a usage error" 64 bmx-queue $words
 done
+bmx-queue remove --yes --older 30d --older 0s 2>"$tmp/err"
+is "nothing is removed by the looser of two, though each part has to hold" \
+    "$(cat "$tmp/err")" "bmx-queue: --older is given twice"
 like "which says how to write it" "$(bmx-queue --older soon 2>&1)" \
     '^bmx-queue: --older soon: no length of time, like 90s, 15m, 12h, 3d$'
 
