@@ -44,7 +44,7 @@ faulty()
 	fault_set="FAULTY_CALLS=$1 FAULTY_AT=$2 FAULTY_DO=$3"
 	shift 3
 	# shellcheck disable=SC2086 # a list of words
-	timeout -s KILL 10 $fault_via env $fault_set FAULTY_FILE="$fault" \
+	timeout -s KILL "${FAULTS_SECONDS:-10}" $fault_via env $fault_set FAULTY_FILE="$fault" \
 	    LD_PRELOAD="$faulty" "$@"
 	echo $? >"$tmp/status"
 	return "$(cat "$tmp/status")"
