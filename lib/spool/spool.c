@@ -50,19 +50,6 @@ spool_act_as_owner(const char *path, struct err *e)
 	return 0;
 }
 
-static int
-explain_open(const char *path, struct err *e)
-{
-	if (errno == ENOENT)
-		return err_config(e,
-		    "the spool %s does not exist: mkdir -p -m 700 %s && "
-		    "chown bmx %s (the user that bmx runs as)",
-		    path, path, path);
-	if (errno == ENOTDIR)
-		return err_config(e, "the spool %s is not a directory", path);
-	return err_sys(e, "cannot open the spool %s", path);
-}
-
 static const char *
 user_name(uid_t uid, char *room, size_t size)
 {
@@ -72,6 +59,32 @@ user_name(uid_t uid, char *room, size_t size)
 		return text_safe(room, size, pw->pw_name);
 	snprintf(room, size, "uid %lu", (unsigned long)uid);
 	return room;
+}
+
+static int
+explain_open(const char *path, struct err *e)
+{
+	int reason = errno;
+	char owner[64];
+	struct stat st;
+
+	if (reason == ENOENT)
+		return err_config(e,
+		    "the spool %s does not exist: mkdir -p -m 700 %s && "
+		    "chown bmx %s (the user that bmx runs as)",
+		    path, path, path);
+	if (reason == ENOTDIR)
+		return err_config(e, "the spool %s is not a directory", path);
+	if (reason == EACCES && stat(path, &st) == 0 &&
+	    st.st_uid != geteuid()) {
+		user_name(st.st_uid, owner, sizeof owner);
+		return err_temp(e,
+		    "cannot open the spool %s: %s: it belongs to %s, run this "
+		    "as %s",
+		    path, strerror(reason), owner, owner);
+	}
+	errno = reason;
+	return err_sys(e, "cannot open the spool %s", path);
 }
 
 static int

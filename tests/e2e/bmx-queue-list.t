@@ -244,4 +244,21 @@ mv "$tmp/spool" "$tmp/elsewhere"
 exits "a spool that is missing" 78 bmx-queue
 like "and how to make it" "$(cat "$tmp/err")" "mkdir -p -m 700 $tmp/spool"
 
+# ---- somebody else ----
+
+as_nobody()
+{
+	setpriv --reuid=nobody --clear-groups "$@"
+}
+mkdir -p -m 700 "$tmp/spool"
+if [ "$(id -u)" -eq 0 ] && chmod 711 "$tmp" && chmod 644 "$BMX_CONF" &&
+    as_nobody bmx-queue --version >/dev/null 2>&1; then
+	exits "who does not own the spool" 75 as_nobody bmx-queue
+	like "is told who does" "$(cat "$tmp/err")" \
+	    "spool: Permission denied: it belongs to root, run this as root\$"
+else
+	skip "who does not own the spool" "needs root and setpriv(1)"
+	skip "is told who does" "needs root and setpriv(1)"
+fi
+
 done_testing
