@@ -542,6 +542,38 @@ check_tls(const struct config_domain *d, struct err *e)
 	return 0;
 }
 
+static bool
+is_ascii(const char *s)
+{
+	while (*s != '\0' && (*s & 0x80) == 0)
+		s++;
+	return *s == '\0';
+}
+
+/* The names of hosts that are not ASCII as DNS and certificates have them. What
+ * is no name stays, for those who check the words. */
+static int
+fold_hosts(struct config_list *list, struct err *e)
+{
+	char folded[ADDR_DOMAIN_MAX + 1], whole[ADDR_DOMAIN_MAX + 32];
+	struct err ignored = ERR_INIT;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *word = list->word[i];
+		int before = strncasecmp(word, "lmtp:", 5) == 0 ? 5 : 0;
+		size_t len = strcspn(word + before, ":/");
+
+		if (is_ascii(word) || addr_fold_domain(word + before, len,
+					  folded, &ignored) == -1)
+			continue;
+		snprintf(whole, sizeof whole, "%.*s%s%.16s", before, word,
+		    folded, word + before + len);
+		if (set_text(&list->word[i], whole, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* mx alone, or one or more hosts. */
 static int
 check_hosts(const char *key, const struct config_list *list, struct err *e)
@@ -567,12 +599,13 @@ check_hosts(const char *key, const struct config_list *list, struct err *e)
 
 /* The rules that no single value can break. */
 static int
-check_domain(const struct config_domain *d, struct err *e)
+check_domain(struct config_domain *d, struct err *e)
 {
 	char key[ADDR_DOMAIN_MAX + 16];
 
 	snprintf(key, sizeof key, "[%s] primary", d->name);
-	if (check_hosts(key, &d->primary, e) == -1)
+	if (fold_hosts(&d->primary, e) == -1 ||
+	    check_hosts(key, &d->primary, e) == -1)
 		return -1;
 	for (size_t i = 0; i < d->primary.n; i++)
 		if (is_lmtp_peer(d->primary.word[i]) &&
@@ -876,7 +909,9 @@ check_host(struct config_host *host, struct err *e)
 		return err_config(e, "spool: not an absolute path");
 	if (host->state[0] != '/')
 		return err_config(e, "state: not an absolute path");
-	if (check_hosts("notices", &host->notices, e) == -1 ||
+	if (fold_hosts(&host->notices, e) == -1 ||
+	    fold_hosts(&host->self, e) == -1 ||
+	    check_hosts("notices", &host->notices, e) == -1 ||
 	    check_peers("self", &host->self, e) == -1 ||
 	    check_peers("resolver", &host->resolver, e) == -1 ||
 	    check_networks("proxy", &host->proxy, e) == -1 ||

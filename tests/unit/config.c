@@ -253,10 +253,11 @@ values_are_read_in_their_units(void **state)
 	    "# comment\n" HOST "max-size = 25M ; inline comment\n"
 	    "command-timeout = 2m\n"
 	    "self = mx2.example.org, 192.0.2.9\n"
-	    "  2001:db8::9\n"
+	    "  2001:db8::9 mx.M\xc3\x9cLLER.example\n"
+	    "notices = lmtp:m\xc3\xbcller.example:24\n"
 	    "[Example.COM]\n"
 	    "primary = mail.example.com:2525\n"
-	    "  [2001:db8::1]:25 192.0.2.1\n"
+	    "  [2001:db8::1]:25 192.0.2.1 m\xc3\xbcller.example:26\n"
 	    "tls = pin\n"
 	    "tls-pin = " PIN ", " COLON_PIN "\n"
 	    "tls-name = mail.example.com\n"
@@ -277,13 +278,17 @@ values_are_read_in_their_units(void **state)
 	assert_string_equal(c.host.hostname, "mx2.example.net");
 	assert_int_equal(c.host.max_size, 25 * 1024 * 1024);
 	assert_int_equal(c.host.command_timeout_s, 120);
-	assert_int_equal(c.host.self.n, 3);
+	assert_int_equal(c.host.self.n, 4);
 	assert_string_equal(c.host.self.word[2], "2001:db8::9");
+	assert_string_equal(c.host.self.word[3], "mx.xn--mller-kva.example");
+	assert_string_equal(c.host.notices.word[0],
+	    "lmtp:xn--mller-kva.example:24");
 	assert_int_equal(c.ndomains, 3);
 	d = config_find(&c, "example.com");
 	assert_non_null(d);
-	assert_int_equal(d->primary.n, 3);
+	assert_int_equal(d->primary.n, 4);
 	assert_string_equal(d->primary.word[1], "[2001:db8::1]:25");
+	assert_string_equal(d->primary.word[3], "xn--mller-kva.example:26");
 	assert_int_equal(d->tls, CONFIG_TLS_PIN);
 	assert_int_equal(d->tls_pin.n, 2);
 	for (size_t i = 0; i < d->tls_pin.n; i++) {
