@@ -15,6 +15,7 @@
 #include "bmx-queue/sibling.h"
 #include "spool/paused.h"
 #include "spool/primary.h"
+#include "spool/recipients.h"
 
 #define DAY_S 86400
 #define LIST_AGE_S (7 * DAY_S) /* of a list of recipients */
@@ -204,15 +205,34 @@ check_certificate(struct run *r, const struct subject *d)
 
 /* ---- by the files ---- */
 
+/* As bmx-receive does it, for somebody whom few lists have: so all of it is
+ * read. Where that fails, all mail of the domain is deferred. */
+static int
+try_list(const struct subject *d, struct err *e)
+{
+	char text[ADDR_DOMAIN_MAX + 3];
+	struct addr rcpt;
+
+	snprintf(text, sizeof text, "_@%s", d->name);
+	if (addr_parse(text, strlen(text), &rcpt, e) == -1)
+		return -1;
+	return recipients_find(d->domain->recipients, &rcpt, d->name, '\0', e);
+}
+
 static void
 check_recipients(struct run *r, const struct subject *d)
 {
 	const char *path = d->domain->recipients;
 	struct stat st;
+	struct err e;
 	char age[16];
 
 	if (path == NULL) {
 		tell(r, OK, "recipients", d->name, "no list is configured");
+		return;
+	}
+	if (try_list(d, &e) == -1) {
+		tell(r, CRIT, "recipients", d->name, "%s", e.text);
 		return;
 	}
 	if (stat(path, &st) == -1) {

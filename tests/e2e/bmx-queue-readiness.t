@@ -69,6 +69,16 @@ touch -d '10 days ago' "$tmp/list"
 trouble "an old list of recipients" 1 recipients '^WARN: .* is 10\.0 d old$'
 rm "$tmp/list"
 trouble "no list of recipients" 2 recipients '^CRIT: .*No such file'
+: >"$tmp/list"
+trouble "an empty one, as a writer that failed leaves it" 2 recipients \
+    '^CRIT: recipients .*/list: empty$'
+rm "$tmp/list"
+mkdir "$tmp/list"
+trouble "what is no list" 2 recipients '^CRIT: .*/list: not a regular file$'
+rmdir "$tmp/list"
+printf 'bob\n%0600d\n' 1 >"$tmp/list"
+trouble "one that cannot be read to its end" 2 recipients \
+    '^CRIT: .*/list: a line is longer than'
 echo bob@example.com >"$tmp/list"
 mxcheck 'printf "example.com\terror\tMX,\033[2J\n"; exit 1'
 trouble "a fault in DNS" 2 dns '^CRIT: example\.com\\x09error\\x09MX,\\x1b\[2J$'
