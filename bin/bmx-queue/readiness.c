@@ -1,6 +1,7 @@
 #include "bmx-queue/readiness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,8 +9,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "bmx-queue/jline.h"
 #include "bmx-queue/sibling.h"
@@ -156,6 +159,8 @@ check_config(struct run *r)
 		tell(r, CRIT, "config", "-", "%s", e.text);
 	else if (status != 0)
 		tell(r, CRIT, "config", "-", "%s", first_line(&said));
+	else if (log_open("bmx-queue", r->order->conf->host.log, &e) == -1)
+		tell(r, CRIT, "config", "-", "%s: no mail is accepted", e.text);
 	else
 		tell(r, OK, "config", "-",
 		    "bmx-receive --check-config is content");
@@ -363,6 +368,21 @@ count(struct subject *d, const struct spool_entry *entry, int64_t now_us)
 		d->oldest_new_us = entry->arrival_us;
 }
 
+/* What is missing is made when mail comes. */
+static int
+check_writable(const struct spool_domain *dir, struct err *e)
+{
+	static const char *const names[] = { "new", "tmp", "cur" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (faccessat(dir->fd, names[i], W_OK | X_OK, AT_EACCESS) ==
+			-1 &&
+		    errno != ENOENT)
+			return err_sys(e, "write to %s/%s", dir->name,
+			    names[i]);
+	return 0;
+}
+
 /* One without a directory has no mail, no verdict and no pause. */
 static int
 read_subject(struct subject *d, const struct run *r, struct err *e)
@@ -380,6 +400,8 @@ read_subject(struct subject *d, const struct run *r, struct err *e)
 			d->primary = (struct primary)PRIMARY_INIT;
 		d->newest_us = d->primary.probed_s * 1000000;
 		rc = spool_list_open(&l, &dir, e);
+		if (rc == 0)
+			rc = check_writable(&dir, e);
 		while (rc != -1 && (rc = spool_list_next(&l, &entry, e)) == 1)
 			count(d, &entry, r->o->now_us);
 		spool_list_close(&l);

@@ -115,6 +115,26 @@ trouble "a domain whose mail cannot be read" 2 flush \
 like "hides no other check" "$(verdict space)" '^OK: '
 rm "$dir/cur"
 mv "$dir/away" "$dir/cur"
+mkdir "$tmp/no-log"
+sed -i "s#^log = .*#log = $tmp/no-log#" "$BMX_CONF"
+trouble "a log that cannot be written" 2 config \
+    '^CRIT: .*no-log: .*: no mail is accepted$'
+sed -i "s#^log = .*#log = $tmp/bmx.log#" "$BMX_CONF"
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 755 "$tmp"
+	chown -R nobody "$spool"
+	chown root "$dir/new"
+	chmod 755 "$dir/new"
+	: >"$tmp/bmx.log"
+	chown nobody "$tmp/bmx.log"
+	trouble "a directory that root made" 2 flush \
+	    '^CRIT: write to example\.com/new: Permission denied$'
+	chown -R root "$spool"
+	chmod 700 "$dir/new"
+else
+	skip "a directory that root made" "needs root"
+	skip "a directory that root made: why" "needs root"
+fi
 # as Linux does it when a disk fails
 if [ "$(id -u)" -eq 0 ] && mount --bind "$spool" "$spool" 2>/dev/null; then
 	at_exit "umount '$spool' 2>/dev/null"
