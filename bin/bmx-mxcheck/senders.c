@@ -162,33 +162,35 @@ note_for_sts(const struct facts *f)
 
 	if (p == NULL && f->sts.n > 0)
 		return "the policy was not fetched";
+	if (p == NULL && !f->sts.said.was_asked)
+		return "no policy was asked for";
 	if (p == NULL)
-		return f->sts.said.was_asked ? "there is no policy"
-					     : "no policy was asked for";
+		return lookup_is_definite(&f->sts.said)
+			   ? "there is no policy"
+			   : "whether there is a policy is not known";
 	if (!p->is_valid)
 		return "the policy is of no use";
 	return p->mode == STS_MODE_ENFORCE ? "" : "the policy is not enforced";
 }
 
-/* Without any address to try. */
-static enum fate
-fate_of_nowhere(const struct facts *f)
+/* There is no address to try but those that are known. */
+static bool
+knows_all(const struct facts *f)
 {
-	bool is_certain = lookup_is_definite(&f->mx);
+	bool is_certain = f->hosts_left == 0 && lookup_is_definite(&f->mx);
 
 	for (size_t i = 0; i < f->nhosts; i++)
 		is_certain &=
 		    is_complete(&f->hosts[i]) || is_root(&f->hosts[i]);
-	return is_certain ? FATE_RETURNED : FATE_WAITS;
+	return is_certain;
 }
 
 static void
 find_fate(const struct facts *f, const struct sender_view *v,
     enum sender_class class, struct sender_fate *out)
 {
-	bool is_put_off = v->n == 0;
+	bool is_put_off = v->left > 0 || !knows_all(f);
 
-	out->fate = v->n == 0 ? fate_of_nowhere(f) : FATE_RETURNED;
 	for (size_t i = 0; i < v->n; i++) {
 		const struct sender_try *t = &v->tries[i];
 
@@ -202,8 +204,7 @@ find_fate(const struct facts *f, const struct sender_view *v,
 		is_put_off |=
 		    t->unfit[class] != NULL || t->attempt != ATTEMPT_REFUSES;
 	}
-	if (v->n > 0 && is_put_off)
-		out->fate = FATE_WAITS;
+	out->fate = is_put_off ? FATE_WAITS : FATE_RETURNED;
 }
 
 void
