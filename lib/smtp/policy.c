@@ -106,11 +106,13 @@ ask_for_records(struct policy *p, const struct route_addr *to, const char *base,
 	return dns_lookup(p->dns, name, DNS_TLSA, e);
 }
 
-/* What an answer is worth; the usable records go into the demand. */
+/* What an answer is worth; the usable records go into the demand. One of a
+ * resolver that is not trusted is worth nothing: another one vouched for the
+ * address, and gave none to this, perhaps since it is bogus. */
 static enum policy_dane
 take_records(const struct dns_answer *a, struct tls_demand *demand)
 {
-	if (a->status > DNS_NXDOMAIN)
+	if (a->status > DNS_NXDOMAIN || !a->is_trusted)
 		return DANE_TROUBLE;
 	if (a->nrr == 0 || !a->is_authentic)
 		return DANE_NONE;

@@ -156,6 +156,14 @@ hands_over "D42: no records, and that is signed: opportunistic" ta none.example.
     'no-policy-found result=ok'
 hands_over "D42: down to none at all" - none.example.com \
     'no-policy-found result=starttls-not-supported'
+# 0.0.0.0 is this host, and not on loopback: its AD does not count
+validating=$unbound
+unbound="$validating 0.0.0.0:$nsd_port"
+hands_over "D42: one that is not trusted beside the one that is" self ee.example.com \
+    'tlsa result=ok'
+keeps "D42: bogus, whatever a resolver says that is not trusted" self bogus.example.com \
+    'tlsa result=dnssec-invalid'
+unbound=$validating
 keeps "D42: bogus, so SERVFAIL: not tried" self bogus.example.com 'tlsa result=dnssec-invalid'
 is "D42: not even a connection" "$(grep -ac . "$primary/log")" 0
 hands_over "D42: records behind an alias" self alias.example.com 'tlsa result=ok'
