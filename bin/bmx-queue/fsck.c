@@ -384,9 +384,10 @@ fsck(bool repair, const struct select *s, const struct spool *sp,
 		.repair = repair,
 		.domain = "",
 		.ids = BUF_INIT(SIZE_MAX / 2) };
+	struct stat st;
 	int rc = 0;
 
-	if (s->is_all)
+	if (s->is_all && fsck_look(&f, sp->fd, "", ".", FSCK_DIRECTORY, &st))
 		fsck_each(&f, NULL, sp->fd, "", take_beside);
 	for (size_t i = 0; i < s->ndomains && rc == 0; i++)
 		rc = look_at_domain(&f, s->domains[i], e);

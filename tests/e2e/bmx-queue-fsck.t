@@ -180,4 +180,12 @@ is "is told, and why" "$(cut -f 1-3 "$tmp/out")" \
 exits "it takes domains" 64 bmx-queue fsck "$one"
 exits "and no filter" 64 bmx-queue fsck --held
 
+chmod 755 "$spool"
+is "the spool itself" "$(bmx-queue fsck 2>/dev/null | grep 0755)" \
+    ".	.	mode 0755, not 0700	reported"
+is "is not looked at for one of its domains" \
+    "$(bmx-queue fsck example.com 2>/dev/null | grep 0755)" ""
+bmx-queue fsck --repair >/dev/null 2>&1
+is "gets its mode, too" "$(stat -c %a "$spool")" 700
+
 done_testing
