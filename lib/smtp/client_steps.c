@@ -143,7 +143,7 @@ client_is_stale(struct client *c)
 int
 client_expect_silence(struct client *c, struct err *e)
 {
-	static const char step[] = "before MAIL";
+	static const char step[] = "between two commands";
 
 	if (c->conn == NULL)
 		return wire_not_open(e);

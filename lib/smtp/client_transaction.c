@@ -175,6 +175,16 @@ may_say(const struct transaction *t)
 	return t->said <= t->nrcpt || t->heard < t->said || t->accepted > 0;
 }
 
+/* All was answered: what has come behind that answers nothing. */
+static int
+expect_no_more(struct client *c, struct err *e)
+{
+	size_t len;
+
+	conn_buffered(c->conn, &len);
+	return len == 0 ? 0 : client_expect_silence(c, e);
+}
+
 /* Say and hear all of it, in groups where the server takes groups. */
 static int
 converse(struct transaction *t, struct err *e)
@@ -191,6 +201,8 @@ converse(struct transaction *t, struct err *e)
 		while (t->heard < t->said)
 			if (hear_step(t, e) == -1)
 				return -1;
+		if (expect_no_more(t->c, e) == -1)
+			return -1;
 	}
 	return 0;
 }

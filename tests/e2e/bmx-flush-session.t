@@ -178,6 +178,14 @@ is "no message goes" "$(primary_count) $(states "$id") $(primary_said 'C: MAIL')
     "0 P 0"
 clear_spool
 
+primary_renew -e CHUNKING 'mail raw 250 ok\r\n250 ok\r\n' 'rcpt slow 300' \
+    'dot 451 4.3.0 not now'
+put one
+exits "two replies to MAIL: 75" 75 bmx-flush
+is "no message goes" "$(primary_count) $(states "$id") $(primary_said 'C: BDAT')" \
+    "0 P 0"
+clear_spool
+
 # ---- behind a chunk that was refused ----
 
 # heard: what the primary was told, in a line.
