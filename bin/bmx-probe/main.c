@@ -229,6 +229,15 @@ set_report(struct run *u, struct err *e)
 	return r->out == NULL ? err_sys(e, "--output") : 0;
 }
 
+/* Of the run that begins now; 0: none. */
+static int64_t
+deadline_ms(const struct run *u)
+{
+	return u->deadline_s == 0
+		   ? 0
+		   : clock_monotonic_ms() + (int64_t)u->deadline_s * 1000;
+}
+
 static void
 set_how(struct run *u)
 {
@@ -249,10 +258,7 @@ set_how(struct run *u)
 		    .gap_ms = (unsigned)u->gap_s * 1000 },
 		.level = w->has_level ? &w->level : NULL,
 		.timeout_s = (unsigned)u->timeout_s,
-		.deadline_ms =
-		    u->deadline_s > 0
-			? clock_monotonic_ms() + (int64_t)u->deadline_s * 1000
-			: 0,
+		.deadline_ms = deadline_ms(u),
 		.all = u->all,
 		.no_v4 = u->only_v6 && !u->only_v4,
 		.no_v6 = u->only_v4 && !u->only_v6 };
@@ -422,7 +428,8 @@ rehearse(struct run *u, struct err *e)
 		    .foreign =
 			u->said.foreign != NULL ? u->said.foreign : FOREIGN,
 		    .burst = (unsigned)u->burst,
-		    .timeout_s = (unsigned)u->timeout_s },
+		    .timeout_s = (unsigned)u->timeout_s,
+		    .deadline_ms = deadline_ms(u) },
 		.config = &u->config,
 		.names = names_of(u),
 		.is_kept = u->spool.fd != -1,

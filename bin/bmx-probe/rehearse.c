@@ -298,6 +298,13 @@ rehearse_domain(const struct rehearse_how *how, struct dns *dns,
 	int rc;
 
 	*r = (struct rehearsal){ .n = 0 };
+	if (how->deadline_ms > 0 && how->deadline_ms < s.params.deadline_ms)
+		s.params.deadline_ms = how->deadline_ms;
+	if (clock_left_ms(s.params.deadline_ms) == 0) {
+		find(r, "session", REHEARSE_SLOW, REHEARSE_BUSY,
+		    "the time of this run is over");
+		return 0;
+	}
 	dns_limit(dns, s.params.deadline_ms);
 	rc = route_find(&route, dns, domain, &self, e);
 	if (rc == 0 && route.status != ROUTE_OK) {

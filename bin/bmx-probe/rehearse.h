@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -68,7 +69,8 @@ struct rehearse_how {
 	const struct endpoint *from4, *from6; /* bind to; NULL: any */
 	const char *foreign; /* a sender whose domain has "-all" in its SPF */
 	unsigned burst;      /* transactions in a row */
-	unsigned timeout_s;
+	unsigned timeout_s;  /* for a domain, all in all */
+	int64_t deadline_ms; /* for the run; 0: none */
 };
 
 /* 0, whatever the primary does; -1: our own trouble. */

@@ -85,6 +85,11 @@ exits "the greeting may take longer than a reply: 0" 0 bmx-probe -n --banner-tim
 primary_renew 'connect stall'
 exits "--deadline ends the whole run: 69" 69 \
     timeout 10 bmx-probe -n --deadline 1 --banner-timeout 20
+make_conf '[a.example]' "primary = 127.0.0.1:$primary_port" \
+    '[b.example]' "primary = 127.0.0.1:$primary_port"
+exits "a rehearsal, too: 75" 75 timeout 10 bmx-probe -n --rehearse --deadline 1
+is "which says so" "$(grep -c 'no session: greeting: timeout$' "$tmp/out") $(grep -c \
+    'session: the time of this run is over$' "$tmp/out")" '1 1'
 
 closed=$(free_port)
 make_conf '[a.example]' "primary = 127.0.0.1:$primary_port" 'tls = none' \
