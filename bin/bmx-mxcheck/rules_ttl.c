@@ -8,10 +8,7 @@ ttl_range(struct judging *j, struct about about)
 
 	if (!l->was_asked || l->status != DNS_OK)
 		return;
-	if (l->ttl_max > most)
-		fail(j, usual(j), about, "TTL %u, more than %u seconds",
-		    (unsigned)l->ttl_max, most);
-	else if (l->ttl_min >= least)
+	if (l->ttl_min >= least)
 		pass(j);
 	else if (!l->is_authoritative)
 		untested(j, about, "a cache has %u seconds left of it",
@@ -20,6 +17,9 @@ ttl_range(struct judging *j, struct about about)
 		fail(j, l->ttl_min == 0 ? SEVERITY_WARNING : usual(j), about,
 		    "TTL %u, less than %u seconds", (unsigned)l->ttl_min,
 		    least);
+	if (l->ttl_max > most)
+		fail(j, usual(j), about, "TTL %u, more than %u seconds",
+		    (unsigned)l->ttl_max, most);
 }
 
 void

@@ -167,6 +167,7 @@ const struct row judge_rows_dns[] = {
 	{ "a short address", CHECK_TTL_RANGE, FAIL, NOTICE, GOOD ";ttl mx1 60", "", "mx1 A" },
 	{ "long", CHECK_TTL_RANGE, FAIL, NOTICE, GOOD ";ttl mx 86401", "", NULL },
 	{ "none", CHECK_TTL_RANGE, FAIL, WARNING, GOOD ";ttl mx 0", "", NULL },
+	{ "none, and long beside it", CHECK_TTL_RANGE, FAIL, WARNING, GOOD ";ttl mx 0 86401", "", NULL },
 	{ "short, from a cache", CHECK_TTL_RANGE, UNTESTED, NOTICE, GOOD ";ttl mx 60;cached", "", NULL },
 	{ "long, from a cache", CHECK_TTL_RANGE, FAIL, NOTICE, GOOD ";ttl mx 86401;cached", "", NULL },
 	{ "nothing there", CHECK_TTL_RANGE, NA, 0, "mx =NXDOMAIN", "", NULL },
