@@ -48,7 +48,7 @@ read_domain(struct detail_domain *known, const struct spool_domain *d,
 	known->is_paused = rc != 0;
 	if (rc == -1) {
 		complain_of(d, o, &e);
-		known->paused = (struct paused){ .reason = "unreadable" };
+		known->paused = (struct paused){ .since_s = 0 };
 	}
 	rc = primary_read(d->fd, now_s, 0, &known->primary, &e);
 	known->has_primary = rc != -1;

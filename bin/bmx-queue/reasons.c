@@ -45,10 +45,19 @@ static void
 add_pause(struct reasons *r, const char *name, const struct paused *p)
 {
 	char since[CLOCK_RFC3339_MAX], until[CLOCK_RFC3339_MAX];
-	char *change = add(r, "%s is paused since %s%s%s by user %lu%s%s", name,
-	    short_time(since, p->since_s), p->until_s == 0 ? "" : " until ",
-	    p->until_s == 0 ? "" : short_time(until, p->until_s),
-	    (unsigned long)p->uid, p->reason[0] == '\0' ? "" : ": ", p->reason);
+	char *change;
+
+	if (p->since_s == 0) /* it has one where it can be read */
+		change = add(r,
+		    "%s is paused: its file is there, and cannot be read",
+		    name);
+	else
+		change = add(r, "%s is paused since %s%s%s by user %lu%s%s",
+		    name, short_time(since, p->since_s),
+		    p->until_s == 0 ? "" : " until ",
+		    p->until_s == 0 ? "" : short_time(until, p->until_s),
+		    (unsigned long)p->uid, p->reason[0] == '\0' ? "" : ": ",
+		    p->reason);
 
 	snprintf(change, CHANGE_MAX, "bmx-queue resume %s", name);
 }

@@ -101,6 +101,15 @@ is "no terminal is told anything" \
     "$(printf '%s' "$out" | LC_ALL=C tr -d '\n\040-\176')" ""
 bmx-queue remove --yes --domain '*' >/dev/null
 
+mkdir -p -m 700 "$spool/example.com"
+: >"$spool/example.com/paused"
+exits "a pause that cannot be read" 65 bmx-queue explain example.com
+like "is one, and nobody knows since when" "$(cat "$tmp/out")" \
+    '^Why here: +example\.com is paused: its file is there, and cannot be read$'
+like "which can be ended" "$(cat "$tmp/out")" \
+    '^To change: +bmx-queue resume example\.com$'
+rm "$spool/example.com/paused"
+
 # ---- a domain that is not in bmx.conf ----
 
 stray=$(mk example.edu to=bob@example.edu)
