@@ -163,6 +163,18 @@ is_wanted(const struct look *l, const struct route_addr *to)
 	return l->how->all || probe_family(l->r, family) != PRIMARY_UP;
 }
 
+/* This address, and those behind it that are wanted as things are. */
+static int64_t
+count_wanted(const struct look *l, size_t from)
+{
+	const struct route *route = l->policy.route;
+	int64_t n = 0;
+
+	for (size_t i = from; i < route->naddrs; i++)
+		n += is_wanted(l, &route->addrs[i]);
+	return n;
+}
+
 /*
  * Every address gets its share of the time that is left, so that one which
  * swallows everything does not hide the next; what it does not use goes to
@@ -175,11 +187,11 @@ probe_route(struct look *l, struct err *e)
 
 	for (size_t i = 0; i < route->naddrs; i++) {
 		struct probe_address *a = &l->r->addresses[l->r->n];
-		int64_t share_ms = clock_left_ms(l->deadline_ms) /
-				   (int64_t)(route->naddrs - i);
+		int64_t share_ms;
 
 		if (!is_wanted(l, &route->addrs[i]))
 			continue;
+		share_ms = clock_left_ms(l->deadline_ms) / count_wanted(l, i);
 		l->r->n++;
 		if (probe_address(l, &route->addrs[i],
 			clock_monotonic_ms() + share_ms, a, e) == -1)

@@ -151,6 +151,13 @@ like "has them too" "$(cat "$tmp/out")" '"tries":2'
 
 # ---- families, and where it comes from ----
 
+primary_renew 'connect slow 2500'
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port [::1]:$primary_port
+	[::1]:$closed [::2]:$closed"
+exits "-4: the other family has no share of the time: 0" 0 bmx-probe -n -4 -t 8
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none' \
+    'reply-timeout = 1s'
+
 primary_renew
 exits "-6, and there are IPv4 addresses alone: 69" 69 bmx-probe -n -6
 is "is no route" "$(word)" 'down no-route'
