@@ -206,8 +206,9 @@ long client_begin(struct client *c, const struct envelope *env,
  * client_mail: size 0 is not known. What the message needs and the server
  * lacks is refused here, by our own reply, as above. Where PIPELINING is
  * offered, MAIL waits for the first RCPT: reply.code is 0, and client_rcpt()
- * gives MAIL's reply when that was a refusal. c->is_mail_taken is false then,
- * and there is no transaction.
+ * gives MAIL's reply when that was a refusal, also where nothing came behind
+ * it and the session is over. c->is_mail_taken is false then, and there is no
+ * transaction.
  * client_data: after the 354 content follows.
  *
  * client_rcpt() is client_say_rcpt(), which queues the command, and

@@ -81,9 +81,13 @@ client_hear_rcpt(struct client *c, struct err *e)
 	if (c->is_mail_due && hear_mail(c, e) == -1)
 		return -1;
 	of_mail = c->reply;
-	if (wire_expect(c, "RCPT", SMTP_RCPT_TIMEOUT_S, e) == -1)
-		return -1;
-	commands_settle_rcpt(&c->reply);
+	if (wire_expect(c, "RCPT", SMTP_RCPT_TIMEOUT_S, e) == 0) {
+		commands_settle_rcpt(&c->reply);
+	} else {
+		if (c->is_mail_taken)
+			return -1;
+		client_abort(c); /* it has refused MAIL and gone */
+	}
 	if (!c->is_mail_taken)
 		c->reply = of_mail; /* RCPT's follows from it */
 	return 0;

@@ -36,6 +36,9 @@ class Session:
             self.reply(b"250 ENHANCEDSTATUSCODES")
         elif verb == b"XFORWARD":
             self.reply(b"550 5.7.0 not for you")
+        elif verb == b"MAIL" and b"<blocked" in line:
+            self.reply(b"550 5.7.1 blocked")
+            raise EOFError
         elif verb in (b"MAIL", b"RSET"):
             self.rcpts = 0
             self.reply(b"250 2.1.0 OK")
@@ -267,6 +270,11 @@ begin
 group "$from" "$(to dies@example.com)" "$(to b@example.com)" DATA x .
 is 'it breaks at the first: the same' "$(replies) $(stored)$(spooled example.com)" \
     '250 2.1.0,250 2.1.5,250 2.1.5,354,250 2.0.0 1'
+begin
+group 'MAIL FROM:<blocked@s.example>' "$(to a@example.com)" "$(to b@example.com)" DATA
+is 'it refuses the sender and leaves: that is its verdict, and nothing is spooled' \
+    "$(replies) $(spooled example.com)" \
+    '250 2.1.0,550 5.7.1,550 5.7.1,503 5.5.1 0'
 begin leaves
 group "$from" "$(to a@example.com)" DATA x . "$from" "$(to b@example.com)" \
     "$(to c@example.com)" DATA y .
