@@ -1,5 +1,6 @@
 #include "smtp/client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -48,6 +49,22 @@ hello(struct client *c, const char *verb, const char *name, struct err *e)
 	return wire_read_reply(c, verb, true, 2, SMTP_COMMAND_TIMEOUT_S, e);
 }
 
+/* There are servers that know no EHLO; HELO offers nothing. One that closes
+ * without a reply to it has refused EHLO, and left. */
+static int
+hello_again(struct client *c, const char *name, struct err *e)
+{
+	const struct smtp_reply refusal = c->reply;
+	int rc = hello(c, "HELO", name, e);
+
+	c->offer = (struct smtp_offer){ 0 };
+	if (rc == 0 || c->reply.code != 0 ||
+	    (e->sys != 0 && e->sys != ECONNRESET))
+		return rc;
+	c->reply = refusal;
+	return 0;
+}
+
 /* Equal names, but for case and a final dot. */
 static bool
 is_same_name(const char *a, const char *b)
@@ -68,11 +85,9 @@ client_hello_as(struct client *c, const char *name, struct err *e)
 		return wire_not_open(e);
 	if (hello(c, c->is_lmtp ? "LHLO" : "EHLO", name, e) == -1)
 		return -1;
-	if (smtp_reply_permanent(&c->reply) && !c->is_lmtp) {
-		if (hello(c, "HELO", name, e) == -1)
-			return -1;
-		c->offer = (struct smtp_offer){ 0 }; /* HELO offers nothing */
-	}
+	if (smtp_reply_permanent(&c->reply) && !c->is_lmtp &&
+	    hello_again(c, name, e) == -1)
+		return -1;
 	/* an LMTP server may well live on this host: we speak none */
 	if (!c->is_lmtp && is_same_name(c->name, c->params->helo))
 		return err_perm(e,

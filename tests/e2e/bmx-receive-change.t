@@ -161,6 +161,11 @@ say 'EHLO first.example' 'MAIL FROM:<a@s.example>' 'RCPT TO:<ann@example.com>' \
 is 'C4 a client by another name is refused as that' \
     "$(last_code "$tmp/out") $(places | tr '\n' ' ')" '550 5.0.0 1 0 '
 is 'C2 which teaches nothing of its recipient' "$(known)" 'ann@example.com=good'
+begin up -x 'XCLIENT NAME ADDR PROTO HELO PORT' \
+    'ehlo#2+ 550 5.7.1 not you' 'helo hangup'
+one >"$tmp/places"
+is 'C4 also when it leaves after that' \
+    "$(codes "$tmp/out" | sed -n 4p) $(places | tr '\n' ' ')" '550 5.7.1 0 0 '
 
 # There are servers that offer it to us, and not to whom we speak for.
 begin up -x 'XCLIENT HELO' 'ehlo#2 250 primary.test|PIPELINING'
