@@ -783,11 +783,16 @@ next_line(char *line, int size, void *arg)
 	struct reading *r = arg;
 	size_t len, indent;
 
-	if (r->failed || fgets(line, size, r->file) == NULL)
+	if (r->failed)
+		return NULL;
+	memset(line, '\n',
+	    (size_t)size); /* so that the last NUL is fgets()'s */
+	if (fgets(line, size, r->file) == NULL)
 		return NULL;
 	r->line++;
 	len = strlen(line);
-	if ((len == 0 || line[len - 1] != '\n') && !feof(r->file)) {
+	if (((len == 0 || line[len - 1] != '\n') && !feof(r->file)) ||
+	    memrchr(line, '\0', (size_t)size) != line + len) {
 		err_config(r->e,
 		    "longer than %d bytes, or with a NUL; lists may go on in "
 		    "further lines that begin with a blank",

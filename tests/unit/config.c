@@ -205,9 +205,13 @@ a_line_too_long_or_with_a_nul_is_refused(void **state)
 	assert_int_equal(load(&c, text, sizeof text - 1, &e), -1);
 	assert_non_null(strstr(e.text, ":3: longer than"));
 	config_free(&c);
-	assert_int_equal(load(&c, "[bmx]\nlog\0 = x\n", 15, &e), -1);
-	assert_non_null(strstr(e.text, ":2: longer than"));
-	config_free(&c);
+	for (size_t without_lf = 0; without_lf < 2; without_lf++) {
+		assert_int_equal(load(&c, HOST "log = stderr\0x\n",
+				     sizeof HOST + 14 - without_lf, &e),
+		    -1);
+		assert_non_null(strstr(e.text, ":3: longer than"));
+		config_free(&c);
+	}
 }
 
 static void
