@@ -76,23 +76,13 @@ deliver_room_free(struct delivery_room *room)
 
 /* ---- words for log and notes ---- */
 
-/* A peer's words between quotes. */
-static char *
-quotable(char *text)
-{
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '"')
-			*p = '\'';
-	return text;
-}
-
 static char *
 reply_line(char out[REPLY_MAX], const struct smtp_reply *reply)
 {
 	snprintf(out, REPLY_MAX, "%d%s%s%s%s", reply->code,
 	    *reply->enhanced == '\0' ? "" : " ", reply->enhanced,
 	    *reply->text == '\0' ? "" : " ", reply->text);
-	return quotable(out);
+	return text_quotable(out);
 }
 
 static const char *
@@ -376,7 +366,7 @@ session_lost(struct handover *h, const struct err *e)
 
 	h->r->is_session_over = true;
 	text_safe(why, sizeof why, e->text);
-	quotable(why);
+	text_quotable(why);
 	if (!is_open && (*h->d->stop || is_innocent)) {
 		h->r->what = DELIVER_UNTOUCHED;
 		log_info("id=%s untouched reply=\"%s\"", h->entry->id, why);

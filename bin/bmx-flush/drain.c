@@ -282,6 +282,7 @@ learn(struct drain *d, enum primary_verdict result,
 {
 	const struct config_domain *domain = d->domain;
 	const char *why = result == PRIMARY_UP ? "" : report->why.text;
+	char said[sizeof((struct primary *)0)->reason];
 	struct primary state = PRIMARY_INIT;
 	struct err e = ERR_INIT;
 	int64_t now_s = clock_wall_us() / 1000000;
@@ -294,9 +295,11 @@ learn(struct drain *d, enum primary_verdict result,
 	if (primary_read(d->maildir.fd, now_s, 0, &state, &e) == -1)
 		log_warn("domain=%s primary: %s", domain->name, e.text);
 	if (primary_learn(&state, result, why, domain->rise, domain->fall,
-		now_s))
+		now_s)) {
+		memcpy(said, state.reason, sizeof said);
 		log_info("domain=%s primary=%s reason=\"%s\"", domain->name,
-		    primary_verdict_name(state.verdict), why);
+		    primary_verdict_name(state.verdict), text_quotable(said));
+	}
 	if (result == PRIMARY_UP) {
 		snprintf(state.address, sizeof state.address, "%s",
 		    report->peer);

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "smtp/learn.h"
 
 static bool
@@ -51,11 +53,14 @@ log_change(const struct config_domain *domain, enum primary_verdict before,
 {
 	void (*log_line)(const char *, ...) =
 	    now->verdict == PRIMARY_UP ? log_info : log_warn;
+	char reason[sizeof now->reason];
 
+	memcpy(reason, now->reason, sizeof reason);
 	log_line("domain=%s primary=%s was=%s address=%s reason=\"%s\"",
 	    domain->name, primary_verdict_name(now->verdict),
 	    primary_verdict_name(before),
-	    now->address[0] != '\0' ? now->address : "-", now->reason);
+	    now->address[0] != '\0' ? now->address : "-",
+	    text_quotable(reason));
 }
 
 static int

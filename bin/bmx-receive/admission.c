@@ -1,5 +1,7 @@
 #include "bmx-receive/admission.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -215,15 +217,17 @@ admission_log(const struct admission *a, const struct config_domain *domain,
     const struct admit_decision *d)
 {
 	char from[ADDR_MAX * 4 + 1], to[ADDR_MAX * 4 + 1];
+	char reply[SESSION_REPLY_MAX];
 	bool is_theirs = d->what == ADMIT_THROUGH;
 
+	snprintf(reply, sizeof reply, "%s", d->reply);
 	log_info("domain=%s from=<%s> to=<%s> peer=%s admit=%s reason=%s "
 		 "reply=\"%s\"%s",
 	    domain->name,
 	    text_word(from, sizeof from, env->mail.reverse_path.text),
 	    text_word(to, sizeof to, r->forward_path.text),
 	    env->client.addr[0] != '\0' ? env->client.addr : "pipe",
-	    admit_name(d->what), d->reason, d->reply,
+	    admit_name(d->what), d->reason, text_quotable(reply),
 	    is_theirs && relay_judges_us(&a->relay) ? " judges=backup" : "");
 }
 

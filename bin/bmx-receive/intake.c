@@ -525,12 +525,13 @@ log_live(const struct intake *in, const struct config_domain *domain,
     const char *what)
 {
 	const struct relay *relay = &in->admission.relay;
-	char from[ADDR_MAX * 4 + 1];
+	char from[ADDR_MAX * 4 + 1], reply[sizeof relay->reply];
 
+	memcpy(reply, relay->reply, sizeof reply);
 	log_info("id=%s domain=%s from=<%s> nrcpt=%u peer=%s reply=\"%s\"%s %s",
 	    in->id, domain->name,
 	    text_word(from, sizeof from, in->env->mail.reverse_path.text),
-	    relay->taken, relay->client.peer, relay->reply,
+	    relay->taken, relay->client.peer, text_quotable(reply),
 	    relay_judges_us(relay) ? " judges=backup" : "", what);
 }
 

@@ -59,6 +59,15 @@ text_quoted(char *out, size_t size, const char *in)
 }
 
 char *
+text_quotable(char *text)
+{
+	for (char *c = text; *c != '\0'; c++)
+		if (*c == '"')
+			*c = '\'';
+	return text;
+}
+
+char *
 text_safe(char *out, size_t size, const char *in)
 {
 	return text_printable(out, size, in, strlen(in));

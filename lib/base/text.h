@@ -26,6 +26,10 @@ char *text_safe(char *out, size_t size, const char *in);
 char *text_word(char *out, size_t size, const char *in);
 char *text_quoted(char *out, size_t size, const char *in);
 
+/* The same for a text that is printable already, in place: double quotes become
+ * single ones, and nothing is escaped twice. Returns text. */
+char *text_quotable(char *text);
+
 /* Write value in decimal, for lists of many, where printf(3) is too slow. out
  * has TEXT_DECIMAL_MAX bytes, or as many as the value needs. Returns out. */
 #define TEXT_DECIMAL_MAX sizeof "18446744073709551615"

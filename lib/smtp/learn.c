@@ -1,11 +1,13 @@
 #include "smtp/learn.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 static bool
 is_in_tls(const struct client *c)
@@ -43,6 +45,7 @@ learn_result(int domain_fd, const struct config_domain *domain,
     struct err *e)
 {
 	struct primary state = PRIMARY_INIT;
+	char said[sizeof state.reason];
 	int64_t now_s = clock_wall_us() / 1000000;
 	struct err damage = ERR_INIT;
 
@@ -50,9 +53,11 @@ learn_result(int domain_fd, const struct config_domain *domain,
 		log_warn("domain=%s primary: %s: begun anew", domain->name,
 		    damage.text);
 	if (primary_learn(&state, result, reason, domain->rise, domain->fall,
-		now_s))
+		now_s)) {
+		memcpy(said, state.reason, sizeof said);
 		log_info("domain=%s primary=%s reason=\"%s\"", domain->name,
-		    primary_verdict_name(state.verdict), state.reason);
+		    primary_verdict_name(state.verdict), text_quotable(said));
+	}
 	if (result == PRIMARY_UP) {
 		take_session(&state, c);
 		learn_tls(&state, domain, is_in_tls(c), c->is_authenticated,

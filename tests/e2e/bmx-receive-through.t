@@ -526,5 +526,21 @@ is 'the spam trap: 1,000 messages to nobody are refused' \
     "$(tr -d '\r' <"$tmp/trap" | grep -c '^550 5.1.1 nobody here$')" 1000
 ok 'the spam trap: an empty spool' nothing_queued
 
+# ---- words of the primary, in the log of everybody who hears them ----
+
+conf 'tls = none' 'fall = 1'
+forged='no" admit=forged reason="so'
+begin "rcpt<bad@example.com> 550 5.1.1 $forged" "dot 554 5.7.1 $forged"
+message bad@example.com good@example.com
+primary_renew "connect 421 4.3.2 $forged"
+message good@example.com
+rm "$tmp/spool/example.com/primary"
+bmx-flush >/dev/null 2>&1
+rm "$tmp/spool/example.com/primary"
+bmx-probe >/dev/null
+grep '=".*forged' "$tmp/bmx.log" >"$tmp/got"
+unlike 'none of them is a pair of its own' "$(cat "$tmp/got")" 'no" admit=forged'
+is 'they are there, in quotes of ours' \
+    "$(grep -c "re[a-z]*=\"[^\"]*no' admit=forged reason='so\"" "$tmp/got")" 5
 primary_check
 done_testing

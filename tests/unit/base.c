@@ -159,6 +159,7 @@ printable_text_shows_every_byte_once(void **state)
 static void
 no_value_can_hold_a_pair_of_its_own(void **state)
 {
+	char said[] = "it's \"so\" \\x22";
 	char out[64];
 
 	(void)state;
@@ -166,6 +167,7 @@ no_value_can_hold_a_pair_of_its_own(void **state)
 	    "x\\x20id=1\\x20\\x22a\\x5c\\x0a");
 	assert_string_equal(text_quoted(out, sizeof out, "a b\" id=1\r"),
 	    "a b\\x22 id=1\\x0d");
+	assert_string_equal(text_quotable(said), "it's 'so' \\x22");
 }
 
 static void
