@@ -179,7 +179,7 @@ remove_alone(struct hand *h, const struct spool_domain *d,
 	line = line_of(h, d, entry, &in);
 	h->has_line = ledger_add(h->sp, &line, clock_wall_us(), e) == 0;
 	if (!h->has_line && e->sys != ENOSPC && e->sys != EDQUOT)
-		return -1;
+		return err_prefix(e, "ledger");
 	rc = spool_remove(d, entry, e);
 	if (rc == 1 && !h->has_line &&
 	    ledger_add(h->sp, &line, clock_wall_us(), e) == -1)
@@ -334,6 +334,8 @@ act_on_one(void *context, const struct spool_domain *d,
 		result = remove_or_move(h, d, entry, e);
 	if (result != NULL)
 		return print_result(h->o, d, entry->id, result, e);
+	err_prefix(e, "%s/%s is not %s", d->name, entry->id,
+	    words[order->act].done);
 	output_complain(h->o, e);
 	return 0;
 }

@@ -118,8 +118,9 @@ give_up(const struct giveup_order *order, const struct spool_domain *d,
 	what = bounce_why_not(&f->env, &failed) == NULL ? "bounced"
 	       : order->only_expired                    ? "expired"
 							: "removed";
-	if (enter_in_ledger(order, d, entry, f, what, e) == -1 ||
-	    bounce_message(&b, &failed, entry, f, &done, e) == -1)
+	if (enter_in_ledger(order, d, entry, f, what, e) == -1)
+		return err_prefix(e, "ledger");
+	if (bounce_message(&b, &failed, entry, f, &done, e) == -1)
 		return -1;
 	if (!done.is_removed && spool_remove(d, entry, e) == -1)
 		return -1;

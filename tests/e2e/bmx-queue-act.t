@@ -134,6 +134,28 @@ else
 fi
 bmx-queue remove --yes example.com >/dev/null
 
+# ---- what cannot be done ----
+
+month=$(date -u +%Y-%m)
+mv "$spool/ledger" "$tmp/ledger"
+mkdir -m 700 "$spool/ledger"
+mkdir -m 700 "$spool/ledger/$month" "$spool/ledger/$(date -u -d @$(($(date +%s) + 3600)) +%Y-%m)" \
+    2>/dev/null
+here=$(mk example.com)
+for order in remove bounce; do
+	case $order in
+	remove) done=removed ;;
+	bounce) done=bounced ;;
+	esac
+	exits "$order without a ledger" 75 bmx-queue "$order" "$here"
+	like "says of what, and where to look" "$(cat "$tmp/err")" \
+	    "^bmx-queue: example\\.com/$here is not $done: ledger: open $month: Is a directory\$"
+done
+is "so it is there" "$(bmx-queue count "$here")" 1
+rm -r "$spool/ledger"
+mv "$tmp/ledger" "$spool/ledger"
+bmx-queue remove "$here" >/dev/null
+
 # ---- root acts as the owner ----
 
 if [ "$(id -u)" -eq 0 ]; then
