@@ -48,6 +48,14 @@ like "it is logged" "$(cat "$log")" \
     "bmx-queue\\[[0-9]+\\]: domain=example\\.com action=imported before=0 lost=0 added=4 good=4 uid=$(id -u)\$"
 like "list: address, answer, source, age" "$(rcpt list example.com)" \
     '^bob@example\.com	good	import	[0-9]+$'
+like "exact for a program" "$(rcpt list example.com)" '^jörg@example\.com	good	'
+if command -v script >/dev/null; then
+	like "and printable for a terminal" "$(script -qec \
+	    "bmx-queue recipients list" /dev/null </dev/null | tr -d '\r')" \
+	    ' j\\xc3\\xb6rg@example\.com$'
+else
+	skip "and printable for a terminal" "script is not installed"
+fi
 like "list --json" "$(rcpt --json list example.com)" \
     '^\{"address":"bob@example\.com","domain":"example\.com","answer":"good","source":"import","learned":"20[0-9TZ:.-]+","age":[0-9]+\}$'
 like "what is not ASCII is escaped there" "$(rcpt --json list)" \
