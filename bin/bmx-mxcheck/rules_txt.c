@@ -177,6 +177,8 @@ spf_of(struct judging *j)
 		return NULL;
 	if (!lookup_is_definite(&t->said))
 		untested(j, about, "TXT: %s", dns_status_text(t->said.status));
+	else if (t->n == 0 && t->left == 1)
+		untested(j, about, "longer than we look at");
 	return t->n == 1 && t->left == 0 ? t->text[0] + strlen("v=spf1") : NULL;
 }
 
@@ -231,7 +233,7 @@ mx_null_sender(struct judging *j)
 		return;
 	}
 	if (lookup_is_definite(&j->facts->spf.said))
-		pass(j);
+		pass(j); /* unless it is untested */
 }
 
 /* ---- is the backup among the senders? ---- */
@@ -346,6 +348,10 @@ helo_of_backup(struct judging *j, const struct fact_host *h)
 
 	if (!lookup_is_definite(&t->said)) {
 		untested(j, about, "TXT: %s", dns_status_text(t->said.status));
+		return;
+	}
+	if (t->n == 0 && t->left == 1) {
+		untested(j, about, "longer than we look at");
 		return;
 	}
 	if (t->n != 1 || t->left > 0) {

@@ -305,6 +305,7 @@ const struct row judge_rows_dns[] = {
 	{ "no SPF", CHECK_SPF_MX_COUNT, NA, 0, GOOD ";left 9;text spf =NONE", "", NULL },
 	{ "unknown", CHECK_SPF_MX_COUNT, UNTESTED, WARNING, GOOD ";text spf =SERVFAIL", "", NULL },
 
+	{ "a long one", CHECK_SPF_BACKUP, UNTESTED, INFO, GOOD ";text spf =LONG", PAIR, "example.com SPF" },
 	{ "by mx", CHECK_SPF_BACKUP, PASS, 0, GOOD SPF, PAIR, NULL },
 	{ "by address", CHECK_SPF_BACKUP, PASS, 0, GOOD ";text spf v=spf1_ip4:21.0.0.2_-all", PAIR, NULL },
 	{ "by network", CHECK_SPF_BACKUP, PASS, 0, GOOD ";text spf v=spf1_ip4:21.0.0.0/30_-all", PAIR, NULL },
@@ -318,6 +319,7 @@ const struct row judge_rows_dns[] = {
 	{ "nor with a modifier", CHECK_MX_NULL_SENDER, PASS, 0, NULL_MX ";text spf v=spf1_exp=why.test_-all", "", NULL },
 	{ "somebody sends", CHECK_MX_NULL_SENDER, FAIL, WARNING, NULL_MX ";text spf v=spf1_a_-all", "", NULL },
 	{ "elsewhere it says", CHECK_MX_NULL_SENDER, FAIL, WARNING, NULL_MX ";text spf v=spf1_redirect=other.test", "", NULL },
+	{ "a long one", CHECK_MX_NULL_SENDER, UNTESTED, WARNING, NULL_MX ";text spf =LONG", "", "example.com SPF" },
 	{ "it takes mail", CHECK_MX_NULL_SENDER, NA, 0, GOOD SPF, "", NULL },
 	{ "unknown", CHECK_MX_NULL_SENDER, UNTESTED, WARNING, NULL_MX ";text spf =SERVFAIL", "", NULL },
 

@@ -11,6 +11,7 @@ const struct row judge_rows_smtp[] = {
 	{ "none", CHECK_SPF_HELO, FAIL, NOTICE, GOOD ";hello mx2 =NONE", PAIR, "mx2 SPF" },
 	{ "two", CHECK_SPF_HELO, FAIL, NOTICE, GOOD HELLO HELLO, PAIR, "mx2 SPF" },
 	{ "it never sends", CHECK_SPF_HELO, FAIL, NOTICE, GOOD ";hello mx2 v=spf1_-all", PAIR, "mx2 SPF" },
+	{ "a long one", CHECK_SPF_HELO, UNTESTED, NOTICE, GOOD ";hello mx2 =LONG", PAIR, "mx2 SPF" },
 	{ "by others", CHECK_SPF_HELO, UNTESTED, NOTICE, GOOD ";hello mx2 v=spf1_include:b.test_-all", PAIR, "mx2 SPF" },
 	{ "unknown", CHECK_SPF_HELO, UNTESTED, NOTICE, GOOD ";hello mx2 =SERVFAIL", PAIR, "mx2 SPF" },
 	{ "no roles", CHECK_SPF_HELO, NA, 0, GOOD HELLO, "", NULL },
