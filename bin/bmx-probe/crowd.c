@@ -162,6 +162,21 @@ learn(struct run *r, struct job *j, struct err *e)
 	return 0;
 }
 
+/* Where its state cannot be kept, nobody who reads it may rely on what was
+ * seen; the other domains are no worse for it. */
+static void
+disbelieve(struct job *j, const struct err *why)
+{
+	log_alarm("domain=%s primary: %s", j->row.domain->name, why->text);
+	j->row.is_kept = false;
+	j->row.was = PRIMARY_UNKNOWN;
+	j->state = (struct primary)PRIMARY_INIT;
+	j->result.result = PRIMARY_UNKNOWN;
+	j->result.code = PROBE_TROUBLE;
+	snprintf(j->result.reason, sizeof j->result.reason, "%.250s",
+	    why->text);
+}
+
 /* Who looks at the domain next finds its policy. The verdict is not to wait
  * for a web server, so this comes last, in what time is left. */
 static void
@@ -205,6 +220,7 @@ static int
 do_job(struct run *r, struct job *j, struct dns **dns, struct err *e)
 {
 	struct report_row *row = &j->row;
+	struct err why = ERR_INIT;
 
 	row->name = j->name;
 	row->result = &j->result;
@@ -215,8 +231,8 @@ do_job(struct run *r, struct job *j, struct dns **dns, struct err *e)
 	if (need_dns(r->c, row->domain, dns, e) == -1)
 		return -1;
 	probe_domain(r->c->how, *dns, &r->seen, row->domain, &j->result);
-	if (learn(r, j, e) == -1)
-		return -1;
+	if (learn(r, j, &why) == -1)
+		disbelieve(j, &why);
 	refresh_policy(r, j, *dns);
 	return 0;
 }

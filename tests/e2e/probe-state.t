@@ -51,6 +51,23 @@ exits "a damaged state is begun anew: 0" 0 bmx-probe
 like "and logged" "$(cat "$tmp/bmx.log")" 'line 1: damaged: begun anew'
 like "it is whole again" "$(cat "$state")" '^verdict up$'
 
+# ---- a domain whose state cannot be kept ----
+
+make_conf '[broken.example]' "primary = 127.0.0.1:$primary_port" \
+    '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none'
+: >"$tmp/spool/broken.example"
+exits "its directory is a file: 71" 71 bmx-probe
+is "it is unknown, the next one is not" "$(cut -f 1,2,5 "$tmp/out")" \
+    'broken.example	unknown	own-trouble
+example.com	up	ok'
+like "why is told" "$(cat "$tmp/err")" '^bmx-probe: broken\.example: .*not a directory'
+like "and logged, as an alarm" "$(tail -n 1 "$tmp/bmx.log")" \
+    'alarm=yes domain=broken\.example primary: .*not a directory'
+exits "the filter, too: 71" 71 bmx-probe --up
+is "passes on the others" "$(cat "$tmp/out")" example.com
+rm "$tmp/spool/broken.example"
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port" 'tls = none'
+
 rm -rf "$tmp/spool"
 exits "without a spool: the verdict all the same: 0" 0 bmx-probe
 like "and a word about it" "$(cat "$tmp/err")" 'no state is kept: there is no '
