@@ -76,7 +76,7 @@ options_parse(struct options *o, const struct options_usage *usage,
 		printf("%s (%s) %s\n", usage->program, PACKAGE_NAME,
 		    PACKAGE_VERSION);
 	if (o->want_help || o->want_version)
-		return 1;
+		return fflush(stdout) == 0 ? 1 : err_sys(e, "write");
 	if (poptPeekArg(o->popt) != NULL)
 		o->args = poptGetArgs(o->popt);
 	return 0;

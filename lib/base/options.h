@@ -54,7 +54,8 @@ struct options_usage {
 
 /*
  * Parse. Returns 0 to go on, 1 when --help or --version was printed to stdout
- * and the program should exit 0, or -1 with ERR_USAGE.
+ * and the program should exit 0, or -1 with ERR_USAGE, or ERR_TEMP when those
+ * could not be written.
  */
 int options_parse(struct options *o, const struct options_usage *usage,
     const struct poptOption *rows, int argc, char **argv, struct err *e);

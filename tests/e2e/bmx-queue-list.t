@@ -236,6 +236,10 @@ ok "fits a terminal of 24 lines" test "$(wc -l <"$tmp/out")" -le 24
 is "of 80 columns" "$(awk 'length > 80' "$tmp/out")" ""
 exits "--check-config" 0 bmx-queue --check-config
 like "prints what is in effect" "$(cat "$tmp/out")" "^spool *= *$tmp/spool\$"
+for program in bmx-queue bmx-flush bmx-probe bmx-mxcheck bmx-receive; do
+	ok "$program --help that cannot be written is an error" \
+	    sh -c "! $program --help >/dev/full 2>&1"
+done
 exits "output that cannot be written is an error" 74 sh -c 'bmx-queue >/dev/full'
 
 # ---- no spool ----
