@@ -53,7 +53,7 @@ parse_source(struct words *w, const char *text, struct err *e)
 		if (len >= sizeof one)
 			return err_usage(e, "--source: not an address");
 		snprintf(one, sizeof one, "%.*s", (int)len, text);
-		if (!endpoint_parse(&ep, one, 0))
+		if (!endpoint_parse(&ep, one, 0) || ep.is_lmtp)
 			return err_usage(e, "--source: not an address");
 		if (ep.addr.ss_family == AF_INET6) {
 			w->has_from6 = true;

@@ -159,5 +159,6 @@ is "the one that fits" "$(cat "$tmp/peer")" 127.0.0.4
 exits "--source, one of another host: 71" 71 bmx-probe -n --source 192.0.2.77
 is "is our own trouble" "$(word)" 'unknown own-trouble'
 exits "--source, none: 64" 64 bmx-probe -n --source nowhere
+exits "--source, a socket: 64" 64 bmx-probe -n --source lmtp:/run/socket
 primary_check
 done_testing
