@@ -82,12 +82,21 @@ probe_family(const struct probe_result *r, int family)
 
 /* ---- an address ---- */
 
+/* What is told of the certificate is by this domain's names and roots. */
+static bool
+has_judgement(const struct look *l)
+{
+	return l->session.judges_certificates &&
+	       (l->domain->tls_name.n > 0 || l->domain->tls_ca != NULL);
+}
+
 /* A session is as good for another domain when nothing in it is this one's:
  * what a certificate proves depends on names and pins, RCPT on the domain. */
 static bool
 is_shareable(const struct look *l, const struct policy_hop *hop)
 {
 	return hop->result == TLS_OK && hop->tls.demand.proof == TLS_ANY &&
+	       !has_judgement(l) &&
 	       (l->session.until < PRIMARY_RCPT ||
 		   l->how->session.rcpt != NULL);
 }

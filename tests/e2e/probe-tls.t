@@ -172,6 +172,21 @@ unlike "teaches nothing of what mail will meet" "$(cat "$tmp/spool/example.com/p
     "^address 127.0.0.1:$primary_port\$.*secured"
 exits "--tls none: 0" 0 bmx-probe -n --tls none
 is "is in the clear" "$(cut -f 7 "$tmp/out")" -
+# ---- two domains, one primary ----
+
+primary_renew --tls "$tmp/good.pem" "$tmp/key.pem"
+make_conf '[a.example]' "primary = 127.0.0.1:$primary_port" \
+    '[b.example]' "primary = 127.0.0.1:$primary_port" "tls-ca = $tmp/ca.pem" \
+    'tls-name = primary.test'
+exits "a certificate is judged for each domain by its own roots and names: 0" 0 \
+    bmx-probe -n --json --jobs 1
+is "so one of them trusts it" "$(python3 -c '
+import json, sys
+for line in sys.stdin:
+    c = json.loads(line)["addresses"][0]["certificate"]
+    print(c["trusted"], c["name_matches"])' <"$tmp/out")" 'False False
+True True'
+conf "$verify"
 exits "--tls, a word that is none: 64" 64 bmx-probe -n --tls perhaps
 
 # ---- how long it will last ----
