@@ -239,6 +239,7 @@ is_meant(const char *domain, const char *node)
 struct request {
 	struct state sum;
 	size_t allowed; /* domains */
+	size_t n;       /* of them, to be started */
 	char names[REQUEST_MAX];
 	size_t len;
 };
@@ -264,6 +265,7 @@ add_domain(struct request *r, const struct spool *spool,
 		return -1;
 	memcpy(r->names + r->len, domain->name, len);
 	r->len += len;
+	r->n++;
 	r->sum.waiting += s.waiting;
 	return 0;
 }
@@ -297,7 +299,7 @@ gather(struct request *r, const struct etrn *t, const char *client,
 		const struct config_domain *d = &t->config->domains[i];
 
 		if ((node != NULL && !is_meant(d->name, node)) ||
-		    !allows(d, client) || r->allowed == ETRN_DOMAINS_MAX)
+		    !allows(d, client) || r->n == ETRN_DOMAINS_MAX)
 			continue;
 		if (add_domain(r, t->spool, d, &e) == -1) {
 			log_alarm("ETRN: %s", e.text);

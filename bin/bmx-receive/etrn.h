@@ -19,7 +19,7 @@
  */
 
 #define ETRN_INTERVAL_S 60  /* between two runs for a domain */
-#define ETRN_DOMAINS_MAX 64 /* of one "@example.com" */
+#define ETRN_DOMAINS_MAX 64 /* started at once; others when asked again */
 
 struct etrn {
 	const struct config *config; /* borrowed */

@@ -148,6 +148,21 @@ queue example.org 192.0.2.7
 is 'D36: once a minute' "$(runs)" "$((before + 1))"
 echo go >"$tmp/fifo"
 
+# More domains than are started at once: those where nothing waits do not count.
+rm -f "$tmp/started"
+i=10
+while [ "$i" -lt 80 ]; do
+	set -- "$@" "[d$i.example.org]" 'etrn = 192.0.2.7'
+	i=$((i + 1))
+done
+cp "$BMX_CONF" "$tmp/few.conf"
+make_conf 'min-free = 1M' "$@"
+queue d79.example.org
+is 'the last of many' "$(etrn 192.0.2.7 'ETRN @example.org')" '253 2.0.0'
+ok 'is started' wait_for 20 test -e "$tmp/started"
+echo go >"$tmp/fifo"
+cp "$tmp/few.conf" "$BMX_CONF"
+
 rm -f "$tmp/spool/example.com/etrn"
 touch -d @1000000000 "$tmp/elsewhere"
 ln "$tmp/elsewhere" "$tmp/spool/example.com/etrn"
