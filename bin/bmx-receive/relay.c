@@ -512,8 +512,8 @@ relay_rcpt(struct relay *r, const struct config_domain *domain,
 bool
 relay_is_live(const struct relay *r)
 {
-	return r->taken > 0 &&
-	       (r->step == RELAY_IN_MAIL || r->step == RELAY_IN_DATA);
+	return r->taken > 0 && (r->step == RELAY_IN_MAIL ||
+				   r->step == RELAY_IN_DATA || r->is_cut_short);
 }
 
 bool
@@ -544,6 +544,20 @@ relay_begin(struct relay *r)
 	return give_way(r);
 }
 
+/* The content cannot be sent on. A refusal that was there by then is the
+ * primary's verdict, though it did not hear all of it. */
+static enum relay_result
+break_off(struct relay *r, const struct err *e)
+{
+	if (r->is_unknown || verdict_judge(&r->client.reply) != RELAY_REFUSED)
+		return fail(r, r->domain, e);
+	take_verdict(r);
+	end_session(r);
+	r->step = RELAY_OVER;
+	r->is_cut_short = true;
+	return RELAY_REFUSED;
+}
+
 void
 relay_content(struct relay *r, const char *data, size_t len)
 {
@@ -553,7 +567,7 @@ relay_content(struct relay *r, const char *data, size_t len)
 		return;
 	set_deadline(r, BLOCK_MAX_S);
 	if (client_send(&r->client, data, len, &e) == -1)
-		fail(r, r->domain, &e);
+		break_off(r, &e);
 }
 
 /* A signal waits so long: to leave now would be to send the message twice. */
@@ -579,8 +593,10 @@ relay_end(struct relay *r)
 	enum relay_result result;
 	struct err e = ERR_INIT;
 
+	if (r->is_cut_short)
+		return RELAY_REFUSED;
 	if (end_content(r, &e) == -1)
-		return fail(r, r->domain, &e);
+		return break_off(r, &e);
 	result = take_verdict(r);
 	if (result == RELAY_FAILED)
 		return give_way(r);
@@ -629,5 +645,5 @@ relay_cancel(struct relay *r)
 	r->step = RELAY_NOTHING;
 	r->taken = r->ahead = r->unheard = 0;
 	r->ahead_rc = 0;
-	r->is_refused = r->is_unknown = false;
+	r->is_refused = r->is_unknown = r->is_cut_short = false;
 }

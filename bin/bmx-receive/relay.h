@@ -64,6 +64,7 @@ struct relay {
 	int ahead_rc;
 	struct err ahead_why;
 	bool is_unknown;        /* of relay_end(): the primary may have it */
+	bool is_cut_short;      /* the content was refused before its end */
 	bool is_refused;        /* the whole transaction was: */
 	struct smtp_reply said; /* the primary's last verdict */
 	bool is_of_rcpt;        /* it was about the recipient, not about the
@@ -115,7 +116,8 @@ bool relay_judges_us(const struct relay *r);
 /* DATA. Only when live. */
 enum relay_result relay_begin(struct relay *r);
 
-/* Content; when it fails relay_is_live() is false from then on. */
+/* Content; when it fails relay_is_live() is false from then on. A primary that
+ * refuses it and leaves has not failed. */
 void relay_content(struct relay *r, const char *data, size_t len);
 
 /* The end of the content, and the verdict. After RELAY_FAILED is_unknown says

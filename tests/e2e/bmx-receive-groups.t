@@ -10,7 +10,8 @@ need python3
 # has to answer: "EHLO", "MAIL RCPT RCPT DATA", "content".
 #	primary.py PORT DIR [WORD...]	slow: pipelining is not offered;
 #	eager: wants content for nobody; leaves: closes after each message; ahead:
-#	says 354 behind its answer to RCPT, and nothing to DATA;
+#	says 354 behind its answer to RCPT, and nothing to DATA; cuts: refuses
+#	long content as soon as it sees it, and leaves;
 #	forward: XFORWARD is offered; full: 451 4.3.0 to who begins with "full"; dies: at that recipient
 cat >"$tmp/primary.py" <<'E2'
 import os, socket, sys, threading
@@ -70,6 +71,9 @@ class Session:
         """What can be made of the bytes that are there."""
         if self.content is not None:
             self.content, self.data = self.content + self.data, b""
+            if "cuts" in words and len(self.content) > 1000:
+                self.reply(b"554 5.7.1 that is enough")
+                raise EOFError
             end = self.content.find(b"\r\n.\r\n")
             if end == -1:
                 return None
@@ -281,6 +285,17 @@ group "$from" "$(to a@example.com)" DATA x . "$from" "$(to b@example.com)" \
 is 'a session that was closed between two messages is replaced' \
     "$(replies) $(stored)$(spooled example.com)" \
     '250 2.1.0,250 2.1.5,354,250 2.0.0,250 2.1.0,250 2.1.5,250 2.1.5,354,250 2.0.0 1 2 0'
+
+begin cuts
+{
+	say 'EHLO c' "$from" "$(to a@example.com)" DATA
+	yes 'a line of the content, and one more' | head -n 100000 | crlf
+	say . NOOP QUIT
+} >"$tmp/in"
+bmx-receive <"$tmp/in" >"$tmp/out"
+is 'it refuses the content before its end and leaves: that is its verdict' \
+    "$(replies) $(spooled example.com)" \
+    '250 2.1.0,250 2.1.5,354,554 5.7.1,250 2.0.0 0'
 
 begin ahead
 opens
