@@ -97,26 +97,33 @@ is "nothing went in the clear" "$(primary_said 'C: MAIL')" \
 
 # ---- a 250 ahead of the end of the content is none ----
 
-# early NAME RULE... [-x CHUNKING]
+# early NAME BYTES STATE RULE... [-x CHUNKING]: of so many bytes of content the
+# last ones go out behind that 250; STATE is what the log says then.
 early()
 {
 	stage=$1
-	shift
+	size=$2
+	state=$3
+	shift 3
 	rm -rf "$spool/example.com"
 	primary_renew "$@"
-	put "early-$stage"
+	id=$("$mkmsg" "$spool" example.com size="$size")
 	exits "D32: a 250 before the $stage: 75" 75 timeout 20 bmx-flush
 	is "the message waits" "$(states "$id") $(primary_count) $(held)" "P 0 0"
-	like "whether it went through is not known" "$(logged "id=$id ")" \
-	    ' state=unknown '
+	like "what the log says of that" "$(logged "id=$id ")" \
+	    " deferred ${state}peer="
+	primary_renew
 	exits "the next run: 0" 0 timeout 20 bmx-flush --now
 	is "it is there, once" "$(waiting) $(primary_count)" "0 1"
 }
 
-conf
-early dot 'data#1 raw 354 go on\r\n250 2.0.0 early\r\n' 'dot#1 hangup'
-early chunk -x CHUNKING \
-    'rcpt#1 raw 250 2.1.5 ok\r\n250 2.0.0 early\r\n' 'bdat#1 hangup'
+make_conf '[example.com]' "primary = 127.0.0.1:$primary_port"
+early content 100 '' 'data raw 354 go on\r\n250 2.0.0 early\r\n'
+early dot 9000000 'state=unknown ' 'dot hangup' \
+    'data parts 300 354 go on\r\n|250 2.0.0 early\r\n'
+early chunk 100 '' -x CHUNKING 'rcpt raw 250 2.1.5 ok\r\n250 2.0.0 early\r\n'
+early "end of the chunk" 9000000 'state=unknown ' -x CHUNKING 'dot hangup' \
+    'rcpt parts 300 250 2.1.5 ok\r\n|250 2.0.0 early\r\n'
 
 primary_check
 done_testing
