@@ -248,14 +248,18 @@ open_parts(struct spool_domain *d, struct err *e)
 static int
 prepare(struct spool_domain *d, const struct spool *sp, struct err *e)
 {
-	struct stat st;
+	struct stat st, tmp;
+	bool has_tmp = fstatat(d->fd, "tmp", &tmp, AT_SYMLINK_NOFOLLOW) == 0;
 
 	d->has_proc = access("/proc/self/fd", X_OK) == 0;
+	if (has_tmp && !S_ISDIR(tmp.st_mode))
+		return err_temp(e,
+		    "%s/tmp is not a directory (links are not followed)",
+		    d->name);
 	if (fstat(d->fd, &st) == -1)
 		return err_sys(e, "fstat %s", d->name);
 	if ((st.st_mode & S_ISVTX) == 0 && d->new_fd != -1 && d->cur_fd != -1 &&
-	    d->log_fd != -1 &&
-	    faccessat(d->fd, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	    d->log_fd != -1 && has_tmp)
 		return 0;
 	if (make_whole(d, sp, e) == -1)
 		return -1;

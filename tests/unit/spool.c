@@ -481,6 +481,33 @@ a_domain_without_a_directory_is_no_error(void **state)
 	    -1);
 }
 
+/* new/, cur/ and log/ by their descriptors, tmp/ by its name. */
+static void
+no_part_of_a_maildir_may_be_a_link(void **state)
+{
+	static const char *const parts[] = { "new", "cur", "log", "tmp" };
+	struct world *w = *state;
+	struct spool_domain d;
+
+	assert_int_equal(spool_domain_open(&d, &w->sp, "example.net", true,
+			     &w->e),
+	    1);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		struct spool_domain again;
+
+		assert_int_equal(unlinkat(d.fd, parts[i], AT_REMOVEDIR), 0);
+		assert_int_equal(symlinkat("../example.com/new", d.fd,
+				     parts[i]),
+		    0);
+		assert_int_equal(spool_domain_open(&again, &w->sp,
+				     "example.net", true, &w->e),
+		    -1);
+		assert_int_equal(unlinkat(d.fd, parts[i], 0), 0);
+		assert_int_equal(mkdirat(d.fd, parts[i], 0700), 0);
+	}
+	spool_domain_close(&d);
+}
+
 static void
 an_incomplete_maildir_reads_as_empty_and_is_completed_by_the_writer(
     void **state)
@@ -1897,6 +1924,7 @@ main(void)
 		IN_SPOOL(modes_are_private_whatever_the_umask),
 		IN_SPOOL(only_folded_domain_names_become_directories),
 		IN_SPOOL(a_domain_without_a_directory_is_no_error),
+		IN_SPOOL(no_part_of_a_maildir_may_be_a_link),
 		IN_SPOOL(
 		    an_incomplete_maildir_reads_as_empty_and_is_completed_by_the_writer),
 		IN_SPOOL(domains_are_directories_and_links_with_domain_names),
