@@ -192,6 +192,25 @@ is_complete(const struct handover *h)
 
 /* ---- one transaction ---- */
 
+/* Not all of the content could be sent. A primary that refused it for good by
+ * then, and left, has judged those whom it had accepted. */
+static void
+heed_refusal(struct handover *h)
+{
+	const struct smtp_reply *reply = &h->d->client->reply;
+	struct client_outcome *o = h->room->outcome;
+
+	if (!smtp_reply_permanent(reply))
+		return;
+	for (size_t i = 0; i < h->file.env.nrcpt; i++) {
+		if (!h->room->send[i] || !o[i].accepted)
+			continue;
+		o[i].reply = *reply;
+		o[i].is_final = true;
+		o[i].is_of_rcpt = false;
+	}
+}
+
 static int
 send_content(struct handover *h, struct err *e)
 {
@@ -211,6 +230,8 @@ send_content(struct handover *h, struct err *e)
 		if (client_send(h->d->client, h->room->piece, (size_t)got, e) ==
 		    -1) {
 			h->r->was_session_lost = e->class != ERR_DATA;
+			if (h->r->was_session_lost)
+				heed_refusal(h);
 			return -1;
 		}
 		digest_add(&h->room->digest, h->room->piece, (size_t)got);
@@ -398,6 +419,8 @@ end_content(struct handover *h, struct err *e)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	rc = client_finish(h->d->client, e);
+	if (rc == -1 && e->class != ERR_DATA)
+		heed_refusal(h);
 	if (rc == 0 && h->d->on_wait != NULL)
 		h->d->on_wait(h->d->arg);
 	if (rc == 0)

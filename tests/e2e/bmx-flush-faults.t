@@ -125,5 +125,20 @@ early chunk 100 '' -x CHUNKING 'rcpt raw 250 2.1.5 ok\r\n250 2.0.0 early\r\n'
 early "end of the chunk" 9000000 'state=unknown ' -x CHUNKING 'dot hangup' \
     'rcpt parts 300 250 2.1.5 ok\r\n|250 2.0.0 early\r\n'
 
+# ---- content that is refused before its end ----
+
+rm -rf "$spool/example.com"
+primary_renew 'rcpt<b@example.com> 450 4.2.1 later' 'content 554 5.7.1 that is enough'
+id=$("$mkmsg" "$spool" example.com size=9000000 to=a@example.com to=b@example.com)
+exits "a primary that refuses content and leaves: 75" 75 timeout 20 bmx-flush
+is "that is its verdict on who was accepted" "$(states "$id")" "F P"
+like "as the log says" "$(logged "id=$id ")" \
+    'a@example.com.* refused .*554 5\.7\.1 that is enough'
+primary_renew 'content 451 4.7.1 not now'
+rm -rf "$spool/example.com"
+id=$("$mkmsg" "$spool" example.com size=9000000)
+exits "one that says later: 75" 75 timeout 20 bmx-flush
+is "the message waits" "$(states "$id") $(primary_count) $(held)" "P 0 0"
+
 primary_check
 done_testing

@@ -16,8 +16,9 @@ stores every message, except where a row says otherwise:
 
     STAGE[<ADDRESS>][#N[+]] ACTION
 
-STAGE    connect ehlo helo starttls xclient xforward mail rcpt data bdat dot
-         rset quit etrn; dot is the end of the content, also of a BDAT chunk
+STAGE    connect ehlo helo starttls xclient xforward mail rcpt data content
+         bdat dot rset quit etrn; content is after the first 1000 bytes of it,
+         and ends the session; dot is its end, also of a BDAT chunk
 ADDRESS  only for this address (mail, rcpt)
 #N       only the N-th time that this stage is reached, over all sessions
          (an ADDRESS counts for itself); #N+ from then on
@@ -392,7 +393,15 @@ class Session:
             return
         if go_on:
             self.reply("354 go on")
+        if any(row.stage == "content" for row in self.primary.rows):
+            self.heed_content()
         self.end(self.read_content())
+
+    def heed_content(self):
+        while len(self.buffer) < 1000:
+            self.fill()
+        if not self.act("content", None, None):
+            raise Over
 
     def on_bdat(self, line):
         words = line.split()
