@@ -622,6 +622,12 @@ check_domain(struct config_domain *d, struct err *e)
 		return err_config(e,
 		    "[%s] recipient-delimiter: not one character, nor none",
 		    d->name);
+	if (d->recipient_delimiter[0] >= 'A' &&
+	    d->recipient_delimiter[0] <= 'Z')
+		return err_config(e,
+		    "[%s] recipient-delimiter: an upper-case letter: write it "
+		    "in lower case, as local parts are compared",
+		    d->name);
 	if (check_networks("etrn", &d->etrn, e) == -1)
 		return err_prefix(e, "[%s]", d->name);
 	if (check_tls(d, e) == -1)

@@ -152,6 +152,8 @@ every_mistake_is_named_with_its_line(void **state)
 		    "[example.com] recipients: not an absolute path" },
 		{ HOST "[example.com]\nrecipient-delimiter = +-\n",
 		    "[example.com] recipient-delimiter: not one character" },
+		{ HOST "[example.com]\nrecipient-delimiter = X\n",
+		    "[example.com] recipient-delimiter: an upper-case letter" },
 		{ HOST "[example.com]\nretry-min = 2h\n",
 		    "[example.com] retry-max is less than retry-min" },
 		{ HOST "[example.com]\nmax-connections = 0\n",

@@ -94,6 +94,7 @@ addresses_match_as_the_manual_says(void **state)
 		{ "bob+x@example.com", '+', 1 },
 		{ "bob+x+y@example.com", '+', 1 },
 		{ "bob-x@example.com", '-', 1 },
+		{ "BobXy@example.com", 'x', 1 },
 		{ "+x@example.com", '+', 0 },
 		{ "eve@example.com", '+', 0 },
 		{ "eve+spam@example.com", '+', 1 },
