@@ -42,8 +42,11 @@ job_tell_missing(const struct job *job)
 
 	for (size_t i = 0; (want = select_missing(&job->s, &i)) != NULL;) {
 		if (want->id[0] != '\0')
-			err_perm(&e, "%s%s%s: no such message", want->domain,
-			    want->domain[0] == '\0' ? "" : "/", want->id);
+			err_perm(&e, "%s%s%s: no such message%s", want->domain,
+			    want->domain[0] == '\0' ? "" : "/", want->id,
+			    job->r->filter.domain == NULL
+				? ""
+				: " in the domains of --domain");
 		else if (is_domain_known(want->domain, job->conf, &job->sp))
 			continue;
 		else

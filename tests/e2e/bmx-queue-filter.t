@@ -29,6 +29,11 @@ picks "--domain with a pattern" "$null
 $late" --domain '*.NET'
 picks "--domain beside a domain that it does not want" "" example.com \
     --domain example.net
+for name in "$late" example.net/"$late"; do
+	exits "$name outside of --domain" 69 bmx-queue "$name" --domain example.com
+	is "and why" "$(cat "$tmp/err")" \
+	    "bmx-queue: $name: no such message in the domains of --domain"
+done
 picks "--sender with a pattern, in any case" "$big
 $late" --sender 'ALICE@*'
 picks "--sender of the null sender" "$null" --sender ''
