@@ -210,6 +210,15 @@ probe_route(struct look *l, struct err *e)
 	return 0;
 }
 
+/* What is our own fault, or wish, says nothing about the primary. */
+static void
+tell_unknown(struct probe_result *r, enum probe_code code, const char *why)
+{
+	r->result = PRIMARY_UNKNOWN;
+	r->code = code;
+	snprintf(r->reason, sizeof r->reason, "%.250s", why);
+}
+
 static int
 no_route(struct probe_result *r, const char *code, const char *why)
 {
@@ -235,18 +244,9 @@ follow_route(struct look *l, const struct route *route, struct err *e)
 	if (rc == 0)
 		rc = probe_route(l, e);
 	policy_close(&l->policy);
-	if (rc == 0 && r->n == 0)
-		return no_route(r, "4.4.4", "no address of this family");
+	if (rc == 0 && r->n == 0) /* no_v4, no_v6 left nothing to look at */
+		tell_unknown(r, PROBE_UNTRIED, "no address of this family");
 	return rc;
-}
-
-/* What is our own fault says nothing about the primary. */
-static void
-tell_unknown(struct probe_result *r, enum probe_code code, const char *why)
-{
-	r->result = PRIMARY_UNKNOWN;
-	r->code = code;
-	snprintf(r->reason, sizeof r->reason, "%.250s", why);
 }
 
 static void

@@ -47,8 +47,8 @@ struct probe_how {
 };
 
 /* Probe a domain, with a DNS engine of this thread's. *r is to be given to
- * probe_result_free(); when our own trouble kept us from it r->result is
- * PRIMARY_UNKNOWN. */
+ * probe_result_free(); when our own trouble kept us from it, or how leaves no
+ * address to look at, r->result is PRIMARY_UNKNOWN. */
 void probe_domain(const struct probe_how *how, struct dns *dns,
     struct seen *seen, const struct config_domain *domain,
     struct probe_result *r);

@@ -38,7 +38,7 @@ enum probe_code {
 	PROBE_PROTOCOL,       /* what came is no SMTP */
 	PROBE_NO_ROUTE,       /* DNS or bmx.conf name no primary */
 	PROBE_NOT_CONFIGURED, /* bmx.conf does not know the domain */
-	PROBE_UNTRIED,        /* no time was left for this address */
+	PROBE_UNTRIED,        /* no time for this address, or none wanted */
 	PROBE_TROUBLE,        /* our own: nothing is known about the primary */
 	PROBE_CODES,
 };

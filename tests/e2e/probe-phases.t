@@ -126,9 +126,11 @@ like "has them too" "$(cat "$tmp/out")" '"tries":2'
 # ---- families, and where it comes from ----
 
 primary_renew
-exits "-6, and there are IPv4 addresses alone: 69" 69 bmx-probe -n -6
-is "is no route" "$(word)" 'down no-route'
-like "of this family" "$(cut -f 9 "$tmp/out")" '4\.4\.4 no address of this family$'
+exits "-6, and there are IPv4 addresses alone: 71" 71 bmx-probe -n -6
+is "nothing is known" "$(word)" 'unknown not-tried'
+like "of this family" "$(cut -f 9 "$tmp/out")" '^no address of this family$'
+like "which is said" "$(cat "$tmp/err")" '^bmx-probe: example\.com: no address of this family$'
+exits "--nagios: unknown: 3" 3 bmx-probe -n -6 --nagios
 if python3 -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null; then
 	closed=$(free_port)
 	make_conf '[example.com]' 'tls = none' \

@@ -24,6 +24,14 @@ like "the change is logged" "$(tail -n 1 "$tmp/bmx.log")" \
 is "once" "$(changes)" 1
 since=$(sed -n 's/^since //p' "$state")
 
+# -6 finds nothing to look at there: that says nothing of the primary.
+cp "$state" "$tmp/before"
+for n in 1 2 3; do
+	exits "look $n at no address: 71" 71 bmx-probe -6
+	is "the verdict is still up" "$(cut -f 2,4,5 "$tmp/out")" 'up	unknown	not-tried'
+done
+same "the state is not touched" "$tmp/before" "$state"
+
 stop primary
 for n in 1 2; do
 	exits "bad result $n of 3: still up: 0" 0 bmx-probe
