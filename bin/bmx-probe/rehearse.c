@@ -231,15 +231,19 @@ enter(struct scene *s, const struct policy_hop *hop, struct err *e)
 	return policy_session(hop, &s->client, &s->params, e) == 0;
 }
 
+/* The last reply tells why, unless it was a good one: then it did not satisfy
+ * us. */
 static void
 find_no_session(struct scene *s, const struct err *e)
 {
 	const struct smtp_reply *said = &s->client.reply;
 
-	if (said->code != 0)
+	if (said->code >= 400)
 		find_refusal(s, "session", "no session", said);
 	else
-		find(s->r, "session", REHEARSE_SLOW, REHEARSE_BUSY,
+		find(s->r, "session", REHEARSE_SLOW,
+		    s->client.tls_result == TLS_OK ? REHEARSE_BUSY
+						   : REHEARSE_NEEDS_TLS,
 		    "no session: %.200s", e->text);
 }
 

@@ -76,6 +76,10 @@ refuses 'the same behind a recipient who is refused' 75 unknown-recipient tempor
     'rset#3 421 4.3.2 bye'
 refuses 'the same in a row of transactions' 75 many-transactions temporary 'rset#9 hangup'
 refuses 'a transaction that cannot be undone' 75 postmaster temporary 'rset#1 500 5.5.1 what?'
+conf 'tls = encrypt'
+refuses 'no TLS where it must be' 75 session tls
+like "is said" "$(cat "$tmp/out")" '"no session: .*STARTTLS'
+conf 'tls = none'
 stop primary
 exits "nobody there: 75" 75 bmx-probe -n --rehearse
 like "is said" "$(cat "$tmp/out")" 'slow +session: no session: .*refused'
