@@ -23,9 +23,7 @@ static const struct options_usage usage = {
 	"Hand the mail that waits for a domain to its primary.",
 	"  bmx-flush                       every domain that has mail waiting\n"
 	"  bmx-flush --now example.com     also what is not due yet\n"
-	"  bmx-flush --watch               one long run\n"
-	"  bmx-flush --ask mx2.example.net example.com\n"
-	"                                  on the primary: ask for its mail\n"
+	"  bmx-flush --ask mx2.example.net example.com     on the primary\n"
 	"  bmx-flush --dry-run             show where it would go\n"
 	"  bmx-queue --domains | bmx-probe --up - | xargs -r bmx-flush\n",
 };
@@ -618,8 +616,7 @@ parse(struct flush *f, int argc, char **argv, struct err *e)
 		{ "watch", 'w', POPT_ARG_NONE, &f->watch, 0,
 		    "one long run: mail goes when it is due", NULL },
 		{ "ask", 0, POPT_ARG_STRING, &f->ask, 0,
-		    "on the primary: ask BACKUP by ETRN for a DOMAIN's mail",
-		    "BACKUP" },
+		    "ask BACKUP by ETRN for the mail of a DOMAIN", "BACKUP" },
 		{ "max", 0, POPT_ARG_LONG, &f->max, 0, "stop after N messages",
 		    "N" },
 		{ "verbose", 'v', POPT_ARG_NONE, &f->verbose, 0,

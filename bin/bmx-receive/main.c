@@ -120,8 +120,8 @@ parse_options(struct options *o, int *is_case, int argc, char **argv,
 	static const struct options_usage usage = {
 		.program = "bmx-receive",
 		.args = "[OPTION...]",
-		.purpose = "Serve SMTP on standard input and output, or on a "
-			   "listening socket, and spool the mail.",
+		.purpose = "Serve SMTP on standard input and output, or on "
+			   "a socket; spool the mail.",
 		.examples =
 		    "  smtp stream tcp nowait bmx /usr/sbin/bmx-receive "
 		    "bmx-receive    (inetd.conf)\n"
