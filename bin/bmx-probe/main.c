@@ -162,6 +162,38 @@ check_numbers(struct run *u, struct err *e)
 	return 0;
 }
 
+/* What tells how to probe would be without effect in another kind of run. */
+static int
+check_kind(const struct run *u, struct err *e)
+{
+	const struct {
+		const char *option;
+		bool is_given;
+	} rows[] = {
+		{ "all", u->all },
+		{ "banner-timeout", u->banner_timeout_s != 0 },
+		{ "cert-crit", u->cert_crit_days != NOT_GIVEN },
+		{ "cert-warn", u->cert_warn_days != NOT_GIVEN },
+		{ "on-change", u->on_change != NULL },
+		{ "rcpt", u->said.rcpt != NULL },
+		{ "tries", u->tries != 1 },
+		{ "until", u->said.until != NULL },
+		{ "ipv4", u->only_v4 && u->want_report },
+		{ "ipv6", u->only_v6 && u->want_report },
+		{ "source", u->said.source != NULL && u->want_report },
+		{ "tls", u->said.tls != NULL && u->want_report },
+	};
+
+	if (!u->want_report && !u->want_rehearsal)
+		return 0;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].is_given)
+			return err_usage(e, "--%s: not with --%s",
+			    rows[i].option,
+			    u->want_report ? "report" : "rehearse");
+	return 0;
+}
+
 /* What goes together, and what the words mean. */
 static int
 understand(struct run *u, struct err *e)
@@ -175,6 +207,8 @@ understand(struct run *u, struct err *e)
 	    u->up + u->down + u->nagios + u->metrics + u->brief > 0)
 		return err_usage(e, "--report and --rehearse print text, or "
 				    "--json");
+	if (check_kind(u, e) == -1)
+		return -1;
 	if (u->on_change != NULL && u->no_state)
 		return err_usage(e, "--on-change needs the state that "
 				    "--no-state leaves alone");
@@ -238,6 +272,14 @@ deadline_ms(const struct run *u)
 		   : clock_monotonic_ms() + (int64_t)u->deadline_s * 1000;
 }
 
+static int
+family_of(const struct run *u)
+{
+	if (u->only_v4 == u->only_v6)
+		return 0;
+	return u->only_v4 ? AF_INET : AF_INET6;
+}
+
 static void
 set_how(struct run *u)
 {
@@ -260,8 +302,7 @@ set_how(struct run *u)
 		.timeout_s = (unsigned)u->timeout_s,
 		.deadline_ms = deadline_ms(u),
 		.all = u->all,
-		.no_v4 = u->only_v6 && !u->only_v4,
-		.no_v6 = u->only_v4 && !u->only_v6 };
+		.family = family_of(u) };
 }
 
 /* Without a spool there is nothing to keep the state in, or to keep it for:
@@ -427,6 +468,8 @@ rehearse(struct run *u, struct err *e)
 		    .from6 = w->has_from6 ? &w->from6 : NULL,
 		    .foreign =
 			u->said.foreign != NULL ? u->said.foreign : FOREIGN,
+		    .level = w->has_level ? &w->level : NULL,
+		    .family = family_of(u),
 		    .burst = (unsigned)u->burst,
 		    .timeout_s = (unsigned)u->timeout_s,
 		    .deadline_ms = deadline_ms(u) },

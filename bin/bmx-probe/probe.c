@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "bmx-probe/family.h"
 #include "smtp/policy.h"
 #include "smtp/route.h"
 
@@ -166,9 +167,6 @@ is_wanted(const struct look *l, const struct route_addr *to)
 {
 	int family = to->ep.addr.ss_family;
 
-	if ((family == AF_INET && l->how->no_v4) ||
-	    (family == AF_INET6 && l->how->no_v6))
-		return false;
 	return l->how->all || probe_family(l->r, family) != PRIMARY_UP;
 }
 
@@ -237,6 +235,10 @@ follow_route(struct look *l, const struct route *route, struct err *e)
 	if (route->status != ROUTE_OK)
 		return no_route(r, route_status_code(route->status),
 		    route->why);
+	if (route->naddrs == 0) {
+		tell_unknown(r, PROBE_UNTRIED, "no address of this family");
+		return 0;
+	}
 	r->addresses = calloc(route->naddrs, sizeof *r->addresses);
 	if (r->addresses == NULL)
 		return err_sys(e, "probe");
@@ -244,8 +246,6 @@ follow_route(struct look *l, const struct route *route, struct err *e)
 	if (rc == 0)
 		rc = probe_route(l, e);
 	policy_close(&l->policy);
-	if (rc == 0 && r->n == 0) /* no_v4, no_v6 left nothing to look at */
-		tell_unknown(r, PROBE_UNTRIED, "no address of this family");
 	return rc;
 }
 
@@ -262,6 +262,7 @@ look_at(struct look *l)
 	limit_dns(l, l->deadline_ms);
 	rc = route_find(&route, l->dns, l->domain, &self, &trouble);
 	l->r->dns_ms = clock_monotonic_ms() - begun_ms;
+	family_keep(&route, l->how->family);
 	if (rc == 0)
 		rc = follow_route(l, &route, &trouble);
 	if (rc == -1)

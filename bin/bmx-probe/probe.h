@@ -41,9 +41,9 @@ struct probe_how {
 	const enum config_tls *level; /* instead of bmx.conf's; NULL: none */
 	unsigned timeout_s;           /* for a domain, all in all */
 	int64_t deadline_ms;          /* for the run; 0: none */
-	bool all; /* every address, not up to the first good one of each
+	bool all;   /* every address, not up to the first good one of each
 			 family */
-	bool no_v4, no_v6; /* leave out addresses of this family */
+	int family; /* look at none but these addresses; 0: at all */
 };
 
 /* Probe a domain, with a DNS engine of this thread's. *r is to be given to

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "bmx-probe/family.h"
 #include "smtp/client.h"
 #include "smtp/client_ask.h"
 #include "smtp/policy.h"
@@ -288,8 +289,9 @@ rehearse_domain(const struct rehearse_how *how, struct dns *dns,
 {
 	const struct route_self self = { how->host->hostname,
 		&how->host->self };
+	struct config_domain at_level = *domain;
 	struct scene s = { .how = how,
-		.domain = domain,
+		.domain = &at_level,
 		.params = { .helo = how->host->hostname,
 		    .connect_timeout_s = domain->connect_timeout_s,
 		    .reply_timeout_s = domain->reply_timeout_s,
@@ -302,6 +304,8 @@ rehearse_domain(const struct rehearse_how *how, struct dns *dns,
 	int rc;
 
 	*r = (struct rehearsal){ .n = 0 };
+	if (how->level != NULL)
+		at_level.tls = *how->level;
 	if (how->deadline_ms > 0 && how->deadline_ms < s.params.deadline_ms)
 		s.params.deadline_ms = how->deadline_ms;
 	if (clock_left_ms(s.params.deadline_ms) == 0) {
@@ -310,13 +314,17 @@ rehearse_domain(const struct rehearse_how *how, struct dns *dns,
 		return 0;
 	}
 	dns_limit(dns, s.params.deadline_ms);
-	rc = route_find(&route, dns, domain, &self, e);
+	rc = route_find(&route, dns, &at_level, &self, e);
+	family_keep(&route, how->family);
 	if (rc == 0 && route.status != ROUTE_OK) {
 		find(r, "session", REHEARSE_SLOW, REHEARSE_BUSY,
 		    "no route: %s %.200s", route_status_code(route.status),
 		    route.why);
+	} else if (rc == 0 && route.naddrs == 0) {
+		find(r, "session", REHEARSE_SLOW, REHEARSE_NO_CAUSE,
+		    "no address of this family");
 	} else if (rc == 0) {
-		rc = policy_open(&policy, how->host, domain, &route, dns, e);
+		rc = policy_open(&policy, how->host, &at_level, &route, dns, e);
 		if (rc == 0)
 			rc = find_stage(&s, &policy, e);
 		policy_close(&policy);

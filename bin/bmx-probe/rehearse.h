@@ -68,6 +68,8 @@ struct rehearse_how {
 	const struct config_host *host;
 	const struct endpoint *from4, *from6; /* bind to; NULL: any */
 	const char *foreign; /* a sender whose domain has "-all" in its SPF */
+	const enum config_tls *level; /* instead of bmx.conf's; NULL: none */
+	int family;          /* go to none but these addresses; 0: to all */
 	unsigned burst;      /* transactions in a row */
 	unsigned timeout_s;  /* for a domain, all in all */
 	int64_t deadline_ms; /* for the run; 0: none */

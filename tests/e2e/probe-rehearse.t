@@ -30,8 +30,22 @@ is "in one session" "$(primary_said ' C: QUIT')" 1
 like "with a stranger's address" "$(cat "$primary/log")" 'MAIL FROM:<bmx-rehearsal@example\.com>'
 is "and twenty transactions in a row" "$(primary_said ' C: RSET')" 23
 unlike "and no message" "$(cat "$primary/log")" ' C: (DATA|BDAT)'
+exits "-4: 0" 0 bmx-probe -n --rehearse -4 --burst 1
+is "goes there, too" "$(primary_said ' C: QUIT')" 2
+exits "-6: 75" 75 bmx-probe -n --rehearse -6
+like "has nowhere to go" "$(cat "$tmp/out")" 'slow +session: no address of this family$'
+exits "--tls: 75" 75 bmx-probe -n --rehearse --tls encrypt
+like "asks for more than bmx.conf" "$(cat "$tmp/out")" 'slow +session: no session: .*STARTTLS'
+is "neither asks anything" "$(primary_said ' C: MAIL')" 27
+for option in --all --banner-timeout=5 --cert-warn=3 --on-change=/bin/true \
+    --rcpt=x@example.org --tries=3 --until=banner; do
+	exits "$option would have no effect: 64" 64 bmx-probe --rehearse "$option"
+	like "that is said" "$(cat "$tmp/err")" "^bmx-probe: ${option%%=*}: not with --rehearse\$"
+done
+exits "nor has -4 in a report: 64" 64 bmx-probe --report -4
+like "that is said" "$(cat "$tmp/err")" '^bmx-probe: --ipv4: not with --report$'
 exits "--burst, --foreign: 0" 0 bmx-probe --rehearse --burst 2 --foreign x@example.net
-like "change them" "$(cat "$primary/log")" '^2 C: MAIL FROM:<x@example\.net>'
+like "change them" "$(cat "$primary/log")" ' C: MAIL FROM:<x@example\.net>'
 
 # refuses "test" STATUS ID CAUSE ROW...: what a policy does
 refuses()
