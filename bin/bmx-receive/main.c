@@ -62,6 +62,8 @@ check(const struct options *o, struct err *e)
 	}
 	if (rc == 0)
 		rc = serve_check(&config, e);
+	if (rc == 0) /* without a log there is no session */
+		rc = log_open("bmx-receive", config.host.log, e);
 	if (rc == 0) {
 		putchar('\n');
 		check_knowledge(&config);

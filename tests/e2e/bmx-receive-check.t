@@ -102,6 +102,41 @@ exits '--check-config' 0 bmx-receive --check-config
 is 'names the domain with neither list nor memory, and no other' \
     "$(grep 'neither a list' "$tmp/out")" \
     '# [example.net] has neither a list of recipients nor a memory of them yet: all are unknown'
+# ---- where lines go ----
+
+# log_to WHERE
+log_to()
+{
+	make_conf 'min-free = 1M' '[example.com]'
+	sed "s|^log = .*|log = $1|" "$BMX_CONF" >"$tmp/log.conf"
+	BMX_CONF=$tmp/log.conf
+}
+log_to "$tmp/none/bmx.log"
+say QUIT | bmx-receive >"$tmp/reply" 2>"$tmp/err"
+like 'a log that cannot be opened ends each session' "$(cat "$tmp/reply")" '^421 '
+exits 'so --check-config ends with 78' 78 bmx-receive --check-config
+is 'and says why' "$(cat "$tmp/err")" \
+    "bmx-receive: log file $tmp/none/bmx.log: No such file or directory"
+mkdir "$tmp/none"
+exits 'where it can be made: 0' 0 bmx-receive --check-config
+is 'it is there, as for a session' "$(stat -c '%a %s' "$tmp/none/bmx.log")" '600 0'
+for where in syslog stderr; do
+	log_to "$where"
+	exits "log = $where: 0" 0 bmx-receive --check-config
+	is "log = $where: nothing is said" "$(cat "$tmp/err")" ''
+done
+if [ "$(id -u)" -eq 0 ]; then
+	log_to "$tmp/none/bmx.log"
+	chown nobody "$tmp/spool" && chmod 755 "$tmp"
+	sed -i 's/^user = .*/user = nobody/' "$BMX_CONF"
+	exits 'a log of another user than serves: 78' 78 bmx-receive --check-config
+	like 'is said' "$(cat "$tmp/err")" "log file $tmp/none/bmx.log: Permission denied$"
+	chown root "$tmp/spool"
+else
+	skip 'a log of another user than serves: 78' 'only root can be another user'
+	skip 'is said' 'only root can be another user'
+fi
+
 # ---- what --check-config prints is a configuration, however long the names ----
 
 make_conf "state = $tmp/$(printf '%0120d' 0)" '[example.com]'
