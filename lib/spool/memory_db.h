@@ -24,7 +24,8 @@ _Static_assert(MEMORY_KEY_MAX <= 511, "LMDB takes keys of 511 bytes");
  * entered in the file busy in between. Who dies there leaves the entry
  * behind, and the next who opens the memory has a child walk through all of
  * it first: LMDB has no checksums, and a damaged page may kill its reader. So
- * it kills one, and not every session from then on.
+ * it kills one, and not every session from then on. A child that goes round in
+ * circles dies of a minute of the CPU; one that waits for a disk is waited for.
  *
  * A writer waits for others no longer than ten seconds (ERR_TEMP): one that
  * was stopped or hangs on its disk shall not hold up everybody's mail.

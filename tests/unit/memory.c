@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -1194,6 +1195,81 @@ after_a_death_at_work_all_is_looked_through(void **state)
 	memory_close(&m);
 }
 
+/* ---- a walk that takes long: its minute is a second here ---- */
+
+/* How it begins, in a child of this process; NULL: as ever. */
+static void (*begin_walk)(void);
+static pid_t parent;
+
+unsigned __real_alarm(unsigned s);
+unsigned __wrap_alarm(unsigned s);
+unsigned
+__wrap_alarm(unsigned s)
+{
+	return __real_alarm(begin_walk == NULL ? s : (s + 59) / 60);
+}
+
+int __real_setrlimit64(int what, const struct rlimit *limit);
+int __wrap_setrlimit64(int what, const struct rlimit *limit);
+int
+__wrap_setrlimit64(int what, const struct rlimit *limit)
+{
+	struct rlimit tight = *limit;
+
+	if (what == RLIMIT_CPU && begin_walk != NULL) {
+		tight.rlim_cur = (tight.rlim_cur + 59) / 60;
+		tight.rlim_max = (tight.rlim_max + 59) / 60;
+	}
+	return __real_setrlimit64(what, &tight);
+}
+
+int __real_mdb_env_info(MDB_env *env, MDB_envinfo *info);
+int __wrap_mdb_env_info(MDB_env *env, MDB_envinfo *info);
+int
+__wrap_mdb_env_info(MDB_env *env, MDB_envinfo *info)
+{
+	if (begin_walk != NULL && getpid() != parent)
+		begin_walk();
+	return __real_mdb_env_info(env, info);
+}
+
+static void
+wait_for_the_disk(void)
+{
+	poll(NULL, 0, 2500);
+}
+
+static void
+run_in_a_circle(void)
+{
+	for (volatile unsigned round = 0;; round++)
+		;
+}
+
+static void
+a_disk_that_stalls_is_no_damage_a_circle_is(void **state)
+{
+	struct memory m = MEMORY_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	parent = getpid();
+	expect_session("bob@example.com");
+	let_die(false);
+	begin_walk = wait_for_the_disk;
+	assert_int_equal(open_it(&m), 0);
+	assert_true(knows(&m, "bob@example.com", MEMORY_GOOD));
+	memory_close(&m);
+	begin_walk = NULL;
+	let_die(false);
+	begin_walk = run_in_a_circle;
+	assert_int_equal(memory_open(&m, scratch.path, &e), 1);
+	begin_walk = NULL;
+	assert_non_null(strstr(e.text, "does not bear reading"));
+	expect_a_new_one(&m);
+	memory_close(&m);
+}
+
 /* ---- from session to session ---- */
 
 static int
@@ -1517,6 +1593,7 @@ main(void)
 		IN_STATE(an_empty_file_is_an_empty_memory),
 		IN_STATE(damaged_pages_cost_one_session_at_most),
 		IN_STATE(after_a_death_at_work_all_is_looked_through),
+		IN_STATE(a_disk_that_stalls_is_no_damage_a_circle_is),
 		IN_STATE(what_is_open_stays_open_and_shows_what_others_learn),
 		IN_STATE(what_is_not_there_any_more_is_opened_anew),
 		IN_STATE(damage_is_seen_by_who_has_it_open),
