@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "bmx-flush/retry.h"
+#include "bmx-flush/unknown.h"
 #include "spool/bounce.h"
 #include "spool/lifetime.h"
 #include "spool/memory.h"
@@ -55,6 +56,7 @@ struct handover {
 	unsigned transactions; /* begun with it */
 	int64_t last_wait_s;   /* see retry.h */
 	bool is_unknown;       /* the reply to a final dot was lost */
+	unsigned times;        /* that it was, see unknown.h */
 	struct deliver_result *r;
 };
 
@@ -375,6 +377,23 @@ is_partly_final(const struct handover *h)
 	return false;
 }
 
+/* Those of whom nothing stands. The count is read before their lines are
+ * written: of many recipients they may drive its last line out of the log. */
+static void
+tell_lost(struct handover *h, const char *why)
+{
+	const struct spool_domain *maildir = h->d->maildir;
+
+	if (h->is_unknown)
+		h->times = unknown_before(maildir, h->entry->id) + 1;
+	for (size_t i = 0; i < h->file.env.nrcpt; i++)
+		if (h->room->send[i] && !stands(h, i))
+			tell(h, i, true,
+			    is_unknown(h, i) ? "state=unknown " : "", why);
+	if (h->is_unknown && is_there(&h->file))
+		spool_note(maildir, h->entry->id, "unknown=%u", h->times);
+}
+
 /* The session ended in the transaction, e says why. */
 static void
 session_lost(struct handover *h, const struct err *e)
@@ -397,10 +416,7 @@ session_lost(struct handover *h, const struct err *e)
 	if (!h->r->was_session_lost)
 		log_alarm("id=%s %s", h->entry->id, why);
 	conclude(h, true, true);
-	for (size_t i = 0; i < h->file.env.nrcpt; i++)
-		if (h->room->send[i] && !stands(h, i))
-			tell(h, i, true,
-			    is_unknown(h, i) ? "state=unknown " : "", why);
+	tell_lost(h, why);
 }
 
 /*
@@ -683,8 +699,8 @@ expire_message(struct handover *h, struct err *e)
 	return hold_message(h, e);
 }
 
-/* Damaged: out of the way, so that the rest goes on; also where it may not be
- * moved, as another user's directory. */
+/* Damaged, or sent too often: out of the way, so that the rest goes on; also
+ * where it may not be moved, as another user's directory. */
 static int
 set_aside(struct delivery *d, struct spool_entry *entry,
     struct deliver_result *r, struct err *e)
@@ -715,6 +731,14 @@ pass_over(struct spool_entry *entry, struct deliver_result *r,
 	return 0;
 }
 
+/* A notice of ours has an end of its own, and no operator looks for it. */
+static bool
+is_sent_too_often(const struct handover *h)
+{
+	return h->is_unknown && !h->r->is_notice &&
+	       unknown_is_enough(h->times) && is_there(&h->file);
+}
+
 static int
 settle(struct handover *h, struct err *e)
 {
@@ -722,6 +746,13 @@ settle(struct handover *h, struct err *e)
 		return remove_message(h, e);
 	if (count_fate(h, FATE_LATER) + count_fate(h, FATE_OPEN) == 0)
 		return hold_message(h, e);
+	if (is_sent_too_often(h)) {
+		err_data(e,
+		    "the reply to the final dot was lost %u times, and the "
+		    "primary may have a copy of each: look there first",
+		    h->times);
+		return set_aside(h->d, h->entry, h->r, e);
+	}
 	if (is_expired(h))
 		return expire_message(h, e);
 	return defer_message(h, e);

@@ -36,7 +36,8 @@ enum deliver_what {
 	DELIVER_DELIVERED, /* to every recipient; removed */
 	DELIVER_DEFERRED,  /* to be tried again later */
 	DELIVER_REFUSED,   /* for good, at least one recipient; held */
-	DELIVER_SET_ASIDE, /* damaged; held, an alarm was logged */
+	DELIVER_SET_ASIDE, /* damaged, or sent too often (unknown.h); held, an
+			      alarm was logged */
 	DELIVER_UNTOUCHED, /* the session ended first, or a stop was asked for:
 			      still as it was, due as it was */
 };
@@ -101,7 +102,7 @@ void deliver_open(const struct delivery *d, struct deliver_message *m);
  * end and not this message's fault, and the result is DELIVER_UNTOUCHED: try
  * it first in the next session. One that broke between the final dot and its
  * reply has state=unknown in the log: the server may have the message, so it
- * waits as long as retry-max says.
+ * waits as long as retry-max says, and is set aside when that happens too often.
  *
  * A session that has had its share of transactions (LIMITS MAILMAX, RFC 9422)
  * is replaced by another one with the same address, before or within a

@@ -51,7 +51,7 @@ struct drain_report {
 	unsigned long delivered, deferred;
 	unsigned long refused;   /* held now */
 	unsigned long dropped;   /* refused and given up: on-5xx */
-	unsigned long set_aside; /* damaged, held now */
+	unsigned long set_aside; /* damaged or sent too often, held now */
 	unsigned long left;      /* due, but not tried */
 	unsigned long later;     /* not due yet */
 	int64_t due_s;           /* the first of those is, then; 0: none */

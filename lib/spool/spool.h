@@ -336,7 +336,8 @@ int spool_remove(const struct spool_domain *d, const struct spool_entry *entry,
  * that would say yes to what was lost. */
 int spool_sync(const struct spool_domain *d, struct err *e);
 
-/* Append "TIME text" to log/ID. Diagnosis only: failure is ignored. Of a log
+/* Append "TIME text" to log/ID. Failure is ignored: nothing may be wrong for
+ * want of a line. Of a log
  * that grows beyond 256 KiB the middle is left out. */
 void spool_note(const struct spool_domain *d, const char *id, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));

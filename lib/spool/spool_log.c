@@ -104,7 +104,7 @@ spool_log_read(const struct spool_domain *d, const char *id, struct buf *b,
 }
 
 /* One writer may miss the line of another in this moment: it is for people,
- * and no program depends on it. */
+ * and no program goes wrong for want of it. */
 static void
 shorten(const struct spool_domain *d, const char *id)
 {

@@ -91,6 +91,30 @@ is "only the accepted one is unknown" \
     "$(logged "id=$id .*state=unknown" | grep -o 'to=<[^>]*>')" 'to=<bob@example.com>'
 clear_spool
 
+# C12: a primary that takes a message and never says so gets five copies, not
+# one at each try for ever; then somebody has to look, who may release it.
+primary_renew 'dot store-hangup'
+put lost to=bob@example.com to=carol@example.com
+for round in 1 2; do
+	for try in 1 2 3 4; do
+		exits "C12: round $round, reply $try is lost: 75" 75 bmx-flush --now
+	done
+	is "it still waits" "$(states "$id") $(held)" "P P 0"
+	exits "C12: round $round, the fifth: 69" 69 bmx-flush --now
+	is "it is held, pending, sent no more often" \
+	    "$(states "$id") $(held) $(primary_count)" "P P 1 $((round * 5))"
+	like "an alarm says why" "$(logged "alarm=yes id=$id " | tail -n 1)" \
+	    "set aside: the reply to the final dot was lost $((round * 5)) times"
+	like "and so does bmx-queue explain" "$(bmx-queue explain "$id")" \
+	    "it is held: set aside: the reply to the final dot was lost $((round * 5)) times"
+	exits "held, it is left alone: 0" 0 bmx-flush --now
+	is "the primary has no more of it" "$(primary_count)" $((round * 5))
+	exits "it can be released: 0" 0 bmx-queue release "$id"
+done
+primary_renew
+exits "released, it goes to a primary that is mended: 0" 0 bmx-flush --now
+is "once, and the spool has it no more" "$(primary_count) $(waiting)" "1 0"
+
 # ---- the rest goes on ----
 
 conf 'max-connections = 1'
