@@ -1,14 +1,20 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+
+#define SWEEP_AGE_S 3600
 
 /* Up to its end, which with all of size bytes is reached; 0: nobody knows. */
 static int
@@ -172,6 +178,51 @@ file_replace(int dirfd, const char *name, const char *data, size_t len,
 	err_sys(e, "write %s", f.temporary);
 	file_abort(&f);
 	return -1;
+}
+
+/* ---- what was left behind ---- */
+
+/* What temporary_name() makes, seen from its end. */
+static bool
+is_temporary(const char *name)
+{
+	const char *chance = strrchr(name, '.'), *pid;
+
+	if (name[0] != '.' || chance == name || strlen(chance + 1) != 8 ||
+	    strspn(chance + 1, "0123456789abcdef") != 8)
+		return false;
+	for (pid = chance; pid[-1] >= '0' && pid[-1] <= '9'; pid--)
+		;
+	return pid < chance && pid[-1] == '.' && pid - 1 > name + 1;
+}
+
+static void
+sweep_one(int dirfd, const char *name, time_t now)
+{
+	struct stat st;
+
+	if (is_temporary(name) &&
+	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_mtime < now - SWEEP_AGE_S)
+		unlinkat(dirfd, name, 0);
+}
+
+void
+file_sweep(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	const struct dirent *one;
+
+	for (size_t n = 0;
+	     dir != NULL && n < FILE_SWEEP_MAX && (one = readdir(dir)) != NULL;
+	     n++)
+		sweep_one(dirfd, one->d_name, now);
+	if (dir != NULL)
+		closedir(dir);
+	else if (fd != -1)
+		close(fd);
 }
 
 int

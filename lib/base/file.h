@@ -29,8 +29,17 @@ int file_replace(int dirfd, const char *name, const char *data, size_t len,
     mode_t mode, struct err *e);
 
 /*
- * The same in steps, for what is too large to be held: begin, write to fd, then
- * commit or abort. After -1 of either there is nothing to be aborted.
+ * Remove from a directory what a kill left of file_replace(): files with names
+ * of that form that nobody has written to for an hour. It looks at no more than
+ * FILE_SWEEP_MAX names, and trouble is left to the next time.
+ */
+#define FILE_SWEEP_MAX 10000
+
+void file_sweep(int dirfd);
+
+/*
+ * file_replace() in steps, for what is too large to be held: begin, write to
+ * fd, then commit or abort. After -1 of either there is nothing to be aborted.
  */
 #define FILE_NAME_BYTES PATH_MAX
 

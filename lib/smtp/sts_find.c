@@ -127,6 +127,7 @@ replace_kept(struct finding *f, struct err *e)
 	if (rc == 0)
 		rc = file_replace(f->dir, f->domain, b.data, b.len, 0644, e);
 	buf_free(&b);
+	file_sweep(f->dir);
 	return rc == -1 ? err_prefix(e, "mta-sts") : 0;
 }
 

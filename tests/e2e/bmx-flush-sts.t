@@ -315,9 +315,12 @@ anew
 keeps "it is fetched anew" 'sts result=certificate-not-trusted'
 head -c 40 "$state/mta-sts/example.com" >"$tmp/torn"
 cp "$tmp/torn" "$state/mta-sts/example.com"
+cp "$tmp/torn" "$state/mta-sts/.example.com.4711.00c0ffee"
+touch -d '2 hours ago' "$state/mta-sts/.example.com.4711.00c0ffee"
 keeps "D43: a damaged file counts as none, and is made anew" \
     'sts result=certificate-not-trusted'
 is "by one more fetch" "$(fetches)" 2
+is "what a crash had left goes" "$(ls -A "$state/mta-sts")" example.com
 
 # ---- a host that keeps nothing ----
 

@@ -482,6 +482,45 @@ only_regular_files_within_the_cap_are_read(void **state)
 }
 
 static void
+what_a_kill_left_is_swept_away_when_it_is_old(void **state)
+{
+	static const struct {
+		const char *name;
+		time_t age_s;
+		bool is_swept;
+	} rows[] = {
+		{ ".example.com.4711.00c0ffee", 3660, true },
+		{ ".state.1.01234567", 7200, true },
+		{ ".state.1.01234567", 3500, false },
+		{ ".state.1.01234567", -7200, false },
+		{ "state.1.01234567", 7200, false },
+		{ ".state.1.0123456", 7200, false },
+		{ ".state.1.012345678", 7200, false },
+		{ ".state.1.0123456g", 7200, false },
+		{ ".state.1x.01234567", 7200, false },
+		{ ".state..01234567", 7200, false },
+		{ ".1.01234567", 7200, false },
+		{ "..1.01234567", 7200, false },
+		{ ".01234567", 7200, false },
+		{ ".state", 7200, false },
+	};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct timespec then = { time(NULL) - rows[i].age_s, 0 };
+		const struct timespec times[] = { then, then };
+		const char *name = rows[i].name;
+
+		assert_int_equal(file_append_line(AT_FDCWD, name, "x", &e), 0);
+		assert_int_equal(utimensat(AT_FDCWD, name, times, 0), 0);
+		file_sweep(AT_FDCWD);
+		if ((unlink(name) == -1) != rows[i].is_swept)
+			fail_msg("%s, %ld s", name, (long)rows[i].age_s);
+	}
+}
+
+static void
 replace_into_nowhere_fails_and_names_the_file(void **state)
 {
 	struct err e = ERR_INIT;
@@ -722,6 +761,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    only_regular_files_within_the_cap_are_read, make_directory,
 		    remove_directory),
+		cmocka_unit_test_setup_teardown(
+		    what_a_kill_left_is_swept_away_when_it_is_old,
+		    make_directory, remove_directory),
 		cmocka_unit_test(replace_into_nowhere_fails_and_names_the_file),
 		cmocka_unit_test_setup_teardown(lines_are_appended,
 		    make_directory, remove_directory),
