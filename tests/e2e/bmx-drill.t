@@ -12,11 +12,18 @@ PATH=$top_srcdir/scripts:$PATH
 port=$(free_port)
 primary_make
 
-# pair PRIMARY-PORT
+# pair PRIMARY-PORT [SETTING OF THE HOST]
 pair()
 {
-	make_conf 'min-free = 1M' '[example.com]' "primary = 127.0.0.1:$1" 'tls = may' \
+	make_conf 'min-free = 1M' "${2-}" '[example.com]' "primary = 127.0.0.1:$1" 'tls = may' \
 	    'rise = 1' 'fall = 1'
+}
+# listen_again [SETTING OF THE HOST]
+listen_again()
+{
+	stop systemd
+	pair "$primary_port" "$@"
+	listen_start systemd "$port" "$top_builddir/bmx-receive"
 }
 drill()
 {
@@ -61,7 +68,35 @@ stop drill
 like "one that is ended" "$(cat "$tmp/drill.log")" '^resumed'
 is_put_back "ended in the middle"
 
+listen_again 'greet-delay = 1'
+start_bg drill bmx-drill -m "127.0.0.1:$port" postmaster@example.com
+ok "its message is on its way" wait_for 20 sh -c "grep -q 'Connected to' '$tmp'/work/*/said"
+stop drill
+like "ended then, the message does not stay" "$(cat "$tmp/drill.log")" '^removed '
+is_put_back "ended while it is sent"
+listen_again
+
 primary_renew
+# meanwhile PROGRAM COMMAND...: one of that name, which does this first
+meanwhile()
+{
+	mkdir -p "$tmp/meanwhile"
+	real=$(command -v "$1")
+	printf '#!/bin/sh\n%s\nexec %s "$@"\n' "$2" "$real" >"$tmp/meanwhile/$1"
+	chmod 755 "$tmp/meanwhile/$1"
+}
+meanwhile bmx-flush "bmx-queue pause -r 'new disk' example.com"
+PATH=$tmp/meanwhile:$PATH exits "paused by somebody meanwhile: 69" 69 drill postmaster@example.com
+like "which is left to them" "$(cat "$tmp/spool/example.com/paused")" '^reason new disk$'
+like "the message is not" "$(cat "$tmp/out")" '^removed '
+bmx-queue resume example.com >/dev/null
+is_put_back "paused meanwhile"
+
+rm "$tmp/meanwhile/bmx-flush"
+meanwhile date "case \$1 in +%Y-%m) [ -e '$tmp/asked' ] && echo 2099-01 && exit; : >'$tmp/asked' ;; esac"
+PATH=$tmp/meanwhile:$PATH exits "the month ends in the middle: 0" 0 drill postmaster@example.com
+is_put_back "into another month"
+
 exits "nobody takes the message: 1" 1 timeout 60 bmx-drill -m "127.0.0.1:$(free_port)" \
     postmaster@example.com
 like "it says why" "$(cat "$tmp/err")" 'did not take the message'
@@ -77,7 +112,7 @@ stop primary
 exits "the primary is down: 69" 69 drill postmaster@example.com
 like "it is no time for a drill" "$(cat "$tmp/err")" 'no time for a drill'
 is_put_back "no drill"
-for wrong in '' 'nobody' 'a@b@c' 'a@b c@d' '-t 0 a@b.example' '-x a@b.example'; do
+for wrong in '' 'nobody' 'a@b@c' 'a@b c@d' 'a@example.com.' '-t 0 a@b.example' '-x a@b.example'; do
 	# shellcheck disable=SC2086 # words
 	exits "wrong: $wrong: 64" 64 drill $wrong
 done
