@@ -37,6 +37,11 @@ examples=$dest$(dirname "$(where crontab)")
 receive=$(where bmx-receive)
 is "no example has a placeholder left" "$(grep -l '@[a-z]*dir@' "$examples"/*)" ""
 
+# ProtectSystem=strict: a log that cannot be opened would be a 421 for everybody
+log=$(sed -n 's/^\(.*\) {$/\1/p' "$examples/logrotate")
+like "the unit may write the log that is rotated" \
+    "$(sed -n 's/^ReadWritePaths=\(.*\)/ \1 /p' "$dest$(where bmx-receive@.service)")" " -$log "
+
 mkdir -m 700 "$tmp/spool"
 # root has to say that it is meant to stay root
 sed "s,^\[bmx\]\$,&\nspool = $tmp/spool\nuser = $(id -un)," \
