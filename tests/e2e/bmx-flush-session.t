@@ -115,6 +115,20 @@ primary_renew
 exits "released, it goes to a primary that is mended: 0" 0 bmx-flush --now
 is "once, and the spool has it no more" "$(primary_count) $(waiting)" "1 0"
 
+# Nobody looks for a notice of ours, and it has an end of its own.
+conf 'on-5xx = bounce'
+primary_renew 'rcpt<gone@example.com> 550 5.1.1 no such user' 'dot store-hangup'
+put refused from=alice@example.com to=gone@example.com
+bmx-flush
+is "C12: the sender's notice waits in its place" "$(waiting) $(held)" "1 0"
+for try in 1 2 3 4 5; do
+	bmx-flush --now
+done
+is "five lost replies do not hold it" \
+    "$(primary_count) $(waiting) $(held)" "5 1 0"
+clear_spool
+conf
+
 # ---- the rest goes on ----
 
 conf 'max-connections = 1'
