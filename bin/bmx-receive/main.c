@@ -148,12 +148,15 @@ parse_options(struct options *o, int *is_case, int argc, char **argv,
 
 /* Nobody is left waiting: the log, a person and a client are told. */
 static void
-report(bool is_by_hand, const int *fds, size_t nfds, const struct err *e)
+report(const struct service *s, bool is_by_hand, const int *fds, size_t nfds,
+    const struct err *e)
 {
 	const char *reply =
 	    e->class == ERR_TEMP ? out_of_service : not_configured;
 
-	fprintf(stderr, "bmx-receive: %s\n", e->text);
+	/* by hand with 2>&1 there is no client, though it looked so */
+	fprintf(is_by_hand && s->stderr_is_client ? stdout : stderr,
+	    "bmx-receive: %s\n", e->text);
 	if (is_by_hand)
 		return;
 	log_alarm("%s", e->text);
@@ -194,7 +197,7 @@ main(int argc, char **argv)
 	else if (rc == 1) /* --help */
 		rc = EX_OK;
 	if (rc == -1)
-		report(o.check_config != 0 || is_case != 0, fds, nfds, &e);
+		report(&s, o.check_config != 0 || is_case != 0, fds, nfds, &e);
 	options_free(&o);
 	return rc == -1 ? err_exit_code(&e) : rc;
 }

@@ -102,6 +102,8 @@ exits '--check-config' 0 bmx-receive --check-config
 is 'names the domain with neither list nor memory, and no other' \
     "$(grep 'neither a list' "$tmp/out")" \
     '# [example.net] has neither a list of recipients nor a memory of them yet: all are unknown'
+like "with 2>&1 too it says what is wrong" "$(bmx-receive -c "$tmp/none" --check-config 2>&1)" \
+    '^bmx-receive: .*/none: No such file'
 # ---- where lines go ----
 
 # log_to WHERE
