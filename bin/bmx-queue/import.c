@@ -29,6 +29,7 @@ struct incoming {
 	struct envelope env;
 	char id[SPOOL_ID_LEN + 1];
 	int64_t held_s; /* for so long it was held where it was */
+	bool is_told;   /* its sender was told there that it waits */
 	bool is_ours;   /* it had an envelope: its Received field is there */
 	/* the domain of each recipient, NULL: done with */
 	const struct config_domain *domain[ENVELOPE_RCPT_MAX];
@@ -240,6 +241,7 @@ write_copy(struct incoming *in, const struct config_domain *domain,
 		lifetime_stamp(&in->env, dir->fd);
 	rc = spool_begin(m, dir, in->id, n, e);
 	m->held_s = in->held_s;
+	m->is_told = in->is_told;
 	if (rc == 0)
 		rc = envelope_format(&in->env, keep, &head, e);
 	if (rc == 0 && !in->is_ours)
@@ -318,8 +320,8 @@ import_copies(struct incoming *in, off_t content, struct err *e)
 	return 0;
 }
 
-/* An export has the ID in its name, and for how long it was held; elsewhere the
- * message gets an ID, of the time when it came. */
+/* An export has the ID in its name, for how long it was held, and whether its
+ * sender was told; elsewhere the message gets an ID, of the time when it came. */
 static int
 choose_name(struct incoming *in, struct err *e)
 {
@@ -329,6 +331,7 @@ choose_name(struct incoming *in, struct err *e)
 		return spool_new_id(in->id, in->env.arrival_us, e);
 	memcpy(in->id, entry.id, sizeof in->id);
 	in->held_s = spool_held_s(&entry, in->mtime_s);
+	in->is_told = entry.is_told;
 	return 0;
 }
 

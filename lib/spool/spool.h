@@ -139,12 +139,13 @@ struct spool_msg {
 	unsigned nrcpt;
 	int64_t held_s; /* for so long it was held elsewhere, if it was: to be
 			   set after spool_begin() */
+	bool is_told;   /* flag W; to be set after spool_begin(), too */
 	struct buf pending; /* not yet given to the kernel */
 };
 
 /* clang-format off */
 #define SPOOL_MSG_INIT \
-	{ NULL, -1, "", "", false, 0, 0, 0, BUF_INIT(256 * 1024) }
+	{ NULL, -1, "", "", false, 0, 0, 0, false, BUF_INIT(256 * 1024) }
 /* clang-format on */
 
 /* A new ID for a message that arrives now: unique without asking anybody. */

@@ -130,8 +130,8 @@ spool_settle(struct spool_msg *m, struct err *e)
 		return err_sys(e, "fsync %s/%s", m->domain->name, m->id);
 	if (m->held_s > 0)
 		snprintf(held, sizeof held, ",H=%" PRId64, m->held_s);
-	snprintf(m->name, sizeof m->name, "%s,S=%" PRIu64 ",R=%u%s", m->id,
-	    m->size, m->nrcpt, held);
+	snprintf(m->name, sizeof m->name, "%s,S=%" PRIu64 ",R=%u%s%s", m->id,
+	    m->size, m->nrcpt, held, m->is_told ? ":2,W" : "");
 	return 0;
 }
 

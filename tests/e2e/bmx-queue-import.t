@@ -97,15 +97,15 @@ old=$(mk example.com to=bob@example.com age=3456000 up=100 all=200)
 (cd "$spool/example.com/new" && mv "$old"* "$(echo "$old"*),H=2592000")
 held=$(mk example.com to=bob@example.com age=345600)
 (cd "$spool/example.com" && mv "new/$held"* \
-    "cur/$(cd new && echo "$held"*):2,F" &&
+    "cur/$(cd new && echo "$held"*):2,FW" &&
     touch -d '3 days ago' "cur/$held"*)
 bmx-queue export --format wire -o "$tmp/held" "$old" "$held" >/dev/null
 bmx-queue remove "$old" "$held" >/dev/null
 bmx-queue import "$tmp/held"/* >/dev/null
 like "it goes on with the time that it was held" \
     "$(ls "$spool/example.com/new")" "$old,S=[0-9]+,R=1,H=2592000\$"
-like "to which belongs that until now" \
-    "$(ls "$spool/example.com/new")" "$held,S=[0-9]+,R=1,H=259[0-9]{3}\$"
+like "to which belongs that until now, and its sender stays told" \
+    "$(ls "$spool/example.com/new")" "$held,S=[0-9]+,R=1,H=259[0-9]{3}:2,W\$"
 {
 	echo 'verdict up'
 	echo "probed $(date -u +%Y-%m-%dT%H:%M:%SZ)"
