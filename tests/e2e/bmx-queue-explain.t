@@ -101,7 +101,8 @@ is "no terminal is told anything" \
     "$(printf '%s' "$out" | LC_ALL=C tr -d '\n\040-\176')" ""
 bmx-queue remove --yes --domain '*' >/dev/null
 
-mkdir -p -m 700 "$spool/example.com"
+mkdir -p "$spool/example.com"
+chmod 700 "$spool/example.com"
 : >"$spool/example.com/paused"
 exits "a pause that cannot be read" 65 bmx-queue explain example.com
 like "is one, and nobody knows since when" "$(cat "$tmp/out")" \

@@ -255,7 +255,8 @@ as_nobody()
 {
 	setpriv --reuid=nobody --clear-groups "$@"
 }
-mkdir -p -m 700 "$tmp/spool"
+mkdir -p "$tmp/spool"
+chmod 700 "$tmp/spool"
 if [ "$(id -u)" -eq 0 ] && chmod 711 "$tmp" && chmod 644 "$BMX_CONF" &&
     as_nobody bmx-queue --version >/dev/null 2>&1; then
 	exits "who does not own the spool" 75 as_nobody bmx-queue
