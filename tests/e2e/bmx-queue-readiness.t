@@ -118,7 +118,7 @@ mv "$dir/away" "$dir/cur"
 mkdir "$tmp/no-log"
 sed -i "s#^log = .*#log = $tmp/no-log#" "$BMX_CONF"
 trouble "a log that cannot be written" 2 config \
-    '^CRIT: .*no-log: .*: no mail is accepted$'
+    '^CRIT: bmx-receive: log file .*no-log: Is a directory$'
 sed -i "s#^log = .*#log = $tmp/bmx.log#" "$BMX_CONF"
 if [ "$(id -u)" -eq 0 ]; then
 	chmod 755 "$tmp"
