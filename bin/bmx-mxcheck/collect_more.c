@@ -142,7 +142,7 @@ read_tlsas(struct question *q, const struct dns_answer *a)
 	h->tlsas = calloc(FACTS_TLSAS_MAX, sizeof *h->tlsas);
 	if (h->tlsas == NULL)
 		collect_no_memory(q->c);
-	for (size_t i = 0; !q->c->has_failed && i < a->nrr; i++)
+	for (size_t i = 0; rr != NULL && h->tlsas != NULL && i < a->nrr; i++)
 		add_tlsa(h, rr[i]->raw.data, rr[i]->raw.len);
 	free(rr);
 }
