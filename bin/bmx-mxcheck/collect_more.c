@@ -7,8 +7,8 @@
 #include "collect_parts.h"
 #include "hostname.h"
 
-#define NAMES_OF_ADDRESS_MAX                                                   \
-	10 /* PTR records that are followed, RFC 7208 4.6.4 */
+/* PTR records that are followed, RFC 7208 4.6.4 */
+#define NAMES_OF_ADDRESS_MAX 10
 
 /* ---- signatures ---- */
 

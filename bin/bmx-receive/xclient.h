@@ -16,7 +16,8 @@
 
 /*
  * Change *c as the attributes say: "[UNAVAILABLE]" and "[TEMPUNAVAIL]" make a
- * value empty, and so does a NAME of DNS that is no host name. Returns NULL, or the reply to send, and *c is untouched.
+ * value empty, and so does a NAME of DNS that is no host name. Returns NULL, or
+ * the reply to send, and *c is untouched.
  */
 const char *xclient_parse(const char *arg, size_t len,
     struct envelope_client *c);
