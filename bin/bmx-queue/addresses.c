@@ -32,20 +32,10 @@ add(struct addresses *a, const struct addr *rcpt, struct err *e)
 	return 0;
 }
 
-/* U+FEFF, with which some systems begin a file that is UTF-8: it would be a
- * part of the first address, for it may be one. */
-static const char mark[] = "\xef\xbb\xbf";
-
-static bool
-has_mark(const char *line)
-{
-	return strncmp(line, mark, sizeof mark - 1) == 0;
-}
-
 bool
 addresses_wants_quotes(const char *local)
 {
-	return *local == '#' || has_mark(local) ||
+	return *local == '#' || text_mark(local, strlen(local)) > 0 ||
 	       (*local != '\0' && local[strlen(local) - 1] == '*');
 }
 
@@ -129,7 +119,7 @@ trim(char *text)
 static char *
 skip_mark(char *line, unsigned long number)
 {
-	return number == 1 && has_mark(line) ? line + sizeof mark - 1 : line;
+	return number == 1 ? line + text_mark(line, strlen(line)) : line;
 }
 
 static int

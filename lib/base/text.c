@@ -93,6 +93,25 @@ text_number(const char *text, size_t len, unsigned long long max,
 	return 0;
 }
 
+bool
+text_is_ascii(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] > 0x7f)
+			return false;
+	return true;
+}
+
+size_t
+text_mark(const char *s, size_t len)
+{
+	static const char mark[] = { '\xef', '\xbb', '\xbf' };
+
+	return len >= sizeof mark && memcmp(s, mark, sizeof mark) == 0
+		   ? sizeof mark
+		   : 0;
+}
+
 char *
 text_decimal(char *out, uint64_t value)
 {

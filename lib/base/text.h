@@ -1,6 +1,7 @@
 #ifndef BMX_TEXT_H
 #define BMX_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,13 @@ char *text_quoted(char *out, size_t size, const char *in);
 /* The same for a text that is printable already, in place: double quotes become
  * single ones, and nothing is escaped twice. Returns text. */
 char *text_quotable(char *text);
+
+/* No byte of it is beyond 0x7f. */
+bool text_is_ascii(const char *s, size_t len);
+
+/* The length of the byte order mark (U+FEFF in UTF-8) that it begins with, as
+ * some systems begin a file: no part of the first line. 0: there is none. */
+size_t text_mark(const char *s, size_t len);
 
 /* Write value in decimal, for lists of many, where printf(3) is too slow. out
  * has TEXT_DECIMAL_MAX bytes, or as many as the value needs. Returns out. */

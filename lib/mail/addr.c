@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "mail/idn.h"
 
 #define LABEL_MAX 63 /* octets, RFC 1035 2.3.4 */
@@ -231,15 +232,6 @@ read_route(struct reader *r)
 	return take(r, ':');
 }
 
-static bool
-is_ascii(const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)s[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static void
 set_text(struct addr *a, const char *s, size_t len, size_t local_len)
 {
@@ -247,7 +239,7 @@ set_text(struct addr *a, const char *s, size_t len, size_t local_len)
 	a->text[len] = '\0';
 	a->len = len;
 	a->local_len = local_len;
-	a->is_utf8 = !is_ascii(s, len);
+	a->is_utf8 = !text_is_ascii(s, len);
 }
 
 static int
@@ -401,7 +393,7 @@ fold_idn(const char *s, size_t len, char *out, struct err *e)
 int
 addr_fold_domain(const char *s, size_t len, char *out, struct err *e)
 {
-	if (is_ascii(s, len))
+	if (text_is_ascii(s, len))
 		return fold_ascii(s, len, out, e);
 	return fold_idn(s, len, out, e);
 }

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define FOLD_AT 76         /* columns */
 #define LINE_MAX_BYTES 998 /* without CRLF, RFC 5322 2.1.1 */
@@ -58,15 +59,6 @@ dsn_is_wanted(const struct envelope *env, const struct envelope_rcpt *r,
 }
 
 /* ---- bytes ---- */
-
-static bool
-is_ascii(const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)s[i] > 0x7f)
-			return false;
-	return true;
-}
 
 /* Printable ASCII or, where is_utf8, UTF-8; a TAB counts as a blank. */
 static bool
@@ -277,13 +269,14 @@ needs_utf8(const struct dsn *d)
 
 	if (!d->env->mail.smtputf8)
 		return false;
-	if (d->env->mail.reverse_path.is_utf8 || !is_ascii(s.data, s.len))
+	if (d->env->mail.reverse_path.is_utf8 || !text_is_ascii(s.data, s.len))
 		return true;
 	for (size_t i = 0; i < d->nrcpt; i++) {
 		const struct envelope_rcpt *r = d->rcpts[i].rcpt;
 
 		if (r->addr.is_utf8 ||
-		    (r->orcpt != NULL && !is_ascii(r->orcpt, strlen(r->orcpt))))
+		    (r->orcpt != NULL &&
+			!text_is_ascii(r->orcpt, strlen(r->orcpt))))
 			return true;
 	}
 	return false;

@@ -542,14 +542,6 @@ check_tls(const struct config_domain *d, struct err *e)
 	return 0;
 }
 
-static bool
-is_ascii(const char *s)
-{
-	while (*s != '\0' && (*s & 0x80) == 0)
-		s++;
-	return *s == '\0';
-}
-
 /* The names of hosts that are not ASCII as DNS and certificates have them. What
  * is no name stays, for those who check the words. */
 static int
@@ -563,8 +555,9 @@ fold_hosts(struct config_list *list, struct err *e)
 		int before = strncasecmp(word, "lmtp:", 5) == 0 ? 5 : 0;
 		size_t len = strcspn(word + before, ":/");
 
-		if (is_ascii(word) || addr_fold_domain(word + before, len,
-					  folded, &ignored) == -1)
+		if (text_is_ascii(word, strlen(word)) ||
+		    addr_fold_domain(word + before, len, folded, &ignored) ==
+			-1)
 			continue;
 		snprintf(whole, sizeof whole, "%.*s%s%.16s", before, word,
 		    folded, word + before + len);
@@ -751,17 +744,6 @@ take_section(struct reading *r, const char *line)
 		   : err_config(r->e, "there is something behind the ']'");
 }
 
-/* What some editors begin a file with: it is no part of the first line. */
-static void
-drop_mark(char *line)
-{
-	static const char mark[] = "\xef\xbb\xbf";
-
-	if (strncmp(line, mark, sizeof mark - 1) == 0)
-		memmove(line, line + sizeof mark - 1,
-		    strlen(line) - (sizeof mark - 1) + 1);
-}
-
 /* Other than a tab and the end of the line. inih takes some of them for blanks,
  * some not, and who reads the file sees none of them. */
 static bool
@@ -787,7 +769,7 @@ static char *
 next_line(char *line, int size, void *arg)
 {
 	struct reading *r = arg;
-	size_t len, indent;
+	size_t len, indent, mark;
 
 	if (r->failed)
 		return NULL;
@@ -810,8 +792,8 @@ next_line(char *line, int size, void *arg)
 	}
 	if (r->failed)
 		return NULL;
-	if (r->line == 1)
-		drop_mark(line);
+	mark = r->line == 1 ? text_mark(line, len) : 0;
+	memmove(line, line + mark, len - mark + 1);
 	indent = strspn(line, blanks);
 	r->is_continuation = indent > 0 && r->has_key;
 	if (!r->is_continuation && take_section(r, line + indent) == -1) {

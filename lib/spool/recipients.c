@@ -8,13 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define BLOCK (64 * 1024) /* bytes read at once when all lines are read */
 
 static const char sorted_marker[] = "#sorted";
-
-/* U+FEFF, with which some systems begin a file: no part of the first line. */
-static const char mark[] = "\xef\xbb\xbf";
-#define MARK_LEN (sizeof mark - 1)
 
 /* What is looked for: all in lower case. */
 struct wanted {
@@ -174,9 +172,8 @@ scan(const struct list *l, const struct wanted *w, off_t *sorted_at,
 
 		if (got <= 0)
 			return (int)got;
-		if (at == 0 && (size_t)got >= MARK_LEN &&
-		    memcmp(block, mark, MARK_LEN) == 0)
-			done = MARK_LEN;
+		if (at == 0)
+			done = text_mark(block, (size_t)got);
 		while (done < (size_t)got) {
 			const char *line = block + done;
 			const char *lf = memchr(line, '\n', (size_t)got - done);
